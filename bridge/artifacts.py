@@ -1,0 +1,61 @@
+"""Content-addressed files: a digest is both name and proof of what is inside."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from pathlib import Path
+
+from cerebros.errors import ArtifactCorrupt, NotFound
+
+
+class ArtifactFiles:
+    """Files under one directory, each named by its SHA-256."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        directory.mkdir(parents=True, exist_ok=True)
+
+    def write(self, content: bytes) -> str:
+        """Store bytes and return their digest; after a crash the file is whole or absent."""
+        digest = hashlib.sha256(content).hexdigest()
+        path = self.directory / digest
+        if path.exists():
+            return digest
+        descriptor, draft = tempfile.mkstemp(dir=self.directory, prefix="draft-")
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(draft).rename(path)
+        _sync_directory(self.directory)
+        return digest
+
+    def read(self, digest: str) -> bytes:
+        """The bytes of this digest, checked.
+
+        Raises:
+            NotFound: no such file.
+            ArtifactCorrupt: its bytes have another digest.
+        """
+        path = self.directory / digest
+        try:
+            content = path.read_bytes()
+        except FileNotFoundError:
+            raise NotFound(
+                f"artifact {digest} is not in {self.directory}; restore it from a backup"
+            ) from None
+        actual = hashlib.sha256(content).hexdigest()
+        if actual != digest:
+            raise ArtifactCorrupt(f"{path} has sha256 {actual}; delete it and restore it from a backup")
+        return content
+
+
+def _sync_directory(directory: Path) -> None:
+    """Make a rename survive a power cut; a file's own fsync does not cover its name."""
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

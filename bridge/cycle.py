@@ -1,0 +1,298 @@
+"""A training cycle: the stages in their order, each saved by name.
+
+`check → shortlist → search → score → verdict → promote`. A stage is a
+function of the cycle so far; its result is stored with its name, and a
+resumed cycle skips the stages it has done. A search resumes at its first
+unfinished trial.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from time import monotonic
+from typing import Any, NamedTuple
+
+import msgspec
+
+from bridge import search
+from bridge.artifacts import ArtifactFiles
+from bridge.jobs.pool import JobPool
+from bridge.jobs.work import Checked, CheckJob, Data, Embedded, EmbedJob, Scored, ScoreJob
+from bridge.messages import StartRun, Trial, VcvDraft, Verdict
+from bridge.policy import PolicyInputs, Seal, judge, read_policy
+from bridge.settings import Settings
+from bridge.store.catalogue import Catalogue
+from bridge.store.runs import Claim, RunStore, Write
+from cerebros.dataset import DatasetReport
+from cerebros.errors import PermissionDenied
+from cerebros.manifest import Manifest
+from cerebros.metrics import TrainingMetrics
+from cerebros.rose_tree import from_mapping
+from telemetry.events import PromotionStop, StageStart, StageStop, VerdictStop
+
+
+class Deps(msgspec.Struct, frozen=True):
+    """What the stages work with."""
+
+    settings: Settings
+    runs: RunStore
+    catalogue: Catalogue
+    artifacts: ArtifactFiles
+    jobs: JobPool
+    seal: Seal
+
+
+class Shortlisted(msgspec.Struct, frozen=True):
+    """How many candidates were persisted; they themselves are in the run's shortlist."""
+
+    candidates: int
+
+
+class StoredFile(msgspec.Struct, frozen=True):
+    digest: str
+    bytes: int
+
+
+class ScoredModel(msgspec.Struct, frozen=True):
+    """The chosen trial, its held-out figures and the digests of its two documents."""
+
+    trial: int
+    metrics: TrainingMetrics
+    baseline: float
+    weights: StoredFile
+    description: StoredFile
+
+
+class CycleRun(msgspec.Struct, frozen=True):
+    """A run with the results its stages have had so far."""
+
+    claim: Claim
+    check: DatasetReport | None = None
+    shortlist: Shortlisted | None = None
+    search: search.SearchResult | None = None
+    score: ScoredModel | None = None
+    verdict: Verdict | None = None
+    promote: VcvDraft | None = None
+
+    @property
+    def request(self) -> StartRun:
+        return self.claim.payload.request
+
+    @property
+    def manifest(self) -> Manifest:
+        return self.claim.payload.manifest
+
+    @property
+    def data(self) -> Data:
+        return Data(self.manifest, self.claim.payload.base)
+
+
+async def check_dataset(run: CycleRun, deps: Deps) -> DatasetReport:
+    """Read, check and register the dataset; a rejected one ends the run."""
+    report = (await deps.jobs.run(CheckJob(run.data), Checked)).report
+    await deps.catalogue.upsert_dataset(run.manifest, report)
+    return report
+
+
+async def make_shortlist(run: CycleRun, deps: Deps) -> Shortlisted:
+    """Let the Parzen estimator propose candidates and persist them before the search."""
+    assert run.check is not None  # noqa: S101 - STAGES puts check first
+    shortlist = await search.propose_shortlist(
+        run.claim, run.check, run.data, deps.settings, deps.runs, deps.jobs
+    )
+    return Shortlisted(len(shortlist.candidates))
+
+
+async def run_search(run: CycleRun, deps: Deps) -> search.SearchResult:
+    """Train candidates until the budget is spent; the result is the front of the measured ones."""
+    assert run.check is not None  # noqa: S101
+    return await search.search(run.claim, run.check, run.data, deps.settings, deps.runs, deps.jobs)
+
+
+async def score_choice(run: CycleRun, deps: Deps) -> ScoredModel:
+    """Refit the front's most accurate candidate and score it on the held-out rows."""
+    assert run.search is not None  # noqa: S101
+    choice = await _choice(run, run.search, deps)
+    scored = await deps.jobs.run(
+        ScoreJob(
+            run.data,
+            from_mapping(choice.tree or {}),
+            epochs=1 + choice.curve.index(min(choice.curve)),  # the epoch that was best in the search
+            seed=run.request.seed,
+            prices=deps.settings.prices,
+        ),
+        Scored,
+    )
+    weights, description = [
+        StoredFile(await asyncio.to_thread(deps.artifacts.write, content), len(content))
+        for content in (scored.weights, scored.description)
+    ]
+    return ScoredModel(choice.number, scored.metrics, scored.baseline, weights, description)
+
+
+async def _choice(run: CycleRun, found: search.SearchResult, deps: Deps) -> Trial:
+    front = await deps.runs.trials_of(run.claim.run_id, found.front)
+
+    def merit(trial: Trial) -> tuple[float, float]:
+        assert trial.metrics is not None  # noqa: S101 - only measured trials reach a front
+        return trial.metrics.accuracy, -trial.metrics.loss
+
+    return max(front, key=merit)
+
+
+async def give_verdict(run: CycleRun, deps: Deps) -> Verdict:
+    """Judge the scored model by the policy in force, sign the verdict and keep it.
+
+    A verdict to deny is a result like any other; `promote` is where it bites.
+    """
+    assert run.check is not None  # noqa: S101
+    assert run.score is not None  # noqa: S101
+    trials = await deps.runs.trials_of(run.claim.run_id)
+    now = datetime.now(UTC)
+    inputs = PolicyInputs(
+        report=run.check,
+        purposes=run.manifest.purposes,
+        retain_until=run.manifest.retain_until,
+        metrics=run.score.metrics,
+        baseline=run.score.baseline,
+        run_cost_usd=run.score.metrics.cost_usd
+        + sum(trial.metrics.cost_usd for trial in trials if trial.metrics),
+        artifact_digest=run.score.weights.digest,
+        today=now.date(),
+    )
+    return deps.seal.sign(judge(inputs, read_policy(deps.settings.policy), now))
+
+
+async def promote(run: CycleRun, deps: Deps) -> VcvDraft:
+    """The PAC's next capability vector, from measured figures only.
+
+    Raises:
+        PermissionDenied: the verdict denies, or is not valid any more.
+    """
+    assert run.check is not None  # noqa: S101
+    assert run.score is not None  # noqa: S101
+    assert run.verdict is not None  # noqa: S101
+    if run.verdict.decision == "deny":
+        raise PermissionDenied(f"policy denies the promotion: {'; '.join(run.verdict.reasons)}")
+    if not deps.seal.holds(run.verdict, datetime.now(UTC)):
+        raise PermissionDenied("the verdict is not valid any more; start a new run to get a new one")
+    deps.artifacts.read(run.verdict.artifact_digest)  # raises when the bytes are not those the verdict judged
+    task = run.request.task or run.manifest.description
+    embedded = await deps.jobs.run(EmbedJob(task), Embedded)
+    metrics = run.score.metrics
+    return VcvDraft(
+        pac_id=run.request.pac_id,
+        task=task,
+        capability=embedded.vector,
+        skills=(run.manifest.task, run.manifest.name),
+        accuracy=metrics.accuracy,
+        latency_s=metrics.latency_p50_s,
+        cost_usd=metrics.cost_usd,
+        energy_j=metrics.energy_j,
+        resources={
+            "parameters": metrics.parameters,
+            "flops": metrics.flops,
+            "peak_mem_bytes": metrics.peak_mem_bytes,
+            "device": metrics.device,
+            "energy_method": metrics.energy_method,
+        },
+        policy_flags=run.manifest.purposes,
+        dataset_digest=run.check.digest,
+        artifact_digest=run.score.weights.digest,
+        run_id=run.claim.run_id,
+        verdict_id=run.verdict.verdict_id,
+    )
+
+
+async def record_nothing_more(_run: CycleRun, _result: object, _write: Write, _deps: Deps) -> None:
+    """The stage's own row is all there is to store."""
+
+
+async def record_artifacts(run: CycleRun, model: ScoredModel, write: Write, deps: Deps) -> None:
+    for kind, file in (("weights", model.weights), ("description", model.description)):
+        await deps.catalogue.insert_artifact(
+            write.connection, run.claim.run_id, kind, file.digest, file.bytes
+        )
+
+
+async def record_verdict(run: CycleRun, verdict: Verdict, write: Write, deps: Deps) -> None:
+    await deps.catalogue.insert_verdict(write.connection, run.claim.run_id, run.request.pac_id, verdict)
+    event = VerdictStop(run_id=run.claim.run_id, verdict_id=verdict.verdict_id, decision=verdict.decision)
+    await write.append(event)
+
+
+async def record_version(run: CycleRun, draft: VcvDraft, write: Write, deps: Deps) -> None:
+    version = await deps.catalogue.insert_vcv(write.connection, draft)
+    await write.append(
+        PromotionStop(
+            accuracy=draft.accuracy,
+            latency_s=draft.latency_s,
+            cost_usd=draft.cost_usd,
+            energy_j=draft.energy_j,
+            version=version,
+            run_id=draft.run_id,
+            pac_id=draft.pac_id,
+            artifact_digest=draft.artifact_digest,
+            verdict_id=draft.verdict_id,
+        )
+    )
+
+
+class Stage(NamedTuple):
+    """Its work, the type its result is stored as, and what is recorded in the same transaction."""
+
+    work: Callable[[CycleRun, Deps], Awaitable[Any]]
+    result: type[msgspec.Struct]
+    record: Callable[[CycleRun, Any, Write, Deps], Awaitable[None]] = record_nothing_more
+
+
+# The database remembers these names; a resumed cycle skips the ones it has done.
+STAGES: dict[str, Stage] = {
+    "check": Stage(check_dataset, DatasetReport),
+    "shortlist": Stage(make_shortlist, Shortlisted),
+    "search": Stage(run_search, search.SearchResult),
+    "score": Stage(score_choice, ScoredModel, record_artifacts),
+    "verdict": Stage(give_verdict, Verdict, record_verdict),
+    "promote": Stage(promote, VcvDraft, record_version),
+}
+
+STAGES_OF: dict[str, tuple[str, ...]] = {
+    "cycle": tuple(STAGES),
+    "nas": ("check", "shortlist", "search", "score"),
+}
+
+
+async def resume(claim: Claim, deps: Deps) -> CycleRun:
+    """The cycle of a claimed run with all that earlier workers have finished."""
+    stored = await deps.runs.stage_results(claim.run_id)
+    return CycleRun(
+        claim, **{name: msgspec.convert(result, STAGES[name].result) for name, result in stored.items()}
+    )
+
+
+async def advance(run: CycleRun, deps: Deps) -> CycleRun:
+    """Do the stages that are not done yet, one after the other.
+
+    Raises:
+        CerebrosError: a stage refused; what is saved stays saved.
+        StaleWorker: the claim is lost.
+    """
+    for name in STAGES_OF[run.claim.kind]:
+        if getattr(run, name) is None:
+            run = await _do(name, run, deps)
+    return run
+
+
+async def _do(name: str, run: CycleRun, deps: Deps) -> CycleRun:
+    stage, run_id = STAGES[name], run.claim.run_id
+    await deps.runs.insert_event(run.claim, StageStart(run_id=run_id, stage=name))
+    started = monotonic()
+    result = await stage.work(run, deps)
+    duration_s = monotonic() - started
+    async with deps.runs.effect(run_id, run.claim.epoch) as write:
+        await stage.record(run, result, write, deps)
+        await deps.runs.insert_stage(write, name, result, duration_s)
+        await write.append(StageStop(duration_s=duration_s, run_id=run_id, stage=name))
+    return msgspec.structs.replace(run, **{name: result})

@@ -1,0 +1,99 @@
+"""What a job process is asked and what it answers; msgpack on its standard streams."""
+
+from __future__ import annotations
+
+import struct
+
+import msgspec
+
+from bridge.messages import Outcome
+from cerebros.dataset import DatasetReport
+from cerebros.manifest import Manifest
+from cerebros.metrics import PriceTable, TrainingMetrics
+from cerebros.rose_tree import Tree
+
+# Each message is preceded by its length, 4 bytes, big endian.
+LENGTH = struct.Struct(">I")
+
+
+class Data(msgspec.Struct, frozen=True):
+    """A dataset by its manifest and the directory its relative paths start from."""
+
+    manifest: Manifest
+    base: str
+
+
+class CheckJob(msgspec.Struct, frozen=True, tag="check"):
+    data: Data
+
+
+class TrainJob(msgspec.Struct, frozen=True, tag="train"):
+    """Train a tree's network on the training rows and measure it on the validation rows."""
+
+    data: Data
+    tree: Tree
+    epochs: int
+    seed: int
+    prices: PriceTable
+
+
+class ScoreJob(msgspec.Struct, frozen=True, tag="score"):
+    """Refit on training and validation rows for exactly `epochs`, then score on the held-out test rows."""
+
+    data: Data
+    tree: Tree
+    epochs: int
+    seed: int
+    prices: PriceTable
+
+
+class EmbedJob(msgspec.Struct, frozen=True, tag="embed"):
+    text: str
+
+
+class ExportJob(msgspec.Struct, frozen=True, tag="export"):
+    description: bytes
+    weights: bytes
+
+
+Job = CheckJob | TrainJob | ScoreJob | EmbedJob | ExportJob
+
+
+class Checked(msgspec.Struct, frozen=True, tag="checked"):
+    report: DatasetReport
+
+
+class Trained(msgspec.Struct, frozen=True, tag="trained"):
+    """How a training ended; `metrics` exactly when the outcome is ok, `curve` the validation loss per epoch."""
+
+    outcome: Outcome
+    metrics: TrainingMetrics | None = None
+    curve: tuple[float, ...] = ()
+    reason: str | None = None
+
+
+class Scored(msgspec.Struct, frozen=True, tag="scored"):
+    """Held-out figures, the naive answer's accuracy (or R², 0) to compare with, and the model's two documents."""
+
+    metrics: TrainingMetrics
+    baseline: float
+    weights: bytes
+    description: bytes
+
+
+class Embedded(msgspec.Struct, frozen=True, tag="embedded"):
+    vector: tuple[float, ...]
+
+
+class Exported(msgspec.Struct, frozen=True, tag="exported"):
+    onnx: bytes
+
+
+class Refused(msgspec.Struct, frozen=True, tag="refused"):
+    """A typed error, raised again on the asking side."""
+
+    error: str
+    message: str
+
+
+Answer = Checked | Trained | Scored | Embedded | Exported | Refused

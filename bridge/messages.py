@@ -1,0 +1,386 @@
+"""Requests and replies of every procedure, as frozen types.
+
+Bytes, JSON, Erlang terms and command-line arguments all become these structs
+at the door. Unknown fields are refused, rules ride on the annotations, and
+nobody inside checks twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated, Any, Literal, TypeVar
+
+import msgspec
+from msgspec import Meta
+
+from cerebros.errors import InvalidArgument
+from cerebros.metrics import TrainingMetrics
+from cerebros.objectives import OBJECTIVES
+from telemetry.events import Scalar
+
+# Ids travel into file names, SQL and logs, so their alphabet is small.
+Id = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$")]
+Digest = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
+Seconds = Annotated[float, Meta(gt=0, le=30 * 86400)]
+PageSize = Annotated[int, Meta(ge=1, le=1000)]
+
+RunKind = Literal["cycle", "nas"]
+RunState = Literal["queued", "running", "succeeded", "failed", "cancelled", "timed_out"]
+Outcome = Literal["ok", "pruned", "diverged", "oom", "timeout", "lost", "error"]
+Decision = Literal["allow", "deny"]
+
+ENDED: frozenset[str] = frozenset({"succeeded", "failed", "cancelled", "timed_out"})
+
+
+class _Message(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    pass
+
+
+class Budget(_Message):
+    """What a search may spend.
+
+    Attributes:
+        trials: candidates trained to the end.
+        wall_s: seconds from the run's start to its last trial's start.
+        parameters: trainable weights a candidate may have.
+        epochs: passes over the training rows per trial, at most.
+        probes: one-epoch trainings that inform the shortlist when the
+            database knows no earlier trials on this dataset.
+        shortlist: candidates the Parzen estimator hands to the search.
+        window: trials that may be in flight; trial n is proposed from the
+            results of trials 0 to n - window, whatever finished first.
+    """
+
+    trials: Annotated[int, Meta(ge=1, le=10_000)] = 24
+    wall_s: Seconds = 900.0
+    parameters: Annotated[int, Meta(ge=1, le=1_000_000_000)] = 2_000_000
+    epochs: Annotated[int, Meta(ge=1, le=10_000)] = 24
+    probes: Annotated[int, Meta(ge=4, le=1000)] = 12
+    shortlist: Annotated[int, Meta(ge=1, le=1000)] = 6
+    window: Annotated[int, Meta(ge=1, le=256)] = 4
+
+
+class StartRun(_Message):
+    """Start a search (`nas`) or a whole training cycle (`cycle`) for one PAC.
+
+    Attributes:
+        manifest: path of the dataset manifest on the bridge's host.
+        task: what the PAC shall be able to do, in words; it becomes the
+            capability embedding. The manifest's description when empty.
+        objectives: names from `cerebros.objectives`, at least one.
+    """
+
+    pac_id: Id
+    manifest: Annotated[str, Meta(min_length=1, max_length=4096)]
+    run_id: Id | None = None
+    kind: RunKind = "cycle"
+    task: Annotated[str, Meta(max_length=4096)] = ""
+    budget: Budget = Budget()
+    objectives: Annotated[tuple[str, ...], Meta(min_length=1)] = tuple(OBJECTIVES)
+    sampler: Literal["rose", "random"] = "rose"
+    seed: Annotated[int, Meta(ge=0, le=2**53)] = 8675309
+    deadline_s: Seconds | None = None
+    correlation_id: Id | None = None
+
+
+class GetRun(_Message):
+    run_id: Id
+
+
+class ListRuns(_Message):
+    pac_id: Id | None = None
+    state: RunState | None = None
+    limit: PageSize = 50
+
+
+class CancelRun(_Message):
+    run_id: Id
+    reason: Annotated[str, Meta(max_length=1024)] = ""
+
+
+class WatchRun(_Message):
+    """Stream a run's events, the stored ones first, until the run has ended.
+
+    Attributes:
+        after_seq: the last number the caller has seen; 0 for all events.
+    """
+
+    run_id: Id
+    after_seq: Annotated[int, Meta(ge=0)] = 0
+
+
+class ListTrials(_Message):
+    run_id: Id
+
+
+class GetShortlist(_Message):
+    run_id: Id
+
+
+class CheckDataset(_Message):
+    manifest: Annotated[str, Meta(min_length=1, max_length=4096)]
+
+
+class ListDatasets(_Message):
+    limit: PageSize = 50
+
+
+class ListArtifacts(_Message):
+    run_id: Id
+
+
+class GetArtifact(_Message):
+    digest: Digest
+
+
+class GetCapability(_Message):
+    """The PAC's current capability vector, or the given version of it."""
+
+    pac_id: Id
+    version: Annotated[int, Meta(ge=1)] | None = None
+
+
+class ListCapabilities(_Message):
+    pac_id: Id | None = None
+    limit: PageSize = 50
+
+
+class NearestCapabilities(_Message):
+    """Current vectors of other PACs, nearest to this PAC's by cosine distance."""
+
+    pac_id: Id
+    limit: PageSize = 10
+
+
+class Rollback(_Message):
+    """Make an earlier version current again, by writing it as a new version."""
+
+    pac_id: Id
+    version: Annotated[int, Meta(ge=1)]
+    reason: Annotated[str, Meta(min_length=1, max_length=1024)]
+
+
+class CheckGate(_Message):
+    """Ask the Balance Readiness Gate; `pac_id` narrows it to one PAC."""
+
+    pac_id: Id | None = None
+
+
+class Health(_Message):
+    pass
+
+
+class RunError(_Message):
+    code: str
+    error_class: str
+    message: str
+
+
+class Trial(_Message):
+    """One candidate; `tree` is its rose tree as JSON, None where a list leaves it out."""
+
+    number: int
+    outcome: Outcome
+    tree_hash: str
+    tree: dict[str, Any] | None = None
+    metrics: TrainingMetrics | None = None
+    reason: str | None = None
+    curve: tuple[float, ...] = ()
+
+
+class TrialList(_Message):
+    trials: tuple[Trial, ...]
+
+
+class Run(_Message):
+    """A run as it stands. `front` holds the trials no other trial beats; `promoted_version` the VCV it wrote."""
+
+    run_id: str
+    kind: RunKind
+    pac_id: str
+    state: RunState
+    dataset: str
+    stages_done: tuple[str, ...]
+    last_seq: int
+    epoch: int
+    trials_total: int
+    trials_ok: int
+    trials_failed: int
+    created_at: datetime
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    metrics: TrainingMetrics | None = None
+    front: tuple[Trial, ...] = ()
+    promoted_version: int | None = None
+    error: RunError | None = None
+
+
+class RunList(_Message):
+    runs: tuple[Run, ...]
+
+
+class RunEvent(_Message):
+    """Event number `seq` of a run; numbers start at 1 and have no gaps."""
+
+    run_id: str
+    seq: int
+    name: str
+    measurements: dict[str, float | int | None]
+    metadata: dict[str, Scalar]
+    at: datetime
+
+
+class Candidate(_Message):
+    """A shortlisted tree with its Parzen log densities; `score = log_l - log_g`."""
+
+    rank: int
+    tree: dict[str, Any]
+    tree_hash: str
+    log_l: float
+    log_g: float
+    score: float
+
+
+class Shortlist(_Message):
+    run_id: str
+    observations: int
+    probes: int
+    candidates: tuple[Candidate, ...]
+
+
+class Dataset(_Message):
+    name: str
+    digest: str
+    task: str
+    rows: int
+    licence: str
+    checked_at: datetime
+
+
+class DatasetList(_Message):
+    datasets: tuple[Dataset, ...]
+
+
+class Artifact(_Message):
+    """Content-addressed bytes of a run; `path` is where the bridge's host keeps them."""
+
+    digest: str
+    kind: str
+    bytes: int
+    path: str
+    run_id: str
+    created_at: datetime
+
+
+class ArtifactList(_Message):
+    artifacts: tuple[Artifact, ...]
+
+
+class Verdict(_Message):
+    """A signed policy decision about one artifact.
+
+    The signature is Ed25519 over the canonical JSON of all other fields; the
+    digests bind it to exactly these weights, this data, this policy and these
+    figures. After `expires_at` it allows nothing.
+    """
+
+    verdict_id: str
+    decision: Decision
+    reasons: tuple[str, ...]
+    artifact_digest: str
+    dataset_digest: str
+    policy_digest: str
+    inputs_digest: str
+    issued_at: datetime
+    expires_at: datetime
+    signature: str = ""
+
+
+class VcvDraft(_Message):
+    """What a run says about a PAC's new capability; the store adds what only the store knows.
+
+    `capability` is the 384-dimensional unit embedding of the task text.
+    """
+
+    pac_id: str
+    task: str
+    capability: tuple[float, ...]
+    skills: tuple[str, ...]
+    accuracy: float
+    latency_s: float
+    cost_usd: float
+    energy_j: float
+    resources: dict[str, Scalar]
+    policy_flags: tuple[str, ...]
+    dataset_digest: str
+    artifact_digest: str
+    run_id: str
+    verdict_id: str
+    rolled_back_from: int | None = None
+
+
+class VcvEntry(VcvDraft, kw_only=True):
+    """One immutable version of a PAC's capability vector.
+
+    `trust` is the share of the PAC's verdicts that allowed; `reliability` the
+    share of its ended runs that succeeded; both as of `created_at`.
+    """
+
+    version: int
+    trust: float
+    reliability: float
+    created_at: datetime
+
+
+class VcvList(_Message):
+    entries: tuple[VcvEntry, ...]
+
+
+class Neighbour(_Message):
+    entry: VcvEntry
+    distance: float
+
+
+class NeighbourList(_Message):
+    neighbours: tuple[Neighbour, ...]
+
+
+class GateFinding(_Message):
+    rule: str
+    status: Literal["healthy", "warning", "critical"]
+    value: float | None
+    limit: float | None
+    message: str
+
+
+class GateReport(_Message):
+    overall_status: Literal["healthy", "warning", "critical"]
+    timestamp: datetime
+    findings: tuple[GateFinding, ...]
+
+
+class HealthReport(_Message):
+    status: Literal["serving", "not_serving"]
+    version: str
+    database: str
+    workers: int
+    queued: int
+    running: int
+
+
+Request = TypeVar("Request", bound=msgspec.Struct)
+
+
+def decode(raw: Mapping[str, Any], into: type[Request]) -> Request:
+    """Turn a decoded map into the request it claims to be.
+
+    Raises:
+        InvalidArgument: a field is missing, unknown, of another type or
+            outside its rule; the message names its path.
+    """
+    try:
+        return msgspec.convert(raw, into)
+    except msgspec.ValidationError as problem:
+        allowed = ", ".join(field.name for field in msgspec.structs.fields(into))
+        raise InvalidArgument(f"{into.__name__}: {problem}; its fields are {allowed}") from None

@@ -1,0 +1,349 @@
+"""Who may ask for what: the one table that every transport serves.
+
+A transport turns bytes into a map, calls `call` or `watch`, and turns the
+struct or the error into its own bytes. It decides nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+import uuid_utils
+
+from bridge.artifacts import ArtifactFiles
+from bridge.jobs.pool import JobCrashed, JobLost, JobPool, JobTimedOut
+from bridge.jobs.work import Checked, CheckJob, Data
+from bridge.messages import (
+    Artifact,
+    ArtifactList,
+    CancelRun,
+    CheckDataset,
+    CheckGate,
+    DatasetList,
+    GateFinding,
+    GateReport,
+    GetArtifact,
+    GetCapability,
+    GetRun,
+    GetShortlist,
+    Health,
+    HealthReport,
+    ListArtifacts,
+    ListCapabilities,
+    ListDatasets,
+    ListRuns,
+    ListTrials,
+    NearestCapabilities,
+    NeighbourList,
+    Rollback,
+    Run,
+    RunError,
+    RunEvent,
+    RunList,
+    Shortlist,
+    StartRun,
+    TrialList,
+    VcvDraft,
+    VcvEntry,
+    VcvList,
+    WatchRun,
+    decode,
+)
+from bridge.policy import Seal
+from bridge.settings import Settings
+from bridge.store.catalogue import Catalogue
+from bridge.store.notices import Notices, until_woken
+from bridge.store.runs import Payload, RunStore
+from cerebros import gate
+from cerebros.dataset import DatasetReport
+from cerebros.errors import Cancelled, Internal, ManifestRejected, NotFound, PermissionDenied, Unavailable
+from cerebros.manifest import Manifest, dataset_digest, parse_manifest
+from cerebros.objectives import objectives_named
+from telemetry import prometheus
+from telemetry.events import RunQueued, RunStop
+
+VERSION = "0.1.0"
+
+
+class Bridge(msgspec.Struct, frozen=True):
+    """What the procedures work with: one per process of the front."""
+
+    settings: Settings
+    runs: RunStore
+    catalogue: Catalogue
+    notices: Notices
+    artifacts: ArtifactFiles
+    jobs: JobPool
+    seal: Seal
+
+
+async def start_run(bridge: Bridge, request: StartRun) -> Run:
+    """Queue a run; the same run_id with the same payload answers the run that is there."""
+    objectives_named(request.objectives)
+    path = Path(request.manifest).absolute()
+    manifest = await asyncio.to_thread(read_manifest, path)
+    run_id = request.run_id or str(uuid_utils.uuid7())
+    payload = Payload(msgspec.structs.replace(request, run_id=run_id), manifest, str(path.parent))
+    event = RunQueued(
+        trials=request.budget.trials,
+        run_id=run_id,
+        kind=request.kind,
+        pac_id=request.pac_id,
+        dataset=manifest.name,
+        correlation_id=request.correlation_id,
+    )
+    digest = hashlib.sha256(msgspec.json.encode(payload, order="deterministic")).hexdigest()
+    await bridge.runs.insert_run(payload, dataset_digest(manifest), digest, event)
+    return await bridge.runs.get_run(run_id)
+
+
+def read_manifest(path: Path) -> Manifest:
+    """The manifest in a file.
+
+    Raises:
+        ManifestRejected: there is no such file, or it breaks a rule.
+    """
+    try:
+        text = path.read_text()
+    except (OSError, UnicodeDecodeError) as problem:
+        raise ManifestRejected(
+            f"manifest {path} cannot be read: {problem}; give a path on the bridge's host"
+        ) from None
+    return parse_manifest(text, str(path))
+
+
+async def get_run(bridge: Bridge, request: GetRun) -> Run:
+    return await bridge.runs.get_run(request.run_id)
+
+
+async def list_runs(bridge: Bridge, request: ListRuns) -> RunList:
+    return RunList(runs=await bridge.runs.list_runs(request.pac_id, request.state, request.limit))
+
+
+async def cancel_run(bridge: Bridge, request: CancelRun) -> Run:
+    """End a run: at once when it is queued, with its worker's next heartbeat when it runs.
+
+    Cancelling a run that has ended changes nothing and answers how it ended.
+    """
+    ended, _ = await bridge.runs.run_state(request.run_id)
+    if not ended:
+        error = Cancelled(f"run {request.run_id!r} was cancelled: {request.reason or 'no reason given'}")
+        final = RunError(code=error.code.value, error_class=error.error_class.value, message=error.message)
+
+        def stop(kind: str, pac_id: str) -> RunStop:
+            return RunStop(
+                duration_s=None,
+                accuracy=None,
+                latency_s=None,
+                cost_usd=None,
+                energy_j=None,
+                trials_total=0,
+                trials_ok=0,
+                trials_failed=0,
+                run_id=request.run_id,
+                kind=kind,
+                pac_id=pac_id,
+                state="cancelled",
+                error_code=final.code,
+                error_message=final.message,
+            )
+
+        if not await bridge.runs.cancel_queued(request.run_id, stop, final):
+            await bridge.runs.request_cancel(request.run_id, request.reason)
+    return await bridge.runs.get_run(request.run_id)
+
+
+async def list_trials(bridge: Bridge, request: ListTrials) -> TrialList:
+    await bridge.runs.run_state(request.run_id)
+    return TrialList(trials=tuple(await bridge.runs.trials_of(request.run_id)))
+
+
+async def shortlist(bridge: Bridge, request: GetShortlist) -> Shortlist:
+    await bridge.runs.run_state(request.run_id)
+    return await bridge.runs.shortlist_of(request.run_id)
+
+
+async def check_dataset(bridge: Bridge, request: CheckDataset) -> DatasetReport:
+    """Read the whole dataset, check it, and register it when it is sound."""
+    path = Path(request.manifest).absolute()
+    manifest = await asyncio.to_thread(read_manifest, path)
+    try:
+        report = (await bridge.jobs.run(CheckJob(Data(manifest, str(path.parent))), Checked)).report
+    except JobTimedOut as problem:
+        raise Unavailable(f"checking {path}: {problem}; raise CEREBROS_TRIAL_TIMEOUT_S") from None
+    except (JobLost, JobCrashed) as problem:
+        raise Internal(f"checking {path}: {problem}") from None
+    await bridge.catalogue.upsert_dataset(manifest, report)
+    return report
+
+
+async def list_datasets(bridge: Bridge, request: ListDatasets) -> DatasetList:
+    return DatasetList(datasets=await bridge.catalogue.dataset_rows(request.limit))
+
+
+async def list_artifacts(bridge: Bridge, request: ListArtifacts) -> ArtifactList:
+    await bridge.runs.run_state(request.run_id)
+    directory = str(bridge.artifacts.directory)
+    return ArtifactList(artifacts=await bridge.catalogue.artifact_rows(directory, run_id=request.run_id))
+
+
+async def get_artifact(bridge: Bridge, request: GetArtifact) -> Artifact:
+    """Where an artifact is, after its bytes were checked against its digest."""
+    found = await bridge.catalogue.artifact_rows(str(bridge.artifacts.directory), digest=request.digest)
+    if not found:
+        raise NotFound(f"artifact {request.digest} is not known; list_artifacts shows those of a run")
+    await asyncio.to_thread(bridge.artifacts.read, request.digest)
+    return found[0]
+
+
+async def get_capability(bridge: Bridge, request: GetCapability) -> VcvEntry:
+    """The PAC's current version (the newest), or the one asked for."""
+    entries = await bridge.catalogue.vcv_rows(request.pac_id, request.version, limit=1)
+    if not entries:
+        version = "capability vector" if request.version is None else f"version {request.version}"
+        raise NotFound(
+            f"PAC {request.pac_id!r} has no {version}; a training cycle that is promoted writes one"
+        )
+    return entries[0]
+
+
+async def list_capabilities(bridge: Bridge, request: ListCapabilities) -> VcvList:
+    return VcvList(entries=await bridge.catalogue.vcv_rows(request.pac_id, None, request.limit))
+
+
+async def nearest_capabilities(bridge: Bridge, request: NearestCapabilities) -> NeighbourList:
+    await get_capability(bridge, GetCapability(pac_id=request.pac_id))
+    return NeighbourList(neighbours=await bridge.catalogue.nearest_vcv(request.pac_id, request.limit))
+
+
+async def rollback(bridge: Bridge, request: Rollback) -> VcvEntry:
+    """Write an earlier version again as the newest.
+
+    Raises:
+        PermissionDenied: its verdict has expired or does not allow.
+    """
+    earlier = await get_capability(bridge, GetCapability(pac_id=request.pac_id, version=request.version))
+    verdict = await bridge.catalogue.verdict_by_id(earlier.verdict_id)
+    if verdict.decision != "allow" or not bridge.seal.holds(verdict, datetime.now(UTC)):
+        raise PermissionDenied(
+            f"version {request.version} of PAC {request.pac_id!r} rests on verdict {verdict.verdict_id[:12]}, "
+            f"which is not valid any more (expired {verdict.expires_at.isoformat()}); run a new cycle"
+        )
+    await asyncio.to_thread(bridge.artifacts.read, earlier.artifact_digest)
+    draft = VcvDraft(**{name: getattr(earlier, name) for name in VcvDraft.__struct_fields__})
+    version = await bridge.catalogue.write_version(
+        msgspec.structs.replace(
+            draft,
+            rolled_back_from=request.version,
+            policy_flags=(*draft.policy_flags, f"rollback: {request.reason}"),
+        )
+    )
+    return await get_capability(bridge, GetCapability(pac_id=request.pac_id, version=version))
+
+
+async def check_gate(bridge: Bridge, request: CheckGate) -> GateReport:
+    figures = await bridge.catalogue.gate_figures(request.pac_id)
+    findings = gate.judge(figures, bridge.settings.gate_max_verdict_age_s)
+    return GateReport(
+        overall_status=gate.overall(findings),
+        timestamp=datetime.now(UTC),
+        findings=tuple(GateFinding(**msgspec.structs.asdict(finding)) for finding in findings),
+    )
+
+
+async def health(bridge: Bridge, _request: Health) -> HealthReport:
+    """Whether the service can do its work; an unreachable database is an answer, not an error."""
+    try:
+        now = await bridge.catalogue.occupation()
+    except Unavailable as problem:
+        return HealthReport(
+            status="not_serving", version=VERSION, database=problem.message, workers=0, queued=0, running=0
+        )
+    return HealthReport(
+        status="serving",
+        version=VERSION,
+        database="reachable",
+        workers=now.workers,
+        queued=now.queued,
+        running=now.running,
+    )
+
+
+class Procedure(NamedTuple):
+    """A name, the types it turns into each other, and the function that does it."""
+
+    name: str
+    request: type[msgspec.Struct]
+    reply: type[msgspec.Struct]
+    run: Callable[[Bridge, Any], Awaitable[msgspec.Struct]]
+
+
+PROCEDURES: dict[str, Procedure] = {
+    procedure.name: procedure
+    for procedure in (
+        Procedure("start_run", StartRun, Run, start_run),
+        Procedure("get_run", GetRun, Run, get_run),
+        Procedure("list_runs", ListRuns, RunList, list_runs),
+        Procedure("cancel_run", CancelRun, Run, cancel_run),
+        Procedure("list_trials", ListTrials, TrialList, list_trials),
+        Procedure("shortlist", GetShortlist, Shortlist, shortlist),
+        Procedure("check_dataset", CheckDataset, DatasetReport, check_dataset),
+        Procedure("list_datasets", ListDatasets, DatasetList, list_datasets),
+        Procedure("list_artifacts", ListArtifacts, ArtifactList, list_artifacts),
+        Procedure("get_artifact", GetArtifact, Artifact, get_artifact),
+        Procedure("get_capability", GetCapability, VcvEntry, get_capability),
+        Procedure("list_capabilities", ListCapabilities, VcvList, list_capabilities),
+        Procedure("nearest_capabilities", NearestCapabilities, NeighbourList, nearest_capabilities),
+        Procedure("rollback", Rollback, VcvEntry, rollback),
+        Procedure("check_gate", CheckGate, GateReport, check_gate),
+        Procedure("health", Health, HealthReport, health),
+    )
+}
+
+# The one procedure that streams; `watch` serves it.
+STREAM = "watch_run"
+
+
+async def call(bridge: Bridge, name: str, raw: Mapping[str, Any]) -> msgspec.Struct:
+    """Run a procedure by name.
+
+    Raises:
+        NotFound: no such procedure.
+        InvalidArgument: the request breaks a rule.
+        CerebrosError: what the procedure itself raises.
+    """
+    procedure = PROCEDURES.get(name)
+    if procedure is None:
+        raise NotFound(f"procedure {name!r} is unknown; choose from {', '.join((*PROCEDURES, STREAM))}")
+    return await procedure.run(bridge, decode(raw, procedure.request))
+
+
+async def watch(bridge: Bridge, raw: Mapping[str, Any]) -> AsyncIterator[RunEvent]:
+    """A run's events behind `after_seq`, the stored ones and those to come, until the run has ended."""
+    request = decode(raw, WatchRun)
+    seen = request.after_seq
+    woken = bridge.notices.subscribe(request.run_id)
+    try:
+        while True:
+            # State before events: an event that is stored in between is then read, and the end is not missed.
+            ended, last_seq = await bridge.runs.run_state(request.run_id)
+            for event in await bridge.runs.events_after(request.run_id, seen):
+                seen = event.seq
+                yield event
+            if ended and seen >= last_seq:
+                return
+            if seen >= last_seq:
+                await until_woken(woken)
+    finally:
+        bridge.notices.unsubscribe(request.run_id, woken)
+
+
+async def scrape(bridge: Bridge) -> str:
+    """The figures Prometheus reads, counted in the database now."""
+    return prometheus.render(await bridge.catalogue.figures())

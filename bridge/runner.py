@@ -1,0 +1,182 @@
+"""The worker: claims runs, keeps its lease while a cycle advances, and ends each run with its last event."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import traceback
+from contextlib import suppress
+from time import monotonic
+
+import msgspec
+
+from bridge.cycle import CycleRun, Deps, advance, resume
+from bridge.messages import RunError
+from bridge.store.runs import Claim
+from cerebros.errors import Cancelled, CerebrosError, DeadlineExceeded, Internal, StaleWorker, Unavailable
+from cerebros.metrics import TrainingMetrics
+from telemetry.events import RunStart, RunStop
+from telemetry.logs import log_failure
+
+# A worker with nothing to do looks for work this often.
+IDLE_PAUSE_S = 0.25
+
+# A lease is renewed this many times before it could run out, so one slow renewal loses nothing.
+RENEWALS_PER_LEASE = 5
+
+STATE_OF = {Cancelled: "cancelled", DeadlineExceeded: "timed_out"}
+
+
+class Runner:
+    """One worker: works on one run at a time, with as many job processes as it was given."""
+
+    def __init__(self, deps: Deps, only: str | None = None) -> None:
+        self._deps = deps
+        self._only = only
+        self.worker_id = f"{socket.gethostname()}-{os.getpid()}"
+
+    async def work(self, *, until_idle: bool = False) -> None:
+        """Claim and finish runs until cancelled, or until none is left."""
+        settings, runs = self._deps.settings, self._deps.runs
+        try:
+            while True:
+                try:
+                    await runs.worker_seen(self.worker_id)
+                    claim = await runs.claim_run(self.worker_id, settings.lease_s, self._only)
+                    if claim is not None:
+                        await self._run(claim)
+                    elif until_idle:
+                        return
+                except Unavailable as problem:
+                    log_failure("cerebros.worker.waits", reason=problem.message)
+                    claim = None
+                if claim is None:
+                    await asyncio.sleep(IDLE_PAUSE_S)
+        finally:
+            with suppress(Unavailable):
+                await asyncio.shield(runs.worker_gone(self.worker_id))
+            await asyncio.shield(self._deps.jobs.close())
+
+    async def _run(self, claim: Claim) -> None:
+        """Work on one claimed run to its end; a lost claim is left to whoever has it now."""
+        started = monotonic()
+        cycle = asyncio.create_task(self._advance(claim))
+        heart = asyncio.create_task(self._keep_lease(claim, cycle))
+        try:
+            await asyncio.wait({cycle, heart}, return_when=asyncio.FIRST_COMPLETED)
+            if heart.done() and not cycle.done():
+                cycle.cancel()  # the heart stops first when the run shall end, or is not ours any more
+            finished, error = await self._outcome(cycle, heart)
+            await self._end(claim, finished, error, claim.elapsed_s + monotonic() - started)
+        except StaleWorker as problem:
+            log_failure("cerebros.worker.stale", run_id=claim.run_id, reason=problem.message)
+        except asyncio.CancelledError:
+            await _stop(cycle)
+            with suppress(Unavailable):  # then the lease runs out, and the run is claimed again all the same
+                await asyncio.shield(self._deps.runs.release_run(claim))
+            raise
+        finally:
+            await _stop(heart)
+
+    async def _advance(self, claim: Claim) -> CycleRun:
+        event = RunStart(
+            queue_s=claim.queue_s,
+            run_id=claim.run_id,
+            kind=claim.kind,
+            pac_id=claim.pac_id,
+            epoch=claim.epoch,
+            worker_id=self.worker_id,
+        )
+        await self._deps.runs.insert_event(claim, event)
+        return await advance(await resume(claim, self._deps), self._deps)
+
+    async def _keep_lease(self, claim: Claim, cycle: asyncio.Task[CycleRun]) -> None:
+        """Renew until the cycle is done.
+
+        Raises:
+            Cancelled, DeadlineExceeded: the run shall end now.
+            StaleWorker: it is not ours any more.
+        """
+        lease_s = self._deps.settings.lease_s
+        while not cycle.done():
+            with suppress(Unavailable):  # the next renewal may succeed; if none does, the lease runs out
+                lease = await self._deps.runs.renew_lease(claim, lease_s)
+                if lease.cancel_reason is not None:
+                    raise Cancelled(
+                        f"run {claim.run_id!r} was cancelled: {lease.cancel_reason or 'no reason given'}"
+                    )
+                if lease.overdue:
+                    limit = claim.payload.request.deadline_s
+                    raise DeadlineExceeded(
+                        f"run {claim.run_id!r} did not end within its {limit} s; allow more"
+                    )
+                await self._deps.runs.worker_seen(self.worker_id)
+            await asyncio.sleep(min(1.0, lease_s / RENEWALS_PER_LEASE))
+
+    async def _outcome(
+        self, cycle: asyncio.Task[CycleRun], heart: asyncio.Task[None]
+    ) -> tuple[CycleRun | None, CerebrosError | None]:
+        """The finished cycle, or the error that ended it.
+
+        Raises:
+            StaleWorker: there is no outcome of ours.
+        """
+        try:
+            return await cycle, None
+        except asyncio.CancelledError:
+            if not heart.done() or heart.exception() is None:
+                raise  # it is we who are cancelled
+            reason = heart.exception()
+            if isinstance(reason, CerebrosError) and not isinstance(reason, StaleWorker):
+                return None, reason
+            raise reason or StaleWorker("the claim is lost") from None
+        except StaleWorker:
+            raise
+        except CerebrosError as error:
+            return None, error
+        except Exception as defect:  # noqa: BLE001 - the outermost loop: a defect ends its run, not the worker
+            log_failure("cerebros.worker.defect", traceback=traceback.format_exc())
+            return None, Internal(f"{type(defect).__name__}: {defect}; this is a defect, please report it")
+
+    async def _end(
+        self, claim: Claim, finished: CycleRun | None, error: CerebrosError | None, duration_s: float
+    ) -> None:
+        runs = self._deps.runs
+        total, ok = await runs.trial_counts(claim.run_id)
+        metrics = _metrics(finished, total, ok)
+        state = "succeeded" if error is None else STATE_OF.get(type(error), "failed")
+        event = RunStop(
+            duration_s=duration_s,
+            accuracy=metrics and metrics.accuracy,
+            latency_s=metrics and metrics.latency_p50_s,
+            cost_usd=metrics and metrics.cost_usd,
+            energy_j=metrics and metrics.energy_j,
+            trials_total=total,
+            trials_ok=ok,
+            trials_failed=total - ok,
+            run_id=claim.run_id,
+            kind=claim.kind,
+            pac_id=claim.pac_id,
+            state=state,
+            error_code=error and error.code.value,
+            error_message=error and error.message,
+        )
+        await runs.end_run(claim.run_id, claim.epoch, state, metrics, error and run_error(error), event)
+
+
+def run_error(error: CerebrosError) -> RunError:
+    return RunError(code=error.code.value, error_class=error.error_class.value, message=error.message)
+
+
+def _metrics(finished: CycleRun | None, total: int, ok: int) -> TrainingMetrics | None:
+    if finished is None or finished.score is None:
+        return None
+    return msgspec.structs.replace(
+        finished.score.metrics, trials_total=total, trials_ok=ok, trials_failed=total - ok
+    )
+
+
+async def _stop(task: asyncio.Task[object]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)

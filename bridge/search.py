@@ -1,0 +1,256 @@
+"""The long middle of a cycle: proposing candidates, training them, keeping what was measured.
+
+Trial `n` is proposed from the results of trials 0 to `n - window`, whichever
+of the later ones happen to be finished. So the proposals depend on results
+and the seed alone, and a search that resumes asks for the trees it would
+have asked for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from time import monotonic
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from bridge.jobs.pool import JobCrashed, JobLost, JobPool, JobTimedOut
+from bridge.jobs.work import Data, Trained, TrainJob
+from bridge.messages import Budget, Candidate, Shortlist, Trial
+from bridge.settings import Settings
+from bridge.store.runs import Claim, RunStore
+from cerebros.dataset import DatasetReport
+from cerebros.errors import FailedPrecondition
+from cerebros.motpe import STARTUP_TRIALS, Observation, make_sampler, split_history
+from cerebros.nets.space import cerebros_space
+from cerebros.nets.wiring import count_parameters, wire
+from cerebros.objectives import Objective, losses, objectives_named
+from cerebros.pareto import nondominated
+from cerebros.parzen import Admissible, draw_admissible, shortlist
+from cerebros.rose_tree import Tree, from_mapping, tree_hash
+from telemetry.events import ShortlistStop, TrialStop
+
+# Older trials than this say little that newer ones on the same data do not.
+HISTORY_TRIALS = 200
+
+# A trial whose process was killed from outside is trained once more; twice in a row is not chance.
+ATTEMPTS_WHEN_LOST = 2
+
+SPACE = cerebros_space()
+
+
+class SearchResult(msgspec.Struct, frozen=True):
+    """Numbers of the trials no other trial beats, and why the search stopped."""
+
+    front: tuple[int, ...]
+    stopped_by: str
+
+
+async def propose_shortlist(
+    claim: Claim, report: DatasetReport, data: Data, settings: Settings, runs: RunStore, jobs: JobPool
+) -> Shortlist:
+    """Candidates by the ratio of two tree densities, persisted with their `l`, `g` and score.
+
+    The densities are fitted to earlier runs' trials on the same dataset.
+    Where there are too few, random trees are trained for one epoch each:
+    that is little, but it is measured.
+    """
+    request = claim.payload.request
+    budget, objectives = request.budget, objectives_named(request.objectives)
+    admissible = within(budget, report)
+    earlier = await runs.earlier_trials(claim.run_id, report.digest, HISTORY_TRIALS)
+    observations = [
+        Observation(from_mapping(trial.tree or {}), figures(trial, objectives)) for trial in earlier
+    ]
+    probes = 0
+    if len(observations) < STARTUP_TRIALS:
+        probes = budget.probes
+        observations += await _probe(probes, request.seed, admissible, data, settings, jobs, objectives)
+    good, rest = split_history(observations)
+    scored = shortlist(
+        SPACE,
+        good,
+        rest,
+        budget.shortlist,
+        np.random.default_rng([request.seed, _SHORTLIST_STREAM]),
+        admissible,
+    )
+    candidates = tuple(
+        Candidate(
+            rank=rank,
+            tree=msgspec.to_builtins(candidate.tree),
+            tree_hash=tree_hash(candidate.tree),
+            log_l=candidate.log_l,
+            log_g=candidate.log_g,
+            score=candidate.score,
+        )
+        for rank, candidate in enumerate(scored, start=1)
+    )
+    written = Shortlist(
+        run_id=claim.run_id, observations=len(observations), probes=probes, candidates=candidates
+    )
+    event = ShortlistStop(
+        candidates=len(candidates), observations=len(observations), probes=probes, run_id=claim.run_id
+    )
+    await runs.insert_shortlist(claim, written, event)
+    return written
+
+
+# Random streams of one run: trials use their number, these lie beyond any number of trials.
+_SHORTLIST_STREAM = 2**32
+_PROBE_STREAM = 2**32 + 1
+
+
+async def _probe(
+    count: int,
+    seed: int,
+    admissible: Admissible,
+    data: Data,
+    settings: Settings,
+    jobs: JobPool,
+    objectives: tuple[Objective, ...],
+) -> list[Observation]:
+    generator = np.random.default_rng([seed, _PROBE_STREAM])
+    trees = [draw_admissible(SPACE.draw, admissible, generator) for _ in range(count)]
+    answers = await asyncio.gather(
+        *(train_once(TrainJob(data, tree, 1, seed, settings.prices), jobs) for tree in trees)
+    )
+    return [
+        Observation(tree, figures(answer, objectives)) for tree, answer in zip(trees, answers, strict=True)
+    ]
+
+
+async def search(
+    claim: Claim, report: DatasetReport, data: Data, settings: Settings, runs: RunStore, jobs: JobPool
+) -> SearchResult:
+    """Train candidates until trials or time are spent, saving each as it ends.
+
+    Raises:
+        FailedPrecondition: no trial ended with figures.
+    """
+    request = claim.payload.request
+    budget, objectives = request.budget, objectives_named(request.objectives)
+    chosen = await runs.shortlist_of(claim.run_id)
+    first = [from_mapping(candidate.tree) for candidate in chosen.candidates]
+    sampler = make_sampler(request.sampler, SPACE, request.seed, within(budget, report), first)
+    kept = {trial.number: trial for trial in await runs.trials_of(claim.run_id)}
+    out_of_time = _alarm(budget.wall_s - claim.elapsed_s)
+    in_flight: dict[int, asyncio.Task[Trial]] = {}
+    told: list[Trial] = []
+    stopped_by = "trials"
+
+    async def tell_next() -> None:
+        trial = await in_flight.pop(len(told))
+        sampler.tell(from_mapping(trial.tree or {}), figures(trial, objectives))
+        told.append(trial)
+
+    try:
+        for number in range(budget.trials):
+            while len(in_flight) >= budget.window:
+                await tell_next()
+            if number not in kept and out_of_time():
+                stopped_by = "wall_s"
+                break
+            (tree,) = sampler.ask(1)
+            in_flight[number] = asyncio.create_task(
+                _keep(kept[number])
+                if number in kept
+                else _run_trial(number, tree, claim, data, settings, runs, jobs)
+            )
+        while in_flight:
+            await tell_next()
+    finally:
+        await _end(in_flight)
+    return SearchResult(_front(told, objectives), stopped_by)
+
+
+def within(budget: Budget, report: DatasetReport) -> Admissible:
+    """Whether a tree's network stays within the parameter budget."""
+    outputs = len(report.label_balance) or 1
+    return lambda tree: count_parameters(wire(tree, report.features, outputs)) <= budget.parameters
+
+
+def figures(trial: Trial | Trained, objectives: tuple[Objective, ...]) -> tuple[float, ...] | None:
+    """What a sampler learns of a trial: its losses, or None when it ended without."""
+    return None if trial.metrics is None else tuple(losses(trial.metrics, objectives).tolist())
+
+
+async def train_once(job: TrainJob, jobs: JobPool) -> Trained:
+    """Train to an outcome: what can go wrong with one trial is a value, not an exception."""
+    for attempt in range(1, ATTEMPTS_WHEN_LOST + 1):
+        try:
+            return await jobs.run(job, Trained)
+        except JobTimedOut as problem:
+            return Trained("timeout", reason=str(problem))
+        except JobCrashed as problem:
+            return Trained("error", reason=str(problem))
+        except JobLost as problem:
+            if attempt == ATTEMPTS_WHEN_LOST:
+                return Trained("lost", reason=str(problem))
+    raise AssertionError("the last attempt always returns")
+
+
+async def _run_trial(
+    number: int, tree: Tree, claim: Claim, data: Data, settings: Settings, runs: RunStore, jobs: JobPool
+) -> Trial:
+    request = claim.payload.request
+    job = TrainJob(data, tree, request.budget.epochs, request.seed + number, settings.prices)
+    ended = await train_once(job, jobs)
+    trial = Trial(
+        number=number,
+        outcome=ended.outcome,
+        tree_hash=tree_hash(tree),
+        tree=msgspec.to_builtins(tree),
+        metrics=ended.metrics,
+        reason=ended.reason,
+        curve=ended.curve,
+    )
+    await runs.insert_trial(claim, trial, _stop_event(claim.run_id, trial))
+    return trial
+
+
+async def _keep(trial: Trial) -> Trial:
+    return trial
+
+
+async def _end(tasks: dict[int, asyncio.Task[Any]]) -> None:
+    """Cancel what is still in flight and wait until its processes are gone."""
+    for task in tasks.values():
+        task.cancel()
+    await asyncio.gather(*tasks.values(), return_exceptions=True)
+
+
+def _alarm(seconds: float) -> Callable[[], bool]:
+    end = monotonic() + seconds
+    return lambda: monotonic() > end
+
+
+def _front(trials: list[Trial], objectives: tuple[Objective, ...]) -> tuple[int, ...]:
+    measured = [trial for trial in trials if trial.metrics is not None]
+    if not measured:
+        outcomes = ", ".join(f"{trial.number}: {trial.outcome} ({trial.reason})" for trial in trials[:3])
+        raise FailedPrecondition(
+            f"none of {len(trials)} trials ended with figures ({outcomes}); raise the budget, or check the dataset"
+        )
+    table = np.array([losses(trial.metrics, objectives) for trial in measured if trial.metrics])
+    return tuple(trial.number for trial, kept in zip(measured, nondominated(table), strict=True) if kept)
+
+
+def _stop_event(run_id: str, trial: Trial) -> TrialStop:
+    metrics = trial.metrics
+    return TrialStop(
+        duration_s=metrics and metrics.duration_s,
+        accuracy=metrics and metrics.accuracy,
+        loss=metrics and metrics.loss,
+        latency_s=metrics and metrics.latency_p50_s,
+        cost_usd=metrics and metrics.cost_usd,
+        energy_j=metrics and metrics.energy_j,
+        parameters=metrics and metrics.parameters,
+        run_id=run_id,
+        number=trial.number,
+        outcome=trial.outcome,
+        tree_hash=trial.tree_hash,
+        reason=trial.reason,
+    )

@@ -1,0 +1,79 @@
+"""All settings, read in one place: `CEREBROS_*` variables over `cerebros.toml` over defaults."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import platformdirs
+from msgspec import Meta
+
+from cerebros.errors import InvalidArgument
+from cerebros.metrics import PriceTable
+
+Positive = Annotated[float, Meta(gt=0)]
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What an operator may choose.
+
+    Attributes:
+        home: directory of the database, artifacts, sockets and keys.
+        database_url: an own PostgreSQL with pgvector; empty for the embedded one.
+        trial_processes: trainings at the same time on this machine.
+        trial_timeout_s: after this a trial is killed and recorded as `timeout`.
+        trial_memory_bytes: above this a trial ends as `oom`.
+        lease_s: a worker that has not renewed its claim for so long has lost it.
+        usd_per_cpu_hour, watts_per_cpu: the price table. The defaults are a
+            common cloud price of a shared core and the share of one core in
+            the rated power of a server processor; set your own.
+        policy: path of a policy file; empty for the one that ships.
+        gate_max_verdict_age_s: older verdicts make the gate critical.
+    """
+
+    home: str
+    database_url: str = ""
+    grpc_address: str = "127.0.0.1:50051"
+    http_address: str = "127.0.0.1:8088"
+    trial_processes: Annotated[int, Meta(ge=1, le=1024)] = os.cpu_count() or 1
+    trial_timeout_s: Positive = 600.0
+    trial_memory_bytes: Annotated[int, Meta(ge=2**28)] = 8 * 2**30
+    lease_s: Positive = 15.0
+    usd_per_cpu_hour: Annotated[float, Meta(ge=0)] = 0.04
+    watts_per_cpu: Annotated[float, Meta(ge=0)] = 10.0
+    policy: str = ""
+    gate_max_verdict_age_s: Positive = 7 * 86400.0
+    log_level: str = "info"
+
+    @property
+    def prices(self) -> PriceTable:
+        return PriceTable(self.usd_per_cpu_hour, self.watts_per_cpu)
+
+    @property
+    def home_path(self) -> Path:
+        return Path(self.home)
+
+
+def read_settings(environ: Mapping[str, str] = os.environ) -> Settings:
+    """The settings in force.
+
+    Raises:
+        InvalidArgument: a value breaks its rule, or cerebros.toml has an unknown key.
+    """
+    home = Path(environ.get("CEREBROS_HOME") or platformdirs.user_data_dir("cerebros")).absolute()
+    raw: dict[str, Any] = {"home": str(home), "database_url": environ.get("DATABASE_URL", "")}
+    file = home / "cerebros.toml"
+    if file.is_file():
+        raw |= tomllib.loads(file.read_text())
+    for field in msgspec.structs.fields(Settings):
+        if (value := environ.get(f"CEREBROS_{field.name.upper()}")) is not None:
+            raw[field.name] = value
+    raw["home"] = str(home)
+    try:
+        return msgspec.convert(raw, Settings, strict=False)
+    except msgspec.ValidationError as problem:
+        raise InvalidArgument(f"settings: {problem}; look at CEREBROS_* variables and {file}") from None

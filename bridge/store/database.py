@@ -1,0 +1,95 @@
+"""Connections to PostgreSQL, and the translation of its troubles into our errors."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import msgspec
+import psycopg
+from psycopg import errors
+from psycopg.rows import DictRow, dict_row
+from psycopg.types.json import Jsonb, set_json_dumps, set_json_loads
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
+
+from bridge.store.statements import read_statements
+from cerebros.errors import ResourceExhausted, Unavailable
+
+Connection = psycopg.AsyncConnection[DictRow]
+
+# A caller waits no longer than this for a free connection before it is told that the database is unavailable.
+POOL_TIMEOUT_S = 5.0
+POOL_SIZE = 8
+
+set_json_loads(msgspec.json.decode)
+set_json_dumps(msgspec.json.encode)
+
+
+def jsonb(value: object) -> Jsonb:
+    """A parameter for a jsonb column, from any of our structs."""
+    return Jsonb(msgspec.to_builtins(value))
+
+
+class Database:
+    """A pool of connections and the statements that run on it."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self._statements = read_statements()
+        self._pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
+            url,
+            min_size=1,
+            max_size=POOL_SIZE,
+            timeout=POOL_TIMEOUT_S,
+            open=False,
+            kwargs={
+                "autocommit": True,
+                "prepare_threshold": 1,
+                "row_factory": dict_row,
+                "options": "-c search_path=cerebros,public -c hnsw.iterative_scan=strict_order -c jit=off",
+                "connect_timeout": 5,
+                "tcp_user_timeout": 10_000,
+            },
+        )
+
+    async def open(self) -> None:
+        await self._pool.open()
+
+    async def close(self) -> None:
+        await self._pool.close()
+
+    async def rows(self, statement: str, **parameters: Any) -> list[DictRow]:
+        """Run one named statement by itself and return its rows."""
+        async with self._connection() as connection:
+            return await self.rows_on(connection, statement, **parameters)
+
+    async def row(self, statement: str, **parameters: Any) -> DictRow | None:
+        """Like `rows`, for a statement that gives one row at most."""
+        rows = await self.rows(statement, **parameters)
+        return rows[0] if rows else None
+
+    async def rows_on(self, connection: Connection, statement: str, **parameters: Any) -> list[DictRow]:
+        """Run one named statement within a transaction of the caller's."""
+        cursor = await connection.execute(self._statements[statement], parameters)
+        return await cursor.fetchall() if cursor.description else []
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Connection]:
+        """A connection in a transaction: all of it is committed at the end, or none."""
+        async with self._connection() as connection, connection.transaction():
+            yield connection
+
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[Connection]:
+        try:
+            async with self._pool.connection() as connection:
+                yield connection
+        except PoolTimeout:
+            raise Unavailable(f"no database connection within {POOL_TIMEOUT_S:.0f} s; retry later") from None
+        except (errors.DiskFull, errors.OutOfMemory, errors.TooManyConnections) as problem:
+            raise ResourceExhausted(
+                f"the database is out of resources: {problem}; free some and retry"
+            ) from None
+        except psycopg.OperationalError as problem:
+            raise Unavailable(f"the database does not answer: {problem}; retry later") from None

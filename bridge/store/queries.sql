@@ -1,0 +1,273 @@
+-- Every statement of the store. A line `-- name:` begins one; the comment
+-- below it says what it gives.
+
+-- name: insert_run
+-- A new queued run, or no row when the id is taken.
+INSERT INTO runs (run_id, kind, pac_id, dataset, dataset_digest, payload, payload_digest, deadline)
+VALUES (%(run_id)s, %(kind)s, %(pac_id)s, %(dataset)s, %(dataset_digest)s, %(payload)s, %(payload_digest)s,
+        now() + %(deadline_s)s::double precision * interval '1 second')
+ON CONFLICT (run_id) DO NOTHING
+RETURNING run_id;
+
+-- name: run_rows
+-- Runs as callers see them, newest first.
+SELECT r.run_id, r.kind, r.pac_id, r.state, r.dataset, r.last_seq, r.epoch, r.metrics, r.error,
+       r.created_at, r.started_at, r.finished_at, r.payload_digest,
+       coalesce((SELECT array_agg(s.name ORDER BY s.done_at) FROM stages s WHERE s.run_id = r.run_id), '{}') AS stages_done,
+       t.total AS trials_total, t.ok AS trials_ok, t.total - t.ok AS trials_failed,
+       (SELECT array_agg(n::int) FROM stages s, jsonb_array_elements_text(s.result -> 'front') n
+         WHERE s.run_id = r.run_id AND s.name = 'search') AS front,
+       (SELECT max(v.version) FROM vcv_entries v WHERE v.run_id = r.run_id) AS promoted_version
+  FROM runs r,
+       LATERAL (SELECT count(*)::int AS total, (count(*) FILTER (WHERE outcome = 'ok'))::int AS ok
+                  FROM trials WHERE trials.run_id = r.run_id) t
+ WHERE (%(run_id)s::text IS NULL OR r.run_id = %(run_id)s)
+   AND (%(pac_id)s::text IS NULL OR r.pac_id = %(pac_id)s)
+   AND (%(state)s::text IS NULL OR r.state = %(state)s)
+ ORDER BY r.created_at DESC, r.run_id
+ LIMIT %(limit)s;
+
+-- name: claim_run
+-- The oldest run that waits, or whose worker let its lease run out; raises its epoch.
+UPDATE runs
+   SET state = 'running', epoch = epoch + 1, worker_id = %(worker_id)s,
+       lease_until = clock_timestamp() + %(lease_s)s::double precision * interval '1 second',
+       started_at = coalesce(started_at, clock_timestamp())
+ WHERE run_id = (SELECT run_id FROM runs
+                  WHERE (state = 'queued' OR (state = 'running' AND lease_until < clock_timestamp()))
+                    AND (%(only)s::text IS NULL OR run_id = %(only)s)
+                  ORDER BY created_at
+                  LIMIT 1
+                  FOR UPDATE SKIP LOCKED)
+RETURNING run_id, kind, pac_id, payload, epoch,
+          extract(epoch FROM clock_timestamp() - created_at)::double precision AS queue_s,
+          extract(epoch FROM clock_timestamp() - started_at)::double precision AS elapsed_s;
+
+-- name: renew_lease
+-- Keeps a claim and tells whether somebody wants the run ended; no row when the claim is lost.
+UPDATE runs
+   SET lease_until = clock_timestamp() + %(lease_s)s::double precision * interval '1 second'
+ WHERE run_id = %(run_id)s AND epoch = %(epoch)s AND state = 'running'
+RETURNING cancel_reason, coalesce(deadline < clock_timestamp(), false) AS overdue;
+
+-- name: release_run
+-- Gives a claimed run back to the queue.
+UPDATE runs SET state = 'queued', worker_id = NULL, lease_until = NULL
+ WHERE run_id = %(run_id)s AND epoch = %(epoch)s AND state = 'running';
+
+-- name: next_seq
+-- The fence: numbers one event under the claim's epoch; no row when the claim is lost.
+UPDATE runs SET last_seq = last_seq + 1
+ WHERE run_id = %(run_id)s AND epoch = %(epoch)s AND state IN ('queued', 'running')
+RETURNING last_seq;
+
+-- name: insert_event
+-- Stores a numbered event and wakes the watchers when the transaction commits.
+INSERT INTO events (run_id, seq, name, measurements, metadata)
+VALUES (%(run_id)s, %(seq)s, %(name)s, %(measurements)s, %(metadata)s)
+RETURNING at, pg_notify('cerebros_events', run_id);
+
+-- name: events_after
+-- A run's events behind a number, oldest first.
+SELECT run_id, seq, name, measurements, metadata, at
+  FROM events WHERE run_id = %(run_id)s AND seq > %(after_seq)s ORDER BY seq LIMIT %(limit)s;
+
+-- name: run_state
+-- State and last event number, for a watcher that wants to know whether more will come.
+SELECT state, last_seq FROM runs WHERE run_id = %(run_id)s;
+
+-- name: request_cancel
+-- Notes that the run shall end; a run nobody has claimed is left to end_unclaimed.
+UPDATE runs SET cancel_reason = %(reason)s
+ WHERE run_id = %(run_id)s AND state = 'running';
+
+-- name: lock_queued
+-- Holds a queued run until the transaction ends, so that no worker claims it meanwhile.
+SELECT epoch, kind, pac_id FROM runs WHERE run_id = %(run_id)s AND state = 'queued' FOR UPDATE;
+
+-- name: end_run
+-- The run's last write under its epoch.
+UPDATE runs
+   SET state = %(state)s, metrics = %(metrics)s, error = %(error)s, finished_at = clock_timestamp(), lease_until = NULL
+ WHERE run_id = %(run_id)s AND epoch = %(epoch)s;
+
+-- name: trial_counts
+-- How many trials a run has, and how many of them have figures.
+SELECT count(*)::int AS total, (count(*) FILTER (WHERE outcome = 'ok'))::int AS ok
+  FROM trials WHERE run_id = %(run_id)s;
+
+-- name: stage_results
+-- Results of the stages a run has finished.
+SELECT name, result FROM stages WHERE run_id = %(run_id)s;
+
+-- name: insert_stage
+-- Remembers a finished stage.
+INSERT INTO stages (run_id, name, result, duration_s)
+VALUES (%(run_id)s, %(name)s, %(result)s, %(duration_s)s);
+
+-- name: insert_trial
+-- A finished trial; no row when its number already has its effect.
+INSERT INTO trials (run_id, number, outcome, tree, tree_hash, metrics, reason, curve)
+VALUES (%(run_id)s, %(number)s, %(outcome)s, %(tree)s, %(tree_hash)s, %(metrics)s, %(reason)s, %(curve)s)
+ON CONFLICT (run_id, number) DO NOTHING
+RETURNING number;
+
+-- name: trials_of
+-- A run's trials by number; `numbers` narrows them.
+SELECT number, outcome, tree, tree_hash, metrics, reason, curve
+  FROM trials
+ WHERE run_id = %(run_id)s AND (%(numbers)s::int[] IS NULL OR number = ANY (%(numbers)s))
+ ORDER BY number;
+
+-- name: earlier_trials
+-- The latest finished trials of ended runs on the same dataset, for a warm start.
+SELECT t.number, t.outcome, t.tree, t.tree_hash, t.metrics, t.reason, t.curve
+  FROM trials t JOIN runs r USING (run_id)
+ WHERE r.dataset_digest = %(dataset_digest)s AND r.run_id <> %(run_id)s
+   AND r.state = 'succeeded' AND t.outcome = 'ok'
+ ORDER BY t.finished_at DESC LIMIT %(limit)s;
+
+-- name: insert_shortlist
+-- The candidates the Parzen estimator hands to the search.
+INSERT INTO shortlists (run_id, observations, probes, candidates)
+VALUES (%(run_id)s, %(observations)s, %(probes)s, %(candidates)s);
+
+-- name: shortlist_of
+-- The persisted shortlist of a run.
+SELECT run_id, observations, probes, candidates FROM shortlists WHERE run_id = %(run_id)s;
+
+-- name: upsert_dataset
+-- The newest report on a dataset.
+INSERT INTO manifests (digest, name, manifest, report)
+VALUES (%(digest)s, %(name)s, %(manifest)s, %(report)s)
+ON CONFLICT (digest) DO UPDATE
+   SET name = excluded.name, manifest = excluded.manifest, report = excluded.report, checked_at = clock_timestamp();
+
+-- name: dataset_rows
+-- Datasets that passed a check, newest first.
+SELECT name, digest, report ->> 'task' AS task, (report ->> 'rows')::int AS rows,
+       manifest ->> 'licence' AS licence, checked_at
+  FROM manifests ORDER BY checked_at DESC LIMIT %(limit)s;
+
+-- name: insert_artifact
+-- An artifact of a run.
+INSERT INTO artifacts (run_id, kind, digest, bytes) VALUES (%(run_id)s, %(kind)s, %(digest)s, %(bytes)s);
+
+-- name: artifact_rows
+-- Artifacts of a run, or those with a digest.
+SELECT run_id, kind, digest, bytes, created_at FROM artifacts
+ WHERE (%(run_id)s::text IS NULL OR run_id = %(run_id)s) AND (%(digest)s::text IS NULL OR digest = %(digest)s)
+ ORDER BY created_at, kind;
+
+-- name: insert_verdict
+-- A signed verdict.
+INSERT INTO verdicts (verdict_id, run_id, pac_id, decision, verdict, artifact_digest, issued_at, expires_at)
+VALUES (%(verdict_id)s, %(run_id)s, %(pac_id)s, %(decision)s, %(verdict)s, %(artifact_digest)s,
+        %(issued_at)s, %(expires_at)s);
+
+-- name: verdict_by_id
+-- A signed verdict.
+SELECT verdict FROM verdicts WHERE verdict_id = %(verdict_id)s;
+
+-- name: lock_pac
+-- One writer of a PAC's versions at a time, until the transaction ends.
+SELECT pg_advisory_xact_lock(hashtextextended('cerebros.pac.' || %(pac_id)s, 0));
+
+-- name: insert_vcv
+-- The PAC's next version; trust and reliability are measured here, from its verdicts and ended runs.
+INSERT INTO vcv_entries (pac_id, version, task, capability, skills, accuracy, latency_s, cost_usd, energy_j,
+                         trust, reliability, resources, policy_flags, dataset_digest, artifact_digest,
+                         run_id, verdict_id, rolled_back_from)
+SELECT %(pac_id)s,
+       coalesce((SELECT max(version) FROM vcv_entries WHERE pac_id = %(pac_id)s), 0) + 1,
+       %(task)s, %(capability)s::real[]::vector(384), %(skills)s, %(accuracy)s, %(latency_s)s, %(cost_usd)s, %(energy_j)s,
+       (SELECT avg((decision = 'allow')::int) FROM verdicts WHERE pac_id = %(pac_id)s),
+       -- The run that is being promoted has not ended yet, but it has got this far: it counts as a success.
+       (SELECT (count(*) FILTER (WHERE state = 'succeeded') + 1)::double precision / (count(*) + 1)
+          FROM runs WHERE pac_id = %(pac_id)s AND state IN ('succeeded', 'failed', 'timed_out') AND run_id <> %(run_id)s),
+       %(resources)s, %(policy_flags)s, %(dataset_digest)s, %(artifact_digest)s, %(run_id)s, %(verdict_id)s,
+       %(rolled_back_from)s
+RETURNING version;
+
+-- name: vcv_rows
+-- Capability vectors: one version of one PAC, all of a PAC newest first, or each PAC's current one.
+SELECT pac_id, version, task, capability::real[] AS capability, skills, accuracy, latency_s, cost_usd, energy_j,
+       trust, reliability, resources, policy_flags, dataset_digest, artifact_digest, run_id, verdict_id,
+       created_at, rolled_back_from
+  FROM vcv_entries
+ WHERE (%(pac_id)s::text IS NULL OR pac_id = %(pac_id)s)
+   AND (%(version)s::int IS NULL OR version = %(version)s)
+ ORDER BY created_at DESC, version DESC LIMIT %(limit)s;
+
+-- name: nearest_vcv
+-- Current vectors of other PACs by cosine distance. The index yields rows in
+-- order of distance (iterative scan, strict order), so filtering loses none.
+SELECT v.pac_id, v.version, v.task, v.capability::real[] AS capability, v.skills, v.accuracy, v.latency_s,
+       v.cost_usd, v.energy_j, v.trust, v.reliability, v.resources, v.policy_flags, v.dataset_digest,
+       v.artifact_digest, v.run_id, v.verdict_id, v.created_at, v.rolled_back_from,
+       v.capability <=> (SELECT capability FROM vcv_entries WHERE pac_id = %(pac_id)s
+                          ORDER BY version DESC LIMIT 1) AS distance
+  FROM vcv_entries v
+ WHERE v.pac_id <> %(pac_id)s
+   AND NOT EXISTS (SELECT FROM vcv_entries newer WHERE newer.pac_id = v.pac_id AND newer.version > v.version)
+ ORDER BY distance, v.pac_id LIMIT %(limit)s;
+
+-- name: worker_seen
+-- A worker's sign of life.
+INSERT INTO workers (worker_id) VALUES (%(worker_id)s)
+ON CONFLICT (worker_id) DO UPDATE SET last_seen = clock_timestamp();
+
+-- name: worker_gone
+-- A worker that leaves says so.
+DELETE FROM workers WHERE worker_id = %(worker_id)s;
+
+-- name: occupation
+-- What the service is doing right now.
+SELECT (SELECT count(*) FROM workers WHERE last_seen > clock_timestamp() - interval '30 seconds')::int AS workers,
+       (SELECT count(*) FROM runs WHERE state = 'queued')::int AS queued,
+       (SELECT count(*) FROM runs WHERE state = 'running')::int AS running,
+       (SELECT count(*) FROM runs WHERE state = 'running' AND lease_until < clock_timestamp())::int AS expired_leases;
+
+-- name: run_figures
+-- Per kind and state: how many runs, and the seconds they took.
+SELECT kind, state, count(*)::int AS runs,
+       coalesce(sum(extract(epoch FROM finished_at - started_at)), 0)::double precision AS duration_s
+  FROM runs GROUP BY kind, state ORDER BY kind, state;
+
+-- name: trial_figures
+-- Per outcome: how many trials, and what they took.
+SELECT outcome, count(*)::int AS trials,
+       coalesce(sum((metrics ->> 'duration_s')::double precision), 0) AS duration_s,
+       coalesce(sum((metrics ->> 'cpu_s')::double precision), 0) AS cpu_s,
+       coalesce(sum((metrics ->> 'energy_j')::double precision), 0) AS energy_j,
+       coalesce(sum((metrics ->> 'cost_usd')::double precision), 0) AS cost_usd
+  FROM trials GROUP BY outcome ORDER BY outcome;
+
+-- name: event_figures
+-- Per name: how many events are stored.
+SELECT name, count(*)::int AS events FROM events GROUP BY name ORDER BY name;
+
+-- name: vcv_figures
+-- How many capability vectors and PACs there are.
+SELECT count(*)::int AS entries, count(DISTINCT pac_id)::int AS pacs FROM vcv_entries;
+
+-- name: gate_figures
+-- What the gate reads: the last ended run's telemetry, the last verdict, and the last day's failures.
+SELECT (SELECT extract(epoch FROM clock_timestamp() - max(finished_at))::double precision FROM runs
+         WHERE state = 'succeeded' AND (%(pac_id)s::text IS NULL OR pac_id = %(pac_id)s)) AS last_success_age_s,
+       (SELECT count(*) FROM runs r
+         WHERE state = 'succeeded' AND (%(pac_id)s::text IS NULL OR pac_id = %(pac_id)s)
+           AND NOT EXISTS (SELECT FROM events e
+                            WHERE e.run_id = r.run_id AND e.name = 'cerebros.run.stop'
+                              AND jsonb_typeof(e.measurements -> 'duration_s') = 'number'
+                              AND jsonb_typeof(e.measurements -> 'cost_usd') = 'number'
+                              AND jsonb_typeof(e.measurements -> 'energy_j') = 'number'))::int AS runs_without_telemetry,
+       (SELECT extract(epoch FROM clock_timestamp() - max(issued_at))::double precision FROM verdicts
+         WHERE %(pac_id)s::text IS NULL OR pac_id = %(pac_id)s) AS verdict_age_s,
+       (SELECT decision FROM verdicts WHERE %(pac_id)s::text IS NULL OR pac_id = %(pac_id)s
+         ORDER BY issued_at DESC LIMIT 1) AS last_decision,
+       (SELECT count(*) FROM runs WHERE state = 'queued')::int AS queued,
+       (SELECT count(*) FROM runs WHERE state = 'running' AND lease_until < clock_timestamp())::int AS expired_leases,
+       (SELECT avg((state IN ('failed', 'timed_out'))::int)::double precision FROM runs
+         WHERE finished_at > clock_timestamp() - interval '1 day' AND state <> 'cancelled'
+           AND (%(pac_id)s::text IS NULL OR pac_id = %(pac_id)s)) AS failed_share;

@@ -1,0 +1,30 @@
+"""What both directions of the codec know: the types without a Python twin, and the limits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from cerebros.errors import InvalidArgument
+
+# Deeper than any message of ours by a factor of ten, far below Python's own recursion limit.
+MAX_DEPTH = 200
+
+# A run shorter than this is read faster element by element.
+SHORTEST_RUN = 8
+
+
+class EtfError(InvalidArgument):
+    """Bytes that are no acceptable term, or a value that has no term."""
+
+
+class Atom(str):
+    """An Erlang atom; equal to the string of its name, but written as an atom."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True)
+class Opaque:
+    """A pid, port, reference or fun: its bytes, kept to be sent back."""
+
+    term: bytes

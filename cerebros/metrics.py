@@ -1,0 +1,61 @@
+"""TrainingMetrics: the one struct of figures that every trial and every run returns."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+EnergyMethod = Literal["rapl", "nvml", "model"]
+
+
+class TrainingMetrics(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Measured figures of one training; every field is a measurement unless its method says `model`.
+
+    `accuracy` is the share of correct labels for classification and R² for
+    regression (`accuracy_kind` says which). `loss` is the validation or test
+    loss in the task's own unit. `latency_*_s` are seconds for one prediction
+    at batch size 1. `energy_j` covers the training; `energy_method` tells
+    whether a counter (`rapl`, `nvml`) or CPU-seconds times a configured
+    wattage (`model`) produced it. `cost_usd` is `cpu_s` times the price table.
+    """
+
+    accuracy: float
+    accuracy_kind: Literal["accuracy", "r2"]
+    loss: float
+    latency_p50_s: float
+    latency_p95_s: float
+    latency_p99_s: float
+    duration_s: float
+    cpu_s: float
+    energy_j: float
+    energy_method: EnergyMethod
+    cost_usd: float
+    peak_mem_bytes: int
+    parameters: int
+    flops: int
+    epochs: int
+    device: str
+    trials_total: int = 0
+    trials_ok: int = 0
+    trials_failed: int = 0
+    trials_pruned: int = 0
+
+
+class PriceTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a unit of machine costs and draws; the figures come from the operator's settings.
+
+    Attributes:
+        usd_per_cpu_hour: price of one core for one hour.
+        watts_per_cpu: power one busy core draws, used only where no energy
+            counter can be read.
+    """
+
+    usd_per_cpu_hour: float
+    watts_per_cpu: float
+
+    def cost_usd(self, cpu_s: float) -> float:
+        return cpu_s / 3600.0 * self.usd_per_cpu_hour
+
+    def modelled_energy_j(self, cpu_s: float) -> float:
+        return cpu_s * self.watts_per_cpu

@@ -1,0 +1,90 @@
+"""A trained network as two documents: weights (safetensors) and a description (JSON).
+
+The description holds the explicit architecture and the feature encoding, so
+a model loads and answers from raw columns without the code that searched it.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+
+import msgspec
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors.torch import load as load_tensors
+from safetensors.torch import save as save_tensors
+
+from cerebros.dataset import Column
+from cerebros.errors import ArtifactCorrupt
+from cerebros.features import Encoding
+from cerebros.nets.module import CerebrosNet
+from cerebros.nets.wiring import Architecture
+
+
+class Description(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """All of a model but its weights."""
+
+    format: int
+    architecture: Architecture
+    encoding: Encoding
+    weights_sha256: str
+
+
+class Model:
+    """A network with its encoding: raw columns in, answers out."""
+
+    def __init__(self, net: CerebrosNet, encoding: Encoding) -> None:
+        self.net = net.eval()
+        self.encoding = encoding
+
+    @torch.inference_mode()
+    def predict(self, columns: Mapping[str, Column]) -> NDArray[np.object_] | NDArray[np.float64]:
+        """(n,) class names, or values in the target's own unit."""
+        answers = self.net(torch.from_numpy(self.encoding.encode(columns)))
+        if self.encoding.classes:
+            return np.array(self.encoding.classes, dtype=object)[answers.argmax(dim=1).numpy()]
+        values = answers[:, 0].double().numpy()
+        return values * self.encoding.target_deviation + self.encoding.target_mean
+
+
+def weights_bytes(net: CerebrosNet) -> bytes:
+    """The network's weights in safetensors format."""
+    return save_tensors({name: tensor.cpu().contiguous() for name, tensor in net.state_dict().items()})
+
+
+def load_model(description: bytes, weights: bytes) -> Model:
+    """Rebuild a model; the caller has checked the digest of both documents.
+
+    Raises:
+        ArtifactCorrupt: the weights do not fit the description.
+    """
+    facts = msgspec.json.decode(description, type=Description)
+    net = CerebrosNet(facts.architecture)
+    try:
+        net.load_state_dict(load_tensors(weights))
+    except RuntimeError as problem:
+        raise ArtifactCorrupt(
+            f"weights do not fit their description: {problem}; restore both from one run"
+        ) from None
+    return Model(net, facts.encoding)
+
+
+def onnx_bytes(model: Model) -> bytes:
+    """The network as ONNX: input `inputs` (batch, width) float32, encoded as the description says; output `answers`."""
+    buffer = io.BytesIO()
+    # Two rows, so that the exporter does not take the batch size for a constant 1.
+    program = torch.onnx.export(
+        model.net,
+        (torch.zeros(2, model.encoding.width),),
+        input_names=["inputs"],
+        output_names=["answers"],
+        dynamic_shapes={"inputs": {0: "batch"}},
+        dynamo=True,
+        verbose=False,
+    )
+    if program is None:
+        raise RuntimeError("torch.onnx.export returned no program")
+    program.save(buffer)
+    return buffer.getvalue()

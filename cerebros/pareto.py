@@ -1,0 +1,77 @@
+"""Which trials are worth keeping when there are several objectives.
+
+Notation: `losses` is (n_trials, n_objectives), finite, smaller is better.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Losses = NDArray[np.float64]
+
+
+def _require_finite(losses: Losses) -> None:
+    if not np.isfinite(losses).all():
+        row = int(np.flatnonzero(~np.isfinite(losses).all(axis=1))[0])
+        raise ValueError(
+            f"losses[{row}] is {losses[row]}; every loss must be finite, leave failed trials out"
+        )
+
+
+def nondominated(losses: Losses) -> NDArray[np.bool_]:
+    """Mark the trials that no other trial beats.
+
+    One trial beats another when it is no worse in every objective and better
+    in at least one. Equal rows do not beat each other, so both are kept.
+
+    Returns:
+        (n_trials,) mask, never all False unless there are no trials.
+
+    Raises:
+        ValueError: a loss is NaN or infinite.
+
+    Source: Deb et al. 2002, NSGA-II. O(n_trials² · n_objectives).
+    """
+    _require_finite(losses)
+    no_worse = (losses[:, None, :] <= losses[None, :, :]).all(axis=2)
+    better = (losses[:, None, :] < losses[None, :, :]).any(axis=2)
+    return ~(no_worse & better).any(axis=0)
+
+
+def nondomination_ranks(losses: Losses) -> NDArray[np.intp]:
+    """Rank 0 for the front, 1 for the front of what remains without it, and so on; (n_trials,)."""
+    ranks = np.full(len(losses), -1, dtype=np.intp)
+    rank = 0
+    while (remaining := np.flatnonzero(ranks < 0)).size:
+        ranks[remaining[nondominated(losses[remaining])]] = rank
+        rank += 1
+    return ranks
+
+
+def crowding_distances(losses: Losses) -> NDArray[np.float64]:
+    """How far apart each trial's neighbours are, summed over objectives; the ends are infinitely far.
+
+    Source: Deb et al. 2002, NSGA-II. O(n_objectives · n_trials log n_trials).
+    """
+    n_trials, n_objectives = losses.shape
+    distances = np.zeros(n_trials)
+    for objective in range(n_objectives):
+        order = np.argsort(losses[:, objective], kind="stable")
+        values = losses[order, objective]
+        spread = values[-1] - values[0]
+        distances[order[[0, -1]]] = np.inf
+        if spread > 0 and n_trials > 2:
+            distances[order[1:-1]] += (values[2:] - values[:-2]) / spread
+    return distances
+
+
+def best_first(losses: Losses) -> NDArray[np.intp]:
+    """Trial indices by nondomination rank, the loneliest of a rank first; ties keep their order."""
+    _require_finite(losses)
+    ranks = nondomination_ranks(losses)
+    loneliness = np.zeros(len(losses))
+    for rank in np.unique(ranks):
+        members = np.flatnonzero(ranks == rank)
+        loneliness[members] = crowding_distances(losses[members])
+    return np.lexsort((-loneliness, ranks))

@@ -1,0 +1,192 @@
+"""The one vocabulary of events: what happened, how much of it, and to what.
+
+An event is a frozen dataclass named `cerebros.<thing>.<start|stop|exception>`.
+Fields listed in `measured` are measurements (numbers), the others are
+metadata; together they have the shape of Erlang's `:telemetry.execute/3`.
+A `stop` carries every documented key, also when the thing failed: figures
+that do not exist are None, never a made-up number.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar
+
+import msgspec
+
+Scalar = str | int | float | bool | None
+
+
+class Record(msgspec.Struct, frozen=True):
+    """An event as it is stored and sent: `measurements` are numbers, `metadata` says of what."""
+
+    name: str
+    measurements: dict[str, float | int | None]
+    metadata: dict[str, Scalar]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Event:
+    name: ClassVar[str]
+    measured: ClassVar[tuple[str, ...]]
+
+    def record(self) -> Record:
+        values: dict[str, Any] = {field.name: getattr(self, field.name) for field in fields(self)}
+        return Record(
+            name=self.name,
+            measurements={key: values[key] for key in self.measured},
+            metadata={key: value for key, value in values.items() if key not in self.measured},
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunQueued(Event):
+    """A run was accepted and waits for a worker."""
+
+    name: ClassVar[str] = "cerebros.run.queued"
+    measured: ClassVar[tuple[str, ...]] = ("trials",)
+    trials: int
+    run_id: str
+    kind: str
+    pac_id: str
+    dataset: str
+    correlation_id: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunStart(Event):
+    """A worker has claimed the run; `epoch` counts the claims, so 2 means one worker was lost."""
+
+    name: ClassVar[str] = "cerebros.run.start"
+    measured: ClassVar[tuple[str, ...]] = ("queue_s",)
+    queue_s: float
+    run_id: str
+    kind: str
+    pac_id: str
+    epoch: int
+    worker_id: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunStop(Event):
+    """The run has ended in `state`; without a result its figures are None."""
+
+    name: ClassVar[str] = "cerebros.run.stop"
+    measured: ClassVar[tuple[str, ...]] = (
+        "duration_s",
+        "accuracy",
+        "latency_s",
+        "cost_usd",
+        "energy_j",
+        "trials_total",
+        "trials_ok",
+        "trials_failed",
+    )
+    duration_s: float | None
+    accuracy: float | None
+    latency_s: float | None
+    cost_usd: float | None
+    energy_j: float | None
+    trials_total: int
+    trials_ok: int
+    trials_failed: int
+    run_id: str
+    kind: str
+    pac_id: str
+    state: str
+    error_code: str | None
+    error_message: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class StageStart(Event):
+    name: ClassVar[str] = "cerebros.stage.start"
+    measured: ClassVar[tuple[str, ...]] = ()
+    run_id: str
+    stage: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class StageStop(Event):
+    name: ClassVar[str] = "cerebros.stage.stop"
+    measured: ClassVar[tuple[str, ...]] = ("duration_s",)
+    duration_s: float
+    run_id: str
+    stage: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrialStop(Event):
+    """A candidate was trained and measured, or ended otherwise as `outcome` says."""
+
+    name: ClassVar[str] = "cerebros.trial.stop"
+    measured: ClassVar[tuple[str, ...]] = (
+        "duration_s",
+        "accuracy",
+        "loss",
+        "latency_s",
+        "cost_usd",
+        "energy_j",
+        "parameters",
+    )
+    duration_s: float | None
+    accuracy: float | None
+    loss: float | None
+    latency_s: float | None
+    cost_usd: float | None
+    energy_j: float | None
+    parameters: int | None
+    run_id: str
+    number: int
+    outcome: str
+    tree_hash: str
+    reason: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShortlistStop(Event):
+    name: ClassVar[str] = "cerebros.shortlist.stop"
+    measured: ClassVar[tuple[str, ...]] = ("candidates", "observations", "probes")
+    candidates: int
+    observations: int
+    probes: int
+    run_id: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class VerdictStop(Event):
+    name: ClassVar[str] = "cerebros.verdict.stop"
+    measured: ClassVar[tuple[str, ...]] = ()
+    run_id: str
+    verdict_id: str
+    decision: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class PromotionStop(Event):
+    """A PAC's capability vector has a new version."""
+
+    name: ClassVar[str] = "cerebros.promotion.stop"
+    measured: ClassVar[tuple[str, ...]] = ("accuracy", "latency_s", "cost_usd", "energy_j", "version")
+    accuracy: float
+    latency_s: float
+    cost_usd: float
+    energy_j: float
+    version: int
+    run_id: str
+    pac_id: str
+    artifact_digest: str
+    verdict_id: str
+
+
+VOCABULARY: tuple[type[Event], ...] = (
+    RunQueued,
+    RunStart,
+    RunStop,
+    StageStart,
+    StageStop,
+    TrialStop,
+    ShortlistStop,
+    VerdictStop,
+    PromotionStop,
+)

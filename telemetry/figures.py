@@ -1,0 +1,53 @@
+"""What is measured about the service as a whole, counted in the database at scrape time."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class Occupation(msgspec.Struct, frozen=True):
+    """Workers alive, runs waiting and running, and running ones whose worker is overdue."""
+
+    workers: int
+    queued: int
+    running: int
+    expired_leases: int
+
+
+class RunFigure(msgspec.Struct, frozen=True):
+    kind: str
+    state: str
+    runs: int
+    duration_s: float
+
+
+class TrialFigure(msgspec.Struct, frozen=True):
+    outcome: str
+    trials: int
+    duration_s: float
+    cpu_s: float
+    energy_j: float
+    cost_usd: float
+
+
+class EventFigure(msgspec.Struct, frozen=True):
+    name: str
+    events: int
+
+
+class VcvFigure(msgspec.Struct, frozen=True):
+    entries: int
+    pacs: int
+
+
+class Figures(msgspec.Struct, frozen=True):
+    """Ages are None where there is nothing whose age could be told."""
+
+    occupation: Occupation
+    runs: tuple[RunFigure, ...]
+    trials: tuple[TrialFigure, ...]
+    events: tuple[EventFigure, ...]
+    vcv: VcvFigure
+    verdict_age_s: float | None
+    last_success_age_s: float | None
+    runs_without_telemetry: int

@@ -1,0 +1,105 @@
+"""Figures as Prometheus text (format 0.0.4).
+
+Everything is counted in the database, so a restart of the service loses no
+count and several services report the same. Ids never become labels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from prometheus_client import CollectorRegistry, Metric, disable_created_metrics, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from telemetry.figures import Figures
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+disable_created_metrics()
+
+
+def render(figures: Figures) -> str:
+    """The exposition text of these figures."""
+    registry = CollectorRegistry()
+    registry.register(_Snapshot(figures))
+    return generate_latest(registry).decode()
+
+
+class _Snapshot(Collector):
+    def __init__(self, figures: Figures) -> None:
+        self._figures = figures
+
+    def collect(self) -> Iterable[Metric]:
+        yield from _occupation(self._figures)
+        yield from _runs(self._figures)
+        yield from _trials(self._figures)
+        yield from _capabilities(self._figures)
+
+
+def _gauge(name: str, meaning: str, value: float) -> GaugeMetricFamily:
+    return GaugeMetricFamily(name, meaning, value=value)
+
+
+def _occupation(figures: Figures) -> Iterable[Metric]:
+    now = figures.occupation
+    yield _gauge("cerebros_workers", "Workers that gave a sign of life in the last 30 seconds.", now.workers)
+    yield _gauge("cerebros_queue_depth", "Runs waiting for a worker.", now.queued)
+    yield _gauge("cerebros_runs_running", "Runs a worker holds.", now.running)
+    yield _gauge("cerebros_expired_leases", "Running runs whose worker is overdue.", now.expired_leases)
+
+
+def _runs(figures: Figures) -> Iterable[Metric]:
+    runs = GaugeMetricFamily("cerebros_runs", "Runs by kind and state.", labels=["kind", "state"])
+    seconds = CounterMetricFamily(
+        "cerebros_run_duration_seconds",
+        "Seconds that ended runs took, start to end.",
+        labels=["kind", "state"],
+    )
+    for figure in figures.runs:
+        runs.add_metric([figure.kind, figure.state], figure.runs)
+        seconds.add_metric([figure.kind, figure.state], figure.duration_s)
+    events = CounterMetricFamily("cerebros_events", "Stored events by name.", labels=["name"])
+    for event in figures.events:
+        events.add_metric([event.name], event.events)
+    yield from (runs, seconds, events)
+    yield _gauge(
+        "cerebros_runs_without_telemetry",
+        "Succeeded runs without a stop event that has duration, cost and energy.",
+        figures.runs_without_telemetry,
+    )
+    if figures.last_success_age_s is not None:
+        yield _gauge(
+            "cerebros_last_success_age_seconds", "Age of the newest success.", figures.last_success_age_s
+        )
+
+
+def _trials(figures: Figures) -> Iterable[Metric]:
+    families = {
+        "trials": CounterMetricFamily("cerebros_trials", "Finished trials by outcome.", labels=["outcome"]),
+        "duration_s": CounterMetricFamily(
+            "cerebros_trial_duration_seconds", "Seconds of training and measuring.", labels=["outcome"]
+        ),
+        "cpu_s": CounterMetricFamily(
+            "cerebros_trial_cpu_seconds", "CPU seconds of trials.", labels=["outcome"]
+        ),
+        "energy_j": CounterMetricFamily(
+            "cerebros_trial_energy_joules", "Energy of trials.", labels=["outcome"]
+        ),
+        "cost_usd": CounterMetricFamily(
+            "cerebros_trial_cost_usd", "Cost of trials in US dollars.", labels=["outcome"]
+        ),
+    }
+    for figure in figures.trials:
+        for field, family in families.items():
+            family.add_metric([figure.outcome], getattr(figure, field))
+    yield from families.values()
+
+
+def _capabilities(figures: Figures) -> Iterable[Metric]:
+    yield _gauge("cerebros_vcv_entries", "Versions of capability vectors.", figures.vcv.entries)
+    yield _gauge("cerebros_vcv_pacs", "PACs that have a capability vector.", figures.vcv.pacs)
+    if figures.verdict_age_s is not None:
+        yield _gauge(
+            "cerebros_verdict_age_seconds", "Age of the newest policy verdict.", figures.verdict_age_s
+        )

@@ -1,0 +1,197 @@
+"""The protobuf contract and the message structs say the same, and nothing is lost between them."""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime
+from typing import Any
+
+import grpc
+import msgspec
+import pytest
+from google.protobuf import json_format
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.message import Message
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec import inspect
+
+from bridge.messages import Budget, RunEvent, StartRun, Trial, TrialList, WatchRun, decode
+from bridge.procedures import PROCEDURES, STREAM
+from bridge.transports.grpc_codec import RPCS, STATUS, decode_request, encode_reply
+from cerebros.errors import InvalidArgument, family
+
+CONTRACT: dict[str, tuple[type[msgspec.Struct], type[msgspec.Struct]]] = {
+    **{name: (procedure.request, procedure.reply) for name, procedure in PROCEDURES.items()},
+    STREAM: (WatchRun, RunEvent),
+}
+
+# Numbers inside google.protobuf.Struct are doubles: integers are exact up to here.
+EXACT = 2**53
+SCALARS = (
+    st.none()
+    | st.booleans()
+    | st.text()
+    | st.integers(-EXACT, EXACT)
+    | st.floats(allow_nan=False, allow_infinity=False)
+)
+JSON = st.recursive(SCALARS, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=8)
+
+
+def values(kind: inspect.Type) -> st.SearchStrategy[Any]:
+    """Anything that a field of this type may hold."""
+    match kind:
+        case inspect.StructType(cls=cls, fields=fields):
+            return st.builds(cls, **{field.name: values(field.type) for field in fields})
+        case inspect.StrType(pattern=str(pattern)):
+            return st.from_regex(pattern.replace("$", r"\Z"))
+        case inspect.StrType(min_length=low, max_length=high):
+            return st.text(min_size=low or 0, max_size=high and min(high, 40))
+        case inspect.IntType(ge=low, le=high):
+            return st.integers(-(2**63) if low is None else low, 2**63 - 1 if high is None else high)
+        case inspect.FloatType(gt=0, le=high):
+            return st.floats(1e-9, high)
+        case inspect.FloatType():
+            return st.floats()
+        case inspect.LiteralType(values=options):
+            return st.sampled_from(options)
+        case inspect.UnionType(types=types):
+            return st.one_of([values(member) for member in types])
+        case inspect.VarTupleType(item_type=item, min_length=low):
+            return st.lists(values(item), min_size=low or 0, max_size=3).map(tuple)
+        case inspect.DictType(value_type=inspect.IntType()):
+            return st.dictionaries(st.text(), st.integers(0, 2**63 - 1), max_size=3)
+        case inspect.DictType(value_type=inspect.AnyType()):
+            return st.dictionaries(st.text(), JSON, max_size=3)
+        case inspect.DictType():
+            return st.dictionaries(st.text(), SCALARS, max_size=3)
+        case inspect.DateTimeType():
+            return st.datetimes(timezones=st.just(UTC))
+        case inspect.NoneType():
+            return st.none()
+        case _:
+            raise AssertionError(f"no strategy for {kind}")
+
+
+def holds(message: Message, reply: msgspec.Struct) -> bool:
+    """Whether a protobuf client reads in `message` what `reply` says."""
+    return all(reads(message, name, value) for name, value in msgspec.structs.asdict(reply).items())
+
+
+def reads(message: Message, name: str, value: object) -> bool:
+    if value is None:
+        return not message.HasField(name)
+    return same(getattr(message, name), value)
+
+
+def same(sent: Any, value: object) -> bool:
+    match value:
+        case msgspec.Struct():
+            return holds(sent, value)
+        case tuple():
+            return len(sent) == len(value) and all(map(same, sent, value))
+        case dict() if isinstance(sent, Message):
+            return json_format.MessageToDict(sent) == value
+        case datetime():
+            return bool(sent.ToDatetime(tzinfo=UTC) == value)
+        case float() if math.isnan(value):
+            return math.isnan(sent)
+        case _:
+            return bool(sent == value)
+
+
+def struct_of(kind: inspect.Type) -> inspect.StructType | None:
+    """The struct that a field holds: directly, in a tuple or or-None."""
+    match kind:
+        case inspect.StructType():
+            return kind
+        case inspect.VarTupleType(item_type=item):
+            return struct_of(item)
+        case inspect.UnionType(types=types):
+            return next((found for member in types if (found := struct_of(member))), None)
+    return None
+
+
+def needs_presence(field: inspect.Field) -> bool:
+    """Whether leaving the field out means something else than protobuf's zero."""
+    nullable = isinstance(field.type, inspect.UnionType) and field.type.includes_none
+    return nullable or (not field.required and field.default not in (0, "", ()))
+
+
+def assert_same_fields(struct: inspect.StructType, message: Descriptor) -> None:
+    assert {field.name for field in struct.fields} == set(message.fields_by_name), struct.cls
+    for field in struct.fields:
+        sent: FieldDescriptor = message.fields_by_name[field.name]
+        if not sent.is_repeated and sent.message_type is None:
+            assert sent.has_presence == needs_presence(field), f"{message.full_name}.{field.name}"
+        if inner := struct_of(field.type):
+            assert_same_fields(inner, sent.message_type)
+
+
+def test_every_procedure_is_an_rpc_and_every_rpc_a_procedure():
+    assert set(RPCS) == set(CONTRACT)
+    assert [name for name, rpc in RPCS.items() if rpc.streams] == [STREAM]
+
+
+@pytest.mark.parametrize("name", CONTRACT)
+def test_structs_and_protobuf_messages_have_the_same_fields(name):
+    request, reply = CONTRACT[name]
+    for struct, message in ((request, RPCS[name].request), (reply, RPCS[name].reply)):
+        kind = inspect.type_info(struct)
+        assert isinstance(kind, inspect.StructType)
+        assert_same_fields(kind, message.DESCRIPTOR)
+
+
+@pytest.mark.parametrize("name", CONTRACT)
+@given(st.data())
+def test_a_request_arrives_as_it_was_sent(name, data):
+    struct, message = CONTRACT[name][0], RPCS[name].request
+    request = data.draw(values(inspect.type_info(struct)))
+    fields = {field: value for field, value in msgspec.to_builtins(request).items() if value is not None}
+
+    payload = json_format.ParseDict(fields, message()).SerializeToString()
+
+    assert decode(decode_request(name, payload), struct) == request
+
+
+@pytest.mark.parametrize("name", CONTRACT)
+@given(st.data())
+def test_a_reply_arrives_as_it_was_given(name, data):
+    reply = data.draw(values(inspect.type_info(CONTRACT[name][1])))
+
+    assert holds(RPCS[name].reply.FromString(encode_reply(name, reply)), reply)
+
+
+def test_what_a_caller_leaves_out_takes_the_default():
+    payload = RPCS["start_run"].request(pac_id="pac-1", manifest="m.toml", budget={}).SerializeToString()
+
+    request = decode(decode_request("start_run", payload), StartRun)
+
+    assert request == StartRun(pac_id="pac-1", manifest="m.toml", budget=Budget())
+
+
+def test_an_explicit_zero_is_not_the_default():
+    payload = RPCS["start_run"].request(pac_id="pac-1", manifest="m.toml", seed=0).SerializeToString()
+
+    assert decode(decode_request("start_run", payload), StartRun).seed == 0
+
+
+@given(st.binary(max_size=64))
+def test_any_bytes_make_a_map_or_an_invalid_argument(payload):
+    try:
+        fields = decode_request("start_run", payload)
+    except InvalidArgument as error:
+        assert "cerebros.v1.StartRunRequest" in error.message
+    else:
+        assert set(fields) <= set(StartRun.__struct_fields__)
+
+
+def test_a_diverged_trial_keeps_the_nan_in_its_curve():
+    trials = TrialList(trials=(Trial(number=0, outcome="diverged", tree_hash="0", curve=(1.0, math.nan)),))
+
+    assert holds(RPCS["list_trials"].reply.FromString(encode_reply("list_trials", trials)), trials)
+
+
+@pytest.mark.parametrize("error", family())
+def test_every_error_has_a_grpc_status(error):
+    assert STATUS[error.code] is grpc.StatusCode[error.code.value]
