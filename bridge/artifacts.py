@@ -43,9 +43,7 @@ class ArtifactFiles:
         try:
             content = path.read_bytes()
         except FileNotFoundError:
-            raise NotFound(
-                f"artifact {digest} is not in {self.directory}; restore it from a backup"
-            ) from None
+            raise NotFound(f"artifact {digest} is not in {self.directory}; restore it from a backup") from None
         actual = hashlib.sha256(content).hexdigest()
         if actual != digest:
             raise ArtifactCorrupt(f"{path} has sha256 {actual}; delete it and restore it from a backup")

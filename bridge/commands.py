@@ -76,9 +76,7 @@ def up(worker: bool) -> None:
 
 
 @main.command()
-@click.option(
-    "--stdio", is_flag=True, help="Speak on standard input and output instead of descriptors 3 and 4."
-)
+@click.option("--stdio", is_flag=True, help="Speak on standard input and output instead of descriptors 3 and 4.")
 @click.option("--worker/--no-worker", default=True, help="Also run a worker process.")
 def port(stdio: bool, worker: bool) -> None:
     """Speak the Erlang port protocol until the owner closes it."""
@@ -125,9 +123,7 @@ def migrate() -> None:
 @click.option("--seed", type=int, help="Seed of everything random.")
 @click.option("--run-id", help="Resume or repeat this run.")
 @as_json
-def cycle(
-    manifest: Path, pac: str, task: str, seed: int | None, run_id: str | None, json: bool, **spend: Any
-) -> None:
+def cycle(manifest: Path, pac: str, task: str, seed: int | None, run_id: str | None, json: bool, **spend: Any) -> None:
     """Run a whole training cycle for a PAC and show its front and its new capability version."""
     budget = msgspec.structs.replace(Budget(), **_given(spend))
     request = StartRun(pac_id=pac, manifest=str(manifest), task=task, budget=budget, **_given({"seed": seed}))
@@ -144,7 +140,8 @@ def cycle(
             await asyncio.gather(working, return_exceptions=True)
         ended = await call(bridge, "get_run", {"run_id": run.run_id})  # type: ignore[attr-defined]
         show.cycle(ended, json=json)  # type: ignore[arg-type]
-        return ended.state == "succeeded"  # type: ignore[attr-defined]
+        succeeded: bool = ended.state == "succeeded"  # type: ignore[attr-defined]
+        return succeeded
 
     if not on_bridge(use, log_level="error"):
         raise SystemExit(1)
@@ -178,9 +175,7 @@ def dataset() -> None:
 def check(manifest: Path, json: bool) -> None:
     """Read a dataset, check it and report."""
     request = _raw(CheckDataset(manifest=str(manifest)))
-    show.report(
-        on_bridge(lambda bridge, _: call(bridge, "check_dataset", request), log_level="error"), json=json
-    )
+    show.report(on_bridge(lambda bridge, _: call(bridge, "check_dataset", request), log_level="error"), json=json)
 
 
 @dataset.command()
@@ -212,9 +207,7 @@ def check_gate(pac: str | None, json: bool) -> None:
 def vcv(pac: str, json: bool) -> None:
     """Show a PAC's current capability vector."""
     request = _raw(GetCapability(pac_id=pac))
-    show.vcv(
-        on_bridge(lambda bridge, _: call(bridge, "get_capability", request), log_level="error"), json=json
-    )
+    show.vcv(on_bridge(lambda bridge, _: call(bridge, "get_capability", request), log_level="error"), json=json)
 
 
 @main.command()
@@ -228,9 +221,7 @@ def export(run_id: str, file: Path) -> None:
         digests = {artifact.kind: artifact.digest for artifact in listed.artifacts}  # type: ignore[attr-defined]
         if not {"weights", "description"} <= digests.keys():
             raise FailedPrecondition(f"run {run_id!r} has no model yet; wait until its score stage is done")
-        job = ExportJob(
-            bridge.artifacts.read(digests["description"]), bridge.artifacts.read(digests["weights"])
-        )
+        job = ExportJob(bridge.artifacts.read(digests["description"]), bridge.artifacts.read(digests["weights"]))
         return (await bridge.jobs.run(job, Exported)).onnx
 
     file.write_bytes(on_bridge(use, log_level="error"))

@@ -99,9 +99,7 @@ async def check_dataset(run: CycleRun, deps: Deps) -> DatasetReport:
 async def make_shortlist(run: CycleRun, deps: Deps) -> Shortlisted:
     """Let the Parzen estimator propose candidates and persist them before the search."""
     assert run.check is not None  # noqa: S101 - STAGES puts check first
-    shortlist = await search.propose_shortlist(
-        run.claim, run.check, run.data, deps.settings, deps.runs, deps.jobs
-    )
+    shortlist = await search.propose_shortlist(run.claim, run.check, run.data, deps.settings, deps.runs, deps.jobs)
     return Shortlisted(len(shortlist.candidates))
 
 
@@ -157,8 +155,7 @@ async def give_verdict(run: CycleRun, deps: Deps) -> Verdict:
         retain_until=run.manifest.retain_until,
         metrics=run.score.metrics,
         baseline=run.score.baseline,
-        run_cost_usd=run.score.metrics.cost_usd
-        + sum(trial.metrics.cost_usd for trial in trials if trial.metrics),
+        run_cost_usd=run.score.metrics.cost_usd + sum(trial.metrics.cost_usd for trial in trials if trial.metrics),
         artifact_digest=run.score.weights.digest,
         today=now.date(),
     )
@@ -212,9 +209,7 @@ async def record_nothing_more(_run: CycleRun, _result: object, _write: Write, _d
 
 async def record_artifacts(run: CycleRun, model: ScoredModel, write: Write, deps: Deps) -> None:
     for kind, file in (("weights", model.weights), ("description", model.description)):
-        await deps.catalogue.insert_artifact(
-            write.connection, run.claim.run_id, kind, file.digest, file.bytes
-        )
+        await deps.catalogue.insert_artifact(write.connection, run.claim.run_id, kind, file.digest, file.bytes)
 
 
 async def record_verdict(run: CycleRun, verdict: Verdict, write: Write, deps: Deps) -> None:
@@ -267,9 +262,8 @@ STAGES_OF: dict[str, tuple[str, ...]] = {
 async def resume(claim: Claim, deps: Deps) -> CycleRun:
     """The cycle of a claimed run with all that earlier workers have finished."""
     stored = await deps.runs.stage_results(claim.run_id)
-    return CycleRun(
-        claim, **{name: msgspec.convert(result, STAGES[name].result) for name, result in stored.items()}
-    )
+    done: dict[str, Any] = {name: msgspec.convert(result, STAGES[name].result) for name, result in stored.items()}
+    return CycleRun(claim, **done)
 
 
 async def advance(run: CycleRun, deps: Deps) -> CycleRun:

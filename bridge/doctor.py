@@ -31,9 +31,7 @@ def examine(settings: Settings) -> tuple[Finding, ...]:
 
 
 def _python(_settings: Settings) -> Finding:
-    return Finding(
-        "python", sys.version_info >= (3, 11), f"{sys.version.split()[0]} (3.11 or newer is needed)"
-    )
+    return Finding("python", sys.version_info >= (3, 11), f"{sys.version.split()[0]} (3.11 or newer is needed)")
 
 
 def _home(settings: Settings) -> Finding:
@@ -48,9 +46,7 @@ def _database(settings: Settings) -> Finding:
     try:
         with migrated_database(settings) as url, psycopg.connect(url) as connection:
             server = connection.info.server_version
-            row = connection.execute(
-                "SELECT extversion FROM pg_extension WHERE extname = 'vector'"
-            ).fetchone()
+            row = connection.execute("SELECT extversion FROM pg_extension WHERE extname = 'vector'").fetchone()
     except (CerebrosError, psycopg.Error) as problem:
         return Finding("database", False, f"{kind}: {problem}")
     return Finding(
@@ -69,9 +65,7 @@ def _policy(settings: Settings) -> Finding:
 def _modules(subject: str, extra: str, *names: str) -> Callable[[Settings], Finding]:
     def look(_settings: Settings) -> Finding:
         absent = [name for name in names if importlib.util.find_spec(name) is None]
-        account = (
-            f"{', '.join(absent)} missing; install cerebros-bridge[{extra}]" if absent else ", ".join(names)
-        )
+        account = f"{', '.join(absent)} missing; install cerebros-bridge[{extra}]" if absent else ", ".join(names)
         return Finding(subject, not absent, account)
 
     return look

@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal, TypeVar
 import msgspec
 from msgspec import Meta
 
-from cerebros.errors import InvalidArgument
+from cerebros.errors import CerebrosError, InvalidArgument
 from cerebros.metrics import TrainingMetrics
 from cerebros.objectives import OBJECTIVES
 from telemetry.events import Scalar
@@ -37,7 +37,7 @@ class _Message(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     pass
 
 
-class Budget(_Message):
+class Budget(_Message, frozen=True, kw_only=True):
     """What a search may spend.
 
     Attributes:
@@ -61,7 +61,7 @@ class Budget(_Message):
     window: Annotated[int, Meta(ge=1, le=256)] = 4
 
 
-class StartRun(_Message):
+class StartRun(_Message, frozen=True, kw_only=True):
     """Start a search (`nas`) or a whole training cycle (`cycle`) for one PAC.
 
     Attributes:
@@ -84,22 +84,22 @@ class StartRun(_Message):
     correlation_id: Id | None = None
 
 
-class GetRun(_Message):
+class GetRun(_Message, frozen=True, kw_only=True):
     run_id: Id
 
 
-class ListRuns(_Message):
+class ListRuns(_Message, frozen=True, kw_only=True):
     pac_id: Id | None = None
     state: RunState | None = None
     limit: PageSize = 50
 
 
-class CancelRun(_Message):
+class CancelRun(_Message, frozen=True, kw_only=True):
     run_id: Id
     reason: Annotated[str, Meta(max_length=1024)] = ""
 
 
-class WatchRun(_Message):
+class WatchRun(_Message, frozen=True, kw_only=True):
     """Stream a run's events, the stored ones first, until the run has ended.
 
     Attributes:
@@ -110,50 +110,50 @@ class WatchRun(_Message):
     after_seq: Annotated[int, Meta(ge=0)] = 0
 
 
-class ListTrials(_Message):
+class ListTrials(_Message, frozen=True, kw_only=True):
     run_id: Id
 
 
-class GetShortlist(_Message):
+class GetShortlist(_Message, frozen=True, kw_only=True):
     run_id: Id
 
 
-class CheckDataset(_Message):
+class CheckDataset(_Message, frozen=True, kw_only=True):
     manifest: Annotated[str, Meta(min_length=1, max_length=4096)]
 
 
-class ListDatasets(_Message):
+class ListDatasets(_Message, frozen=True, kw_only=True):
     limit: PageSize = 50
 
 
-class ListArtifacts(_Message):
+class ListArtifacts(_Message, frozen=True, kw_only=True):
     run_id: Id
 
 
-class GetArtifact(_Message):
+class GetArtifact(_Message, frozen=True, kw_only=True):
     digest: Digest
 
 
-class GetCapability(_Message):
+class GetCapability(_Message, frozen=True, kw_only=True):
     """The PAC's current capability vector, or the given version of it."""
 
     pac_id: Id
     version: Annotated[int, Meta(ge=1)] | None = None
 
 
-class ListCapabilities(_Message):
+class ListCapabilities(_Message, frozen=True, kw_only=True):
     pac_id: Id | None = None
     limit: PageSize = 50
 
 
-class NearestCapabilities(_Message):
+class NearestCapabilities(_Message, frozen=True, kw_only=True):
     """Current vectors of other PACs, nearest to this PAC's by cosine distance."""
 
     pac_id: Id
     limit: PageSize = 10
 
 
-class Rollback(_Message):
+class Rollback(_Message, frozen=True, kw_only=True):
     """Make an earlier version current again, by writing it as a new version."""
 
     pac_id: Id
@@ -161,23 +161,27 @@ class Rollback(_Message):
     reason: Annotated[str, Meta(min_length=1, max_length=1024)]
 
 
-class CheckGate(_Message):
+class CheckGate(_Message, frozen=True, kw_only=True):
     """Ask the Balance Readiness Gate; `pac_id` narrows it to one PAC."""
 
     pac_id: Id | None = None
 
 
-class Health(_Message):
+class Health(_Message, frozen=True, kw_only=True):
     pass
 
 
-class RunError(_Message):
+class RunError(_Message, frozen=True, kw_only=True):
     code: str
     error_class: str
     message: str
 
+    @classmethod
+    def of(cls, error: CerebrosError) -> RunError:
+        return cls(code=error.code.value, error_class=error.error_class.value, message=error.message)
 
-class Trial(_Message):
+
+class Trial(_Message, frozen=True, kw_only=True):
     """One candidate; `tree` is its rose tree as JSON, None where a list leaves it out."""
 
     number: int
@@ -189,11 +193,11 @@ class Trial(_Message):
     curve: tuple[float, ...] = ()
 
 
-class TrialList(_Message):
+class TrialList(_Message, frozen=True, kw_only=True):
     trials: tuple[Trial, ...]
 
 
-class Run(_Message):
+class Run(_Message, frozen=True, kw_only=True):
     """A run as it stands. `front` holds the trials no other trial beats; `promoted_version` the VCV it wrote."""
 
     run_id: str
@@ -216,11 +220,11 @@ class Run(_Message):
     error: RunError | None = None
 
 
-class RunList(_Message):
+class RunList(_Message, frozen=True, kw_only=True):
     runs: tuple[Run, ...]
 
 
-class RunEvent(_Message):
+class RunEvent(_Message, frozen=True, kw_only=True):
     """Event number `seq` of a run; numbers start at 1 and have no gaps."""
 
     run_id: str
@@ -231,7 +235,7 @@ class RunEvent(_Message):
     at: datetime
 
 
-class Candidate(_Message):
+class Candidate(_Message, frozen=True, kw_only=True):
     """A shortlisted tree with its Parzen log densities; `score = log_l - log_g`."""
 
     rank: int
@@ -242,14 +246,14 @@ class Candidate(_Message):
     score: float
 
 
-class Shortlist(_Message):
+class Shortlist(_Message, frozen=True, kw_only=True):
     run_id: str
     observations: int
     probes: int
     candidates: tuple[Candidate, ...]
 
 
-class Dataset(_Message):
+class Dataset(_Message, frozen=True, kw_only=True):
     name: str
     digest: str
     task: str
@@ -258,11 +262,11 @@ class Dataset(_Message):
     checked_at: datetime
 
 
-class DatasetList(_Message):
+class DatasetList(_Message, frozen=True, kw_only=True):
     datasets: tuple[Dataset, ...]
 
 
-class Artifact(_Message):
+class Artifact(_Message, frozen=True, kw_only=True):
     """Content-addressed bytes of a run; `path` is where the bridge's host keeps them."""
 
     digest: str
@@ -273,11 +277,11 @@ class Artifact(_Message):
     created_at: datetime
 
 
-class ArtifactList(_Message):
+class ArtifactList(_Message, frozen=True, kw_only=True):
     artifacts: tuple[Artifact, ...]
 
 
-class Verdict(_Message):
+class Verdict(_Message, frozen=True, kw_only=True):
     """A signed policy decision about one artifact.
 
     The signature is Ed25519 over the canonical JSON of all other fields; the
@@ -297,7 +301,7 @@ class Verdict(_Message):
     signature: str = ""
 
 
-class VcvDraft(_Message):
+class VcvDraft(_Message, frozen=True, kw_only=True):
     """What a run says about a PAC's new capability; the store adds what only the store knows.
 
     `capability` is the 384-dimensional unit embedding of the task text.
@@ -320,7 +324,7 @@ class VcvDraft(_Message):
     rolled_back_from: int | None = None
 
 
-class VcvEntry(VcvDraft, kw_only=True):
+class VcvEntry(VcvDraft, frozen=True, kw_only=True):
     """One immutable version of a PAC's capability vector.
 
     `trust` is the share of the PAC's verdicts that allowed; `reliability` the
@@ -333,20 +337,20 @@ class VcvEntry(VcvDraft, kw_only=True):
     created_at: datetime
 
 
-class VcvList(_Message):
+class VcvList(_Message, frozen=True, kw_only=True):
     entries: tuple[VcvEntry, ...]
 
 
-class Neighbour(_Message):
+class Neighbour(_Message, frozen=True, kw_only=True):
     entry: VcvEntry
     distance: float
 
 
-class NeighbourList(_Message):
+class NeighbourList(_Message, frozen=True, kw_only=True):
     neighbours: tuple[Neighbour, ...]
 
 
-class GateFinding(_Message):
+class GateFinding(_Message, frozen=True, kw_only=True):
     rule: str
     status: Literal["healthy", "warning", "critical"]
     value: float | None
@@ -354,13 +358,13 @@ class GateFinding(_Message):
     message: str
 
 
-class GateReport(_Message):
+class GateReport(_Message, frozen=True, kw_only=True):
     overall_status: Literal["healthy", "warning", "critical"]
     timestamp: datetime
     findings: tuple[GateFinding, ...]
 
 
-class HealthReport(_Message):
+class HealthReport(_Message, frozen=True, kw_only=True):
     status: Literal["serving", "not_serving"]
     version: str
     database: str

@@ -66,7 +66,7 @@ from cerebros.errors import Cancelled, Internal, ManifestRejected, NotFound, Per
 from cerebros.manifest import Manifest, dataset_digest, parse_manifest
 from cerebros.objectives import objectives_named
 from telemetry import prometheus
-from telemetry.events import RunQueued, RunStop
+from telemetry.events import RunQueued, RunStop, run_stop
 
 VERSION = "0.1.0"
 
@@ -86,10 +86,9 @@ class Bridge(msgspec.Struct, frozen=True):
 async def start_run(bridge: Bridge, request: StartRun) -> Run:
     """Queue a run; the same run_id with the same payload answers the run that is there."""
     objectives_named(request.objectives)
-    path = Path(request.manifest).absolute()
-    manifest = await asyncio.to_thread(read_manifest, path)
+    manifest, base = await asyncio.to_thread(read_manifest, request.manifest)
     run_id = request.run_id or str(uuid_utils.uuid7())
-    payload = Payload(msgspec.structs.replace(request, run_id=run_id), manifest, str(path.parent))
+    payload = Payload(msgspec.structs.replace(request, run_id=run_id), manifest, base)
     event = RunQueued(
         trials=request.budget.trials,
         run_id=run_id,
@@ -103,19 +102,18 @@ async def start_run(bridge: Bridge, request: StartRun) -> Run:
     return await bridge.runs.get_run(run_id)
 
 
-def read_manifest(path: Path) -> Manifest:
-    """The manifest in a file.
+def read_manifest(file: str) -> tuple[Manifest, str]:
+    """The manifest in a file, and the directory its relative paths start from.
 
     Raises:
         ManifestRejected: there is no such file, or it breaks a rule.
     """
+    path = Path(file).absolute()
     try:
         text = path.read_text()
     except (OSError, UnicodeDecodeError) as problem:
-        raise ManifestRejected(
-            f"manifest {path} cannot be read: {problem}; give a path on the bridge's host"
-        ) from None
-    return parse_manifest(text, str(path))
+        raise ManifestRejected(f"manifest {path} cannot be read: {problem}; give a path on the bridge's host") from None
+    return parse_manifest(text, str(path)), str(path.parent)
 
 
 async def get_run(bridge: Bridge, request: GetRun) -> Run:
@@ -134,27 +132,11 @@ async def cancel_run(bridge: Bridge, request: CancelRun) -> Run:
     ended, _ = await bridge.runs.run_state(request.run_id)
     if not ended:
         error = Cancelled(f"run {request.run_id!r} was cancelled: {request.reason or 'no reason given'}")
-        final = RunError(code=error.code.value, error_class=error.error_class.value, message=error.message)
 
         def stop(kind: str, pac_id: str) -> RunStop:
-            return RunStop(
-                duration_s=None,
-                accuracy=None,
-                latency_s=None,
-                cost_usd=None,
-                energy_j=None,
-                trials_total=0,
-                trials_ok=0,
-                trials_failed=0,
-                run_id=request.run_id,
-                kind=kind,
-                pac_id=pac_id,
-                state="cancelled",
-                error_code=final.code,
-                error_message=final.message,
-            )
+            return run_stop(request.run_id, kind, pac_id, "cancelled", error=error)
 
-        if not await bridge.runs.cancel_queued(request.run_id, stop, final):
+        if not await bridge.runs.cancel_queued(request.run_id, stop, RunError.of(error)):
             await bridge.runs.request_cancel(request.run_id, request.reason)
     return await bridge.runs.get_run(request.run_id)
 
@@ -171,14 +153,13 @@ async def shortlist(bridge: Bridge, request: GetShortlist) -> Shortlist:
 
 async def check_dataset(bridge: Bridge, request: CheckDataset) -> DatasetReport:
     """Read the whole dataset, check it, and register it when it is sound."""
-    path = Path(request.manifest).absolute()
-    manifest = await asyncio.to_thread(read_manifest, path)
+    manifest, base = await asyncio.to_thread(read_manifest, request.manifest)
     try:
-        report = (await bridge.jobs.run(CheckJob(Data(manifest, str(path.parent))), Checked)).report
+        report = (await bridge.jobs.run(CheckJob(Data(manifest, base)), Checked)).report
     except JobTimedOut as problem:
-        raise Unavailable(f"checking {path}: {problem}; raise CEREBROS_TRIAL_TIMEOUT_S") from None
+        raise Unavailable(f"checking {request.manifest}: {problem}; raise CEREBROS_TRIAL_TIMEOUT_S") from None
     except (JobLost, JobCrashed) as problem:
-        raise Internal(f"checking {path}: {problem}") from None
+        raise Internal(f"checking {request.manifest}: {problem}") from None
     await bridge.catalogue.upsert_dataset(manifest, report)
     return report
 
@@ -207,9 +188,7 @@ async def get_capability(bridge: Bridge, request: GetCapability) -> VcvEntry:
     entries = await bridge.catalogue.vcv_rows(request.pac_id, request.version, limit=1)
     if not entries:
         version = "capability vector" if request.version is None else f"version {request.version}"
-        raise NotFound(
-            f"PAC {request.pac_id!r} has no {version}; a training cycle that is promoted writes one"
-        )
+        raise NotFound(f"PAC {request.pac_id!r} has no {version}; a training cycle that is promoted writes one")
     return entries[0]
 
 

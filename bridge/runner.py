@@ -16,7 +16,7 @@ from bridge.messages import RunError
 from bridge.store.runs import Claim
 from cerebros.errors import Cancelled, CerebrosError, DeadlineExceeded, Internal, StaleWorker, Unavailable
 from cerebros.metrics import TrainingMetrics
-from telemetry.events import RunStart, RunStop
+from telemetry.events import RunStart, run_stop
 from telemetry.logs import log_failure
 
 # A worker with nothing to do looks for work this often.
@@ -103,14 +103,10 @@ class Runner:
             with suppress(Unavailable):  # the next renewal may succeed; if none does, the lease runs out
                 lease = await self._deps.runs.renew_lease(claim, lease_s)
                 if lease.cancel_reason is not None:
-                    raise Cancelled(
-                        f"run {claim.run_id!r} was cancelled: {lease.cancel_reason or 'no reason given'}"
-                    )
+                    raise Cancelled(f"run {claim.run_id!r} was cancelled: {lease.cancel_reason or 'no reason given'}")
                 if lease.overdue:
                     limit = claim.payload.request.deadline_s
-                    raise DeadlineExceeded(
-                        f"run {claim.run_id!r} did not end within its {limit} s; allow more"
-                    )
+                    raise DeadlineExceeded(f"run {claim.run_id!r} did not end within its {limit} s; allow more")
                 await self._deps.runs.worker_seen(self.worker_id)
             await asyncio.sleep(min(1.0, lease_s / RENEWALS_PER_LEASE))
 
@@ -146,35 +142,25 @@ class Runner:
         total, ok = await runs.trial_counts(claim.run_id)
         metrics = _metrics(finished, total, ok)
         state = "succeeded" if error is None else STATE_OF.get(type(error), "failed")
-        event = RunStop(
+        event = run_stop(
+            claim.run_id,
+            claim.kind,
+            claim.pac_id,
+            state,
             duration_s=duration_s,
-            accuracy=metrics and metrics.accuracy,
-            latency_s=metrics and metrics.latency_p50_s,
-            cost_usd=metrics and metrics.cost_usd,
-            energy_j=metrics and metrics.energy_j,
+            metrics=metrics,
             trials_total=total,
             trials_ok=ok,
-            trials_failed=total - ok,
-            run_id=claim.run_id,
-            kind=claim.kind,
-            pac_id=claim.pac_id,
-            state=state,
-            error_code=error and error.code.value,
-            error_message=error and error.message,
+            error=error,
         )
-        await runs.end_run(claim.run_id, claim.epoch, state, metrics, error and run_error(error), event)
-
-
-def run_error(error: CerebrosError) -> RunError:
-    return RunError(code=error.code.value, error_class=error.error_class.value, message=error.message)
+        ended_by = RunError.of(error) if error else None
+        await runs.end_run(claim.run_id, claim.epoch, state, metrics, ended_by, event)
 
 
 def _metrics(finished: CycleRun | None, total: int, ok: int) -> TrainingMetrics | None:
     if finished is None or finished.score is None:
         return None
-    return msgspec.structs.replace(
-        finished.score.metrics, trials_total=total, trials_ok=ok, trials_failed=total - ok
-    )
+    return msgspec.structs.replace(finished.score.metrics, trials_total=total, trials_ok=ok, trials_failed=total - ok)
 
 
 async def _stop(task: asyncio.Task[object]) -> None:

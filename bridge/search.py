@@ -30,7 +30,7 @@ from cerebros.objectives import Objective, losses, objectives_named
 from cerebros.pareto import nondominated
 from cerebros.parzen import Admissible, draw_admissible, shortlist
 from cerebros.rose_tree import Tree, from_mapping, tree_hash
-from telemetry.events import ShortlistStop, TrialStop
+from telemetry.events import ShortlistStop, trial_stop
 
 # Older trials than this say little that newer ones on the same data do not.
 HISTORY_TRIALS = 200
@@ -61,9 +61,7 @@ async def propose_shortlist(
     budget, objectives = request.budget, objectives_named(request.objectives)
     admissible = within(budget, report)
     earlier = await runs.earlier_trials(claim.run_id, report.digest, HISTORY_TRIALS)
-    observations = [
-        Observation(from_mapping(trial.tree or {}), figures(trial, objectives)) for trial in earlier
-    ]
+    observations = [Observation(from_mapping(trial.tree or {}), figures(trial, objectives)) for trial in earlier]
     probes = 0
     if len(observations) < STARTUP_TRIALS:
         probes = budget.probes
@@ -88,9 +86,7 @@ async def propose_shortlist(
         )
         for rank, candidate in enumerate(scored, start=1)
     )
-    written = Shortlist(
-        run_id=claim.run_id, observations=len(observations), probes=probes, candidates=candidates
-    )
+    written = Shortlist(run_id=claim.run_id, observations=len(observations), probes=probes, candidates=candidates)
     event = ShortlistStop(
         candidates=len(candidates), observations=len(observations), probes=probes, run_id=claim.run_id
     )
@@ -117,9 +113,7 @@ async def _probe(
     answers = await asyncio.gather(
         *(train_once(TrainJob(data, tree, 1, seed, settings.prices), jobs) for tree in trees)
     )
-    return [
-        Observation(tree, figures(answer, objectives)) for tree, answer in zip(trees, answers, strict=True)
-    ]
+    return [Observation(tree, figures(answer, objectives)) for tree, answer in zip(trees, answers, strict=True)]
 
 
 async def search(
@@ -155,9 +149,7 @@ async def search(
                 break
             (tree,) = sampler.ask(1)
             in_flight[number] = asyncio.create_task(
-                _keep(kept[number])
-                if number in kept
-                else _run_trial(number, tree, claim, data, settings, runs, jobs)
+                _keep(kept[number]) if number in kept else _run_trial(number, tree, claim, data, settings, runs, jobs)
             )
         while in_flight:
             await tell_next()
@@ -207,7 +199,8 @@ async def _run_trial(
         reason=ended.reason,
         curve=ended.curve,
     )
-    await runs.insert_trial(claim, trial, _stop_event(claim.run_id, trial))
+    event = trial_stop(claim.run_id, number, trial.outcome, trial.tree_hash, trial.metrics, trial.reason)
+    await runs.insert_trial(claim, trial, event)
     return trial
 
 
@@ -236,21 +229,3 @@ def _front(trials: list[Trial], objectives: tuple[Objective, ...]) -> tuple[int,
         )
     table = np.array([losses(trial.metrics, objectives) for trial in measured if trial.metrics])
     return tuple(trial.number for trial, kept in zip(measured, nondominated(table), strict=True) if kept)
-
-
-def _stop_event(run_id: str, trial: Trial) -> TrialStop:
-    metrics = trial.metrics
-    return TrialStop(
-        duration_s=metrics and metrics.duration_s,
-        accuracy=metrics and metrics.accuracy,
-        loss=metrics and metrics.loss,
-        latency_s=metrics and metrics.latency_p50_s,
-        cost_usd=metrics and metrics.cost_usd,
-        energy_j=metrics and metrics.energy_j,
-        parameters=metrics and metrics.parameters,
-        run_id=run_id,
-        number=trial.number,
-        outcome=trial.outcome,
-        tree_hash=trial.tree_hash,
-        reason=trial.reason,
-    )

@@ -30,6 +30,9 @@ from telemetry.logs import log_event, log_failure
 # A worker that ends at once is not started again faster than this.
 RESTART_PAUSE_S = 1.0
 
+# Open calls may finish within this; streams are told to reconnect.
+GRACE_S = 1.0
+
 
 @contextmanager
 def migrated_database(settings: Settings) -> Iterator[str]:
@@ -114,9 +117,7 @@ async def serve(bridge: Bridge, url: str, *, with_worker: bool) -> None:
         uvicorn.Config(make_app(bridge), host=host, port=int(port), log_level="warning", lifespan="off")
     )
     http.capture_signals = _no_signals  # type: ignore[method-assign]
-    grpc = await start_grpc(
-        bridge, address=settings.grpc_address, socket_path=settings.home_path / "bridge.sock"
-    )
+    grpc = await start_grpc(bridge, address=settings.grpc_address, socket_path=settings.home_path / "bridge.sock")
     worker = asyncio.create_task(keep_worker(settings, url)) if with_worker else None
     serving = asyncio.create_task(http.serve())
     try:
@@ -128,7 +129,7 @@ async def serve(bridge: Bridge, url: str, *, with_worker: bool) -> None:
     finally:
         http.should_exit = True
         await asyncio.gather(serving, return_exceptions=True)
-        await grpc.stop()
+        await grpc.stop(GRACE_S)
         if worker is not None:
             worker.cancel()
             await asyncio.gather(worker, return_exceptions=True)

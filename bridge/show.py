@@ -91,13 +91,11 @@ def report(found: DatasetReport, *, json: bool) -> None:
         f"Dataset {found.name}",
         {
             "digest": found.digest,
-            "rows": f"{found.rows} ({found.train_rows} train, {found.validation_rows} validation, {found.test_rows} test)",
+            "rows": f"{found.rows} (train {found.train_rows}, validation {found.validation_rows}, test {found.test_rows})",
             "columns": f"{found.columns} ({found.features} features, label {found.label!r})",
-            "missing values": ", ".join(f"{name}: {count}" for name, count in found.missing.items())
-            or "none",
+            "missing values": ", ".join(f"{name}: {count}" for name, count in found.missing.items()) or "none",
             "NaN / infinity share": f"{found.nan_share:.4%} / {found.infinity_share:.4%}",
-            "label balance": ", ".join(f"{name}: {count}" for name, count in found.label_balance.items())
-            or found.task,
+            "label balance": ", ".join(f"{name}: {count}" for name, count in found.label_balance.items()) or found.task,
             "duplicate rows": str(found.duplicates),
             "test rows seen in training": str(found.leaked_rows),
             "warnings": "\n".join(found.warnings) or "none",

@@ -125,8 +125,10 @@ def split_rows(labels: Column, split: Split, *, stratify: bool) -> Rows:
             by itself, so rare classes reach every part when they have rows enough.
     """
     generator = np.random.default_rng(split.seed)
-    names = class_labels(labels) if stratify else np.zeros(len(labels))
-    groups = [np.flatnonzero(names == name) for name in (class_names(names) if stratify else (0.0,))]
+    groups = [np.arange(len(labels))]
+    if stratify:
+        names = class_labels(labels)
+        groups = [np.flatnonzero(names == name) for name in class_names(names)]
     test, validation, train = [], [], []
     for group in groups:
         shuffled = generator.permutation(group)
@@ -195,9 +197,7 @@ def check(manifest: Manifest, table: Table) -> DatasetReport:
 def _require_columns(manifest: Manifest, table: Table, features: Sequence[str]) -> None:
     have = ", ".join(table.columns)
     if manifest.label not in table.columns:
-        raise ManifestRejected(
-            f"{manifest.name}: label column {manifest.label!r} is missing; columns are {have}"
-        )
+        raise ManifestRejected(f"{manifest.name}: label column {manifest.label!r} is missing; columns are {have}")
     for name in (*features, *manifest.categorical):
         if name not in table.columns:
             raise ManifestRejected(f"{manifest.name}: feature column {name!r} is missing; columns are {have}")
@@ -206,9 +206,7 @@ def _require_columns(manifest: Manifest, table: Table, features: Sequence[str]) 
 def _require_labels(manifest: Manifest, table: Table) -> None:
     labels = table.columns[manifest.label]
     if manifest.task == "regression" and labels.dtype != np.float64:
-        raise ManifestRejected(
-            f"{manifest.name}: regression needs numbers in label column {manifest.label!r}"
-        )
+        raise ManifestRejected(f"{manifest.name}: regression needs numbers in label column {manifest.label!r}")
     bad = ~np.isfinite(labels) if labels.dtype == np.float64 else labels == ""
     if bad.any():
         row = int(np.flatnonzero(bad)[0])
@@ -251,13 +249,9 @@ def _fingerprints(table: Table, names: Sequence[str]) -> NDArray[np.object_]:
 def _warnings(report: DatasetReport) -> tuple[str, ...]:
     found = []
     if report.leaked_rows:
-        found.append(
-            f"{report.leaked_rows} test rows also stand in the training rows; the score will flatter"
-        )
+        found.append(f"{report.leaked_rows} test rows also stand in the training rows; the score will flatter")
     if report.infinity_share:
         found.append("infinite values are treated as missing in training")
     if report.label_balance and max(report.label_balance.values()) > 9 * min(report.label_balance.values()):
-        found.append(
-            "the largest class has more than nine times the rows of the smallest; read accuracy with care"
-        )
+        found.append("the largest class has more than nine times the rows of the smallest; read accuracy with care")
     return tuple(found)

@@ -44,7 +44,8 @@ class Categorical(msgspec.Struct, frozen=True, tag="categorical", forbid_unknown
         return len(self.categories)
 
     def encode(self, column: Column) -> NDArray[np.float32]:
-        return (column[:, None] == np.array(self.categories, dtype=object)[None, :]).astype(np.float32)
+        hits: NDArray[np.bool_] = column[:, None] == np.array(self.categories, dtype=object)[None, :]
+        return hits.astype(np.float32)
 
 
 class Encoding(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

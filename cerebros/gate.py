@@ -52,9 +52,7 @@ def overall(findings: tuple[Finding, ...]) -> Status:
 
 def _training_telemetry(figures: GateFigures, _limit: float) -> Finding:
     if figures.last_success_age_s is None:
-        return Finding(
-            "training_telemetry", "critical", None, None, "no training run has ever succeeded; start one"
-        )
+        return Finding("training_telemetry", "critical", None, None, "no training run has ever succeeded; start one")
     missing = figures.runs_without_telemetry
     return Finding(
         "training_telemetry",
@@ -84,9 +82,7 @@ def _verdict_fresh(figures: GateFigures, limit: float) -> Finding:
 
 def _queue_depth(figures: GateFigures, _limit: float) -> Finding:
     depth = figures.queued
-    status: Status = (
-        "critical" if depth > QUEUE_CRITICAL else "warning" if depth > QUEUE_WARNING else "healthy"
-    )
+    status: Status = "critical" if depth > QUEUE_CRITICAL else "warning" if depth > QUEUE_WARNING else "healthy"
     return Finding("queue_depth", status, depth, QUEUE_WARNING, f"{depth} runs wait for a worker")
 
 

@@ -111,9 +111,7 @@ class Motpe:
             ValueError: a loss is NaN or infinite; tell None instead.
         """
         if losses is not None and not all(math.isfinite(loss) for loss in losses):
-            raise ValueError(
-                f"losses {list(losses)} are not all finite; tell None for a trial without figures"
-            )
+            raise ValueError(f"losses {list(losses)} are not all finite; tell None for a trial without figures")
         self._told.append(Observation(tree, None if losses is None else tuple(losses)))
 
     def _propose(self) -> Tree:

@@ -14,9 +14,7 @@ Losses = NDArray[np.float64]
 def _require_finite(losses: Losses) -> None:
     if not np.isfinite(losses).all():
         row = int(np.flatnonzero(~np.isfinite(losses).all(axis=1))[0])
-        raise ValueError(
-            f"losses[{row}] is {losses[row]}; every loss must be finite, leave failed trials out"
-        )
+        raise ValueError(f"losses[{row}] is {losses[row]}; every loss must be finite, leave failed trials out")
 
 
 def nondominated(losses: Losses) -> NDArray[np.bool_]:
@@ -36,7 +34,7 @@ def nondominated(losses: Losses) -> NDArray[np.bool_]:
     _require_finite(losses)
     no_worse = (losses[:, None, :] <= losses[None, :, :]).all(axis=2)
     better = (losses[:, None, :] < losses[None, :, :]).any(axis=2)
-    return ~(no_worse & better).any(axis=0)
+    return np.asarray(~(no_worse & better).any(axis=0))
 
 
 def nondomination_ranks(losses: Losses) -> NDArray[np.intp]:

@@ -109,9 +109,9 @@ class NumericDensity:
         return float(kernels.sum() + PRIOR_KERNELS / self._span) / (len(kernels) + PRIOR_KERNELS)
 
     def _mass(self, a: float, b: float) -> float:
-        kernels = (
-            _normal_cdf((b - self._centres) / self._width) - _normal_cdf((a - self._centres) / self._width)
-        ) / (self._inside())
+        kernels = (_normal_cdf((b - self._centres) / self._width) - _normal_cdf((a - self._centres) / self._width)) / (
+            self._inside()
+        )
         return float(kernels.sum() + PRIOR_KERNELS * (b - a) / self._span) / (len(kernels) + PRIOR_KERNELS)
 
     def _inside(self) -> NDArray[np.float64]:
@@ -159,9 +159,7 @@ class TreeDensity:
         if key not in self._densities:
             observed = self._values.get(key, [])
             self._densities[key] = (
-                CategoricalDensity(rule, observed)
-                if isinstance(rule, Choice)
-                else NumericDensity(rule, observed)
+                CategoricalDensity(rule, observed) if isinstance(rule, Choice) else NumericDensity(rule, observed)
             )
         return self._densities[key]
 
@@ -188,7 +186,8 @@ def draw_admissible(draw: Callable[[Generator], Tree], admissible: Admissible, g
         if admissible(tree := draw(generator)):
             return tree
     raise SpaceRejected(
-        f"none of {ADMISSION_ATTEMPTS} trees drawn from the space is within the limits; raise the limit or narrow the space"
+        f"none of {ADMISSION_ATTEMPTS} trees drawn from the space is within the limits; "
+        "raise the limit or narrow the space"
     )
 
 
@@ -207,11 +206,11 @@ def shortlist(
         good, rest: evaluated trees; l and g are fitted to them.
         known: hashes of trees not to be proposed again.
     """
-    l, g = TreeDensity(space, good), TreeDensity(space, rest)
+    density_l, density_g = TreeDensity(space, good), TreeDensity(space, rest)
     candidates: dict[str, Scored] = {}
     for _ in range(CANDIDATES_PER_PROPOSAL + 4 * count):
-        tree = draw_admissible(l.draw, admissible, generator)
+        tree = draw_admissible(density_l.draw, admissible, generator)
         name = tree_hash(tree)
         if name not in known and name not in candidates:
-            candidates[name] = Scored(tree, l.log_density(tree), g.log_density(tree))
+            candidates[name] = Scored(tree, density_l.log_density(tree), density_g.log_density(tree))
     return sorted(candidates.values(), key=lambda scored: -scored.score)[:count]

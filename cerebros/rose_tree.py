@@ -108,9 +108,7 @@ class Space(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
                 raise SpaceRejected(f"type {name!r} has two slots of one type; give each slot its own type")
             for slot in node.slots:
                 if slot.type not in self.types:
-                    raise SpaceRejected(
-                        f"slot {name}#{slot.type} names an undefined type; define {slot.type!r}"
-                    )
+                    raise SpaceRejected(f"slot {name}#{slot.type} names an undefined type; define {slot.type!r}")
                 if slot.min > slot.max:
                     raise SpaceRejected(f"slot {name}#{slot.type}: min {slot.min} is above max {slot.max}")
         self._refuse_recursion(self.root, ())
@@ -156,9 +154,7 @@ class Space(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             _check_value(f"{key}.{param}", rule, value)
             yield Decision(f"{key}.{param}", position, rule, value)
         if strangers := {child.t for child in tree.c} - {slot.type for slot in kind.slots}:
-            raise SpaceRejected(
-                f"{key} has children of type {sorted(strangers)}; its slots hold none of these"
-            )
+            raise SpaceRejected(f"{key} has children of type {sorted(strangers)}; its slots hold none of these")
         for slot in kind.slots:
             children = tree.children(slot.type)
             rule = Int(slot.min, slot.max)
@@ -181,7 +177,7 @@ def draw_uniform(rule: Param, generator: Generator) -> Value:
             return _from_scale(generator.uniform(_to_scale(low, log), _to_scale(high, log)), low, high, log)
         case Int(low, high, log=False):
             return int(generator.integers(low, high + 1))
-        case Int(low, high, log=True):
+        case Int(low, high):
             # Half a unit on either side gives the ends their full share.
             scaled = generator.uniform(_to_scale(low - 0.5, True), _to_scale(high + 0.5, True))
             return min(high, max(low, round(_from_scale(scaled, low - 0.5, high + 0.5, True))))
@@ -205,7 +201,7 @@ def from_mapping(document: Mapping[str, object]) -> Tree:
 
 
 def tree_hash(tree: Tree) -> str:
-    """First 16 hex digits of the canonical JSON's SHA-256; two trees of a study never share it by accident."""
+    """First 16 hex digits of the canonical JSON's SHA-256; no two trees of a study share it by accident."""
     return hashlib.sha256(to_json(tree)).hexdigest()[:16]
 
 

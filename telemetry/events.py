@@ -14,6 +14,9 @@ from typing import Any, ClassVar
 
 import msgspec
 
+from cerebros.errors import CerebrosError
+from cerebros.metrics import TrainingMetrics
+
 Scalar = str | int | float | bool | None
 
 
@@ -177,6 +180,62 @@ class PromotionStop(Event):
     pac_id: str
     artifact_digest: str
     verdict_id: str
+
+
+def run_stop(
+    run_id: str,
+    kind: str,
+    pac_id: str,
+    state: str,
+    *,
+    duration_s: float | None = None,
+    metrics: TrainingMetrics | None = None,
+    trials_total: int = 0,
+    trials_ok: int = 0,
+    error: CerebrosError | None = None,
+) -> RunStop:
+    """The last event of a run; a run that never started has no figures and no trials."""
+    return RunStop(
+        duration_s=duration_s,
+        accuracy=metrics.accuracy if metrics else None,
+        latency_s=metrics.latency_p50_s if metrics else None,
+        cost_usd=metrics.cost_usd if metrics else None,
+        energy_j=metrics.energy_j if metrics else None,
+        trials_total=trials_total,
+        trials_ok=trials_ok,
+        trials_failed=trials_total - trials_ok,
+        run_id=run_id,
+        kind=kind,
+        pac_id=pac_id,
+        state=state,
+        error_code=error.code.value if error else None,
+        error_message=error.message if error else None,
+    )
+
+
+def trial_stop(
+    run_id: str,
+    number: int,
+    outcome: str,
+    tree_hash: str,
+    metrics: TrainingMetrics | None,
+    reason: str | None,
+) -> TrialStop:
+    """The end of a trial; without metrics its figures are None."""
+    return TrialStop(
+        duration_s=metrics.duration_s if metrics else None,
+        accuracy=metrics.accuracy if metrics else None,
+        loss=metrics.loss if metrics else None,
+        latency_s=metrics.latency_p50_s if metrics else None,
+        cost_usd=metrics.cost_usd if metrics else None,
+        energy_j=metrics.energy_j if metrics else None,
+        parameters=metrics.parameters if metrics else None,
+        run_id=run_id,
+        number=number,
+        outcome=outcome,
+        tree_hash=tree_hash,
+        reason=reason,
+    )
 
 
 VOCABULARY: tuple[type[Event], ...] = (

@@ -24,9 +24,7 @@ def configure_logging(level: str) -> None:
     )
 
 
-def log_event(
-    name: str, seq: int, measurements: Mapping[str, object], metadata: Mapping[str, object]
-) -> None:
+def log_event(name: str, seq: int, measurements: Mapping[str, object], metadata: Mapping[str, object]) -> None:
     """One stored event as one line; called after its transaction has committed."""
     structlog.get_logger().info(name, seq=seq, **metadata, **measurements)
 

@@ -8,15 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from prometheus_client import CollectorRegistry, Metric, disable_created_metrics, generate_latest
+from prometheus_client import CollectorRegistry, Metric, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from telemetry.figures import Figures
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
-
-disable_created_metrics()
 
 
 def render(figures: Figures) -> str:
@@ -69,9 +67,7 @@ def _runs(figures: Figures) -> Iterable[Metric]:
         figures.runs_without_telemetry,
     )
     if figures.last_success_age_s is not None:
-        yield _gauge(
-            "cerebros_last_success_age_seconds", "Age of the newest success.", figures.last_success_age_s
-        )
+        yield _gauge("cerebros_last_success_age_seconds", "Age of the newest success.", figures.last_success_age_s)
 
 
 def _trials(figures: Figures) -> Iterable[Metric]:
@@ -80,15 +76,9 @@ def _trials(figures: Figures) -> Iterable[Metric]:
         "duration_s": CounterMetricFamily(
             "cerebros_trial_duration_seconds", "Seconds of training and measuring.", labels=["outcome"]
         ),
-        "cpu_s": CounterMetricFamily(
-            "cerebros_trial_cpu_seconds", "CPU seconds of trials.", labels=["outcome"]
-        ),
-        "energy_j": CounterMetricFamily(
-            "cerebros_trial_energy_joules", "Energy of trials.", labels=["outcome"]
-        ),
-        "cost_usd": CounterMetricFamily(
-            "cerebros_trial_cost_usd", "Cost of trials in US dollars.", labels=["outcome"]
-        ),
+        "cpu_s": CounterMetricFamily("cerebros_trial_cpu_seconds", "CPU seconds of trials.", labels=["outcome"]),
+        "energy_j": CounterMetricFamily("cerebros_trial_energy_joules", "Energy of trials.", labels=["outcome"]),
+        "cost_usd": CounterMetricFamily("cerebros_trial_cost_usd", "Cost of trials in US dollars.", labels=["outcome"]),
     }
     for figure in figures.trials:
         for field, family in families.items():
@@ -100,6 +90,4 @@ def _capabilities(figures: Figures) -> Iterable[Metric]:
     yield _gauge("cerebros_vcv_entries", "Versions of capability vectors.", figures.vcv.entries)
     yield _gauge("cerebros_vcv_pacs", "PACs that have a capability vector.", figures.vcv.pacs)
     if figures.verdict_age_s is not None:
-        yield _gauge(
-            "cerebros_verdict_age_seconds", "Age of the newest policy verdict.", figures.verdict_age_s
-        )
+        yield _gauge("cerebros_verdict_age_seconds", "Age of the newest policy verdict.", figures.verdict_age_s)

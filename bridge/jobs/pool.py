@@ -63,7 +63,8 @@ class _Process:
             body = await stdout.readexactly(LENGTH.unpack(head)[0])
         except (asyncio.IncompleteReadError, ConnectionError):
             raise await self._account() from None
-        return msgspec.msgpack.decode(body, type=Answer)
+        answer: Answer = msgspec.msgpack.decode(body, type=Answer)
+        return answer
 
     async def _account(self) -> JobLost | JobCrashed:
         status = await self._process.wait()
@@ -110,15 +111,11 @@ class JobPool:
             try:
                 answer = await asyncio.wait_for(process.run(job), self._timeout_s)
             except TimeoutError:
-                raise JobTimedOut(
-                    f"the job took longer than {self._timeout_s:.0f} s and was killed"
-                ) from None
+                raise JobTimedOut(f"the job took longer than {self._timeout_s:.0f} s and was killed") from None
         if isinstance(answer, Refused):
             raise _error_named(answer.error)(answer.message)
         if not isinstance(answer, expected):
-            raise Internal(
-                f"a job process answered {type(answer).__name__} where {expected.__name__} was due"
-            )
+            raise Internal(f"a job process answered {type(answer).__name__} where {expected.__name__} was due")
         return answer
 
     async def close(self) -> None:

@@ -87,8 +87,7 @@ def _read_sklearn(name: str) -> dict[str, Column]:
         raise ManifestRejected(f"sklearn:{name}: scikit-learn ships {', '.join(loaders)}")
     bunch = loaders[name]()
     columns: dict[str, Column] = {
-        str(feature): bunch.data[:, index].astype(np.float64)
-        for index, feature in enumerate(bunch.feature_names)
+        str(feature): bunch.data[:, index].astype(np.float64) for index, feature in enumerate(bunch.feature_names)
     }
     return columns | {"target": bunch.target.astype(np.float64)}
 
@@ -104,9 +103,7 @@ def _read_csv(uri: str, content: bytes) -> Raw:
     table: Raw = {name: [] for name in header}
     for number, row in enumerate(rows, start=1):
         if len(row) != len(header):
-            raise ManifestRejected(
-                f"{uri}, row {number}: has {len(row)} cells, the header names {len(header)} columns"
-            )
+            raise ManifestRejected(f"{uri}, row {number}: has {len(row)} cells, the header names {len(header)} columns")
         for name, cell in zip(header, row, strict=True):
             table[name].append(None if cell.strip() in MISSING else cell.strip())
     return table
@@ -118,9 +115,7 @@ def _read_jsonl(uri: str, content: bytes) -> Raw:
         try:
             row = msgspec.json.decode(line, type=dict[str, str | float | bool | None])
         except msgspec.DecodeError as problem:
-            raise ManifestRejected(
-                f"{uri}, row {number}: {problem}; each line is one flat JSON object"
-            ) from None
+            raise ManifestRejected(f"{uri}, row {number}: {problem}; each line is one flat JSON object") from None
         if number == 1:
             table = {name: [] for name in row}
         if set(row) != set(table):
@@ -155,9 +150,7 @@ def _column(uri: str, name: str, cells: Iterable[Any], manifest: Manifest) -> Co
     label = name == manifest.label
     if name in manifest.categorical or (label and manifest.task == "classification") or not (wanted or label):
         return np.array(["" if cell is None else str(cell) for cell in cells], dtype=object)
-    return np.array(
-        [_number(uri, name, row, cell) for row, cell in enumerate(cells, start=1)], dtype=np.float64
-    )
+    return np.array([_number(uri, name, row, cell) for row, cell in enumerate(cells, start=1)], dtype=np.float64)
 
 
 def _number(uri: str, name: str, row: int, cell: Any) -> float:

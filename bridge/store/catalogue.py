@@ -45,9 +45,7 @@ class Catalogue:
         rows = await self._database.rows("artifact_rows", run_id=run_id, digest=digest)
         return tuple(Artifact(**row, path=f"{artifact_path}/{row['digest']}") for row in rows)
 
-    async def insert_verdict(
-        self, connection: Connection, run_id: str, pac_id: str, verdict: Verdict
-    ) -> None:
+    async def insert_verdict(self, connection: Connection, run_id: str, pac_id: str, verdict: Verdict) -> None:
         await self._database.rows_on(
             connection,
             "insert_verdict",

@@ -88,8 +88,6 @@ class Database:
         except PoolTimeout:
             raise Unavailable(f"no database connection within {POOL_TIMEOUT_S:.0f} s; retry later") from None
         except (errors.DiskFull, errors.OutOfMemory, errors.TooManyConnections) as problem:
-            raise ResourceExhausted(
-                f"the database is out of resources: {problem}; free some and retry"
-            ) from None
+            raise ResourceExhausted(f"the database is out of resources: {problem}; free some and retry") from None
         except psycopg.OperationalError as problem:
             raise Unavailable(f"the database does not answer: {problem}; retry later") from None

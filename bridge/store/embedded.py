@@ -129,14 +129,8 @@ def _binaries() -> Path:
         raise FailedPrecondition(
             "no database: set DATABASE_URL to a PostgreSQL with pgvector, or install cerebros-bridge[db]"
         )
-    if (
-        platform.machine() == "x86_64"
-        and sys.platform == "linux"
-        and "avx2" not in Path("/proc/cpuinfo").read_text()
-    ):
-        raise FailedPrecondition(
-            "the embedded PostgreSQL needs a processor with AVX2; set DATABASE_URL instead"
-        )
+    if platform.machine() == "x86_64" and sys.platform == "linux" and "avx2" not in Path("/proc/cpuinfo").read_text():
+        raise FailedPrecondition("the embedded PostgreSQL needs a processor with AVX2; set DATABASE_URL instead")
     return Path(wheel.origin).parent / "pginstall" / "bin"
 
 

@@ -102,9 +102,7 @@ class RunStore:
 
     # Starting and reading
 
-    async def insert_run(
-        self, payload: Payload, dataset_digest: str, payload_digest: str, event: RunQueued
-    ) -> bool:
+    async def insert_run(self, payload: Payload, dataset_digest: str, payload_digest: str, event: RunQueued) -> bool:
         """Queue a run with its first event; False when the same run was queued before.
 
         Raises:
@@ -133,7 +131,7 @@ class RunStore:
         row = (await self._run_rows(run_id=event.run_id, limit=1))[0]
         if row["payload_digest"] != payload_digest:
             raise AlreadyExists(
-                f"run {event.run_id!r} was started with another payload; choose another run_id, or send the same payload"
+                f"run {event.run_id!r} was started with another payload; choose another run_id or send the same payload"
             )
         return False
 
@@ -154,9 +152,7 @@ class RunStore:
         return tuple(_run(row, ()) for row in await self._run_rows(pac_id=pac_id, state=state, limit=limit))
 
     async def _run_rows(self, **narrowed: Any) -> list[DictRow]:
-        return await self._database.rows(
-            "run_rows", **{"run_id": None, "pac_id": None, "state": None} | narrowed
-        )
+        return await self._database.rows("run_rows", **{"run_id": None, "pac_id": None, "state": None} | narrowed)
 
     async def run_state(self, run_id: str) -> tuple[bool, int]:
         """Whether the run has ended, and the number of its last event."""
@@ -166,21 +162,15 @@ class RunStore:
         return row["state"] in ENDED, row["last_seq"]
 
     async def events_after(self, run_id: str, after_seq: int) -> list[RunEvent]:
-        rows = await self._database.rows(
-            "events_after", run_id=run_id, after_seq=after_seq, limit=EVENTS_PER_READ
-        )
+        rows = await self._database.rows("events_after", run_id=run_id, after_seq=after_seq, limit=EVENTS_PER_READ)
         return [RunEvent(**row) for row in rows]
 
     async def trials_of(self, run_id: str, numbers: Sequence[int] | None = None) -> list[Trial]:
-        rows = await self._database.rows(
-            "trials_of", run_id=run_id, numbers=list(numbers) if numbers else None
-        )
+        rows = await self._database.rows("trials_of", run_id=run_id, numbers=list(numbers) if numbers else None)
         return [msgspec.convert(row, Trial) for row in rows]
 
     async def earlier_trials(self, run_id: str, dataset_digest: str, limit: int) -> list[Trial]:
-        rows = await self._database.rows(
-            "earlier_trials", run_id=run_id, dataset_digest=dataset_digest, limit=limit
-        )
+        rows = await self._database.rows("earlier_trials", run_id=run_id, dataset_digest=dataset_digest, limit=limit)
         return [msgspec.convert(row, Trial) for row in rows]
 
     async def shortlist_of(self, run_id: str) -> Shortlist:
@@ -260,9 +250,7 @@ class RunStore:
                 curve=list(trial.curve),
             )
             if not written:
-                raise StaleWorker(
-                    f"trial {trial.number} of run {claim.run_id!r} already has its effect; drop this one"
-                )
+                raise StaleWorker(f"trial {trial.number} of run {claim.run_id!r} already has its effect; drop this one")
 
     async def insert_shortlist(self, claim: Claim, shortlist: Shortlist, event: Event) -> None:
         async with self.effect(claim.run_id, claim.epoch) as write:
@@ -294,9 +282,7 @@ class RunStore:
             await write.append(event)
             await self._end(write, state, metrics, error)
 
-    async def _end(
-        self, write: Write, state: str, metrics: TrainingMetrics | None, error: RunError | None
-    ) -> None:
+    async def _end(self, write: Write, state: str, metrics: TrainingMetrics | None, error: RunError | None) -> None:
         await self._database.rows_on(
             write.connection,
             "end_run",

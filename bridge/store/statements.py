@@ -17,8 +17,4 @@ def read_statements() -> dict[str, LiteralString]:
 
 
 def _bare(body: str) -> str:
-    return (
-        "\n".join(line for line in body.splitlines() if not line.lstrip().startswith("--"))
-        .strip()
-        .rstrip(";")
-    )
+    return "\n".join(line for line in body.splitlines() if not line.lstrip().startswith("--")).strip().rstrip(";")

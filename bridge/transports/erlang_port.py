@@ -11,10 +11,13 @@ import asyncio
 import fcntl
 import os
 import stat
-from collections.abc import Coroutine, Mapping
-from contextlib import aclosing
-from typing import Any
+from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
+from contextlib import aclosing, suppress
+from typing import Any, cast
 
+import msgspec
+
+from bridge.messages import RunEvent
 from bridge.procedures import VERSION, Bridge, call, watch
 from bridge.transports.port_frames import Cancel, Command, Connection, Credit, Drain, Invoke, Watch
 from cerebros.errors import Cancelled, CerebrosError, DeadlineExceeded, FailedPrecondition, Internal
@@ -25,6 +28,12 @@ HIGH_DESCRIPTOR = 64
 
 # One read of a pipe gives at most this much on Linux.
 READ_BYTES = 65_536
+
+# How long the last frames may take to leave when the BEAM has stopped reading.
+PARTING_S = 2.0
+
+Answer = msgspec.Struct | Mapping[str, Any]
+Work = Callable[[], Coroutine[Any, Any, Answer]]
 
 
 async def serve_port(bridge: Bridge, *, stdio: bool = False) -> None:
@@ -50,7 +59,10 @@ async def serve_port(bridge: Bridge, *, stdio: bool = False) -> None:
     finally:
         reading.close()
         writing.close()
-        await outlet.closed.wait()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(PARTING_S):
+                await outlet.closed.wait()
+        writing.abort()
 
 
 def _claim_descriptors(stdio: bool) -> tuple[int, int]:
@@ -106,21 +118,22 @@ class _Session:
         self._pipe = pipe
         self._outlet = outlet
         self._connection = Connection({"name": "cerebros-bridge", "version": VERSION})
-        self._tasks: dict[int, asyncio.Task[Any]] = {}
+        self._tasks: dict[int, asyncio.Task[Answer]] = {}
         self._credited: dict[int, asyncio.Event] = {}
         self._flush_due = False
-        self._draining: asyncio.Task[None] | None = None
+        self._drains: list[asyncio.Task[None]] = []
 
     async def serve(self, reader: asyncio.StreamReader) -> None:
-        loop = asyncio.get_running_loop()
-        reading = loop.create_task(self._read(reader))
+        self._reading = asyncio.create_task(self._read(reader))
         try:
-            await reading
+            await asyncio.wait({self._reading})
+            if not self._reading.cancelled():  # a drain ends the session so
+                self._reading.result()
         except asyncio.CancelledError:
             self._connection.close("shutdown")
             raise
         finally:
-            await self._end_tasks()
+            await self._end_tasks(self._reading, *self._drains, *self._tasks.values())
             self._flush()
 
     async def _read(self, reader: asyncio.StreamReader) -> None:
@@ -129,31 +142,31 @@ class _Session:
             if not chunk:
                 return
             for command in self._connection.receive(chunk):
-                self._carry_out(command, reader)
+                self._carry_out(command)
             self._flush_soon()
             # A BEAM that does not read its answers is not read either.
             await self._outlet.open.wait()
 
-    def _carry_out(self, command: Command, reader: asyncio.StreamReader) -> None:
+    def _carry_out(self, command: Command) -> None:
         match command:
             case Invoke(id=call_id, procedure=name, params=params, timeout_s=timeout_s):
-                self._start(call_id, call(self._bridge, name, params), timeout_s)
+                self._start(call_id, lambda: call(self._bridge, name, params), timeout_s)
             case Watch(id=call_id, params=params, timeout_s=timeout_s):
                 self._credited[call_id] = asyncio.Event()
-                self._start(call_id, self._stream(call_id, params), timeout_s)
+                self._start(call_id, lambda: self._stream(call_id, params), timeout_s)
             case Cancel(id=call_id):
                 self._tasks[call_id].cancel()
             case Credit(id=call_id):
                 self._credited[call_id].set()
             case Drain(ms=ms):
-                self._draining = asyncio.create_task(self._drain(ms / 1000, reader))
+                self._drains.append(asyncio.create_task(self._drain(ms / 1000)))
 
-    def _start(self, call_id: int, work: Coroutine[Any, Any, Any], timeout_s: float | None) -> None:
+    def _start(self, call_id: int, work: Work, timeout_s: float | None) -> None:
         task = asyncio.create_task(_within(work, timeout_s))
         self._tasks[call_id] = task
         task.add_done_callback(lambda done: self._answer(call_id, done))
 
-    def _answer(self, call_id: int, task: asyncio.Task[Any]) -> None:
+    def _answer(self, call_id: int, task: asyncio.Task[Answer]) -> None:
         """Turn how a task ended into its call's one terminal message."""
         del self._tasks[call_id]
         self._credited.pop(call_id, None)
@@ -174,7 +187,8 @@ class _Session:
     async def _stream(self, call_id: int, params: Mapping[str, Any]) -> dict[str, Any]:
         """Read one event per credit: without credit the next one stays in the database."""
         credited = self._credited[call_id]
-        async with aclosing(watch(self._bridge, params)) as events:
+        stored = cast("AsyncGenerator[RunEvent]", watch(self._bridge, params))
+        async with aclosing(stored) as events:
             while True:
                 while not self._connection.credit(call_id):
                     credited.clear()
@@ -185,19 +199,19 @@ class _Session:
                 self._connection.event(call_id, event)
                 self._flush_soon()
 
-    async def _drain(self, grace_s: float, reader: asyncio.StreamReader) -> None:
+    async def _drain(self, grace_s: float) -> None:
+        """Let the calls in flight finish, answer the others, and part."""
         if self._tasks:
             await asyncio.wait(self._tasks.values(), timeout=grace_s)
-        await self._end_tasks()
+        await self._end_tasks(*self._tasks.values())
         self._connection.close("drained")
-        reader.feed_eof()
+        self._reading.cancel()
 
-    async def _end_tasks(self) -> None:
-        tasks = list(self._tasks.values())
+    async def _end_tasks(self, *tasks: asyncio.Task[Any]) -> None:
         for task in tasks:
             task.cancel()
-        # Their answers are given by callbacks, which run after this gathering's own.
         await asyncio.gather(*tasks, return_exceptions=True)
+        # The callbacks that answer the calls run in the next turn of the loop.
         await asyncio.sleep(0)
 
     def _flush_soon(self) -> None:
@@ -212,10 +226,10 @@ class _Session:
             self._pipe.write(waiting)
 
 
-async def _within(work: Coroutine[Any, Any, Any], timeout_s: float | None) -> Any:
+async def _within(work: Work, timeout_s: float | None) -> Answer:
     try:
         async with asyncio.timeout(timeout_s) as deadline:
-            return await work
+            return await work()
     except TimeoutError:
         if not deadline.expired():
             raise

@@ -28,13 +28,18 @@ def measure_latency(net: CerebrosNet, device: str, clock: Callable[[], float]) -
     """Time single predictions after a warm-up; `clock` returns seconds and never goes back."""
     net.eval()
     row = torch.zeros(1, net.architecture.inputs, device=device)
-    wait = torch.cuda.synchronize if device.startswith("cuda") else (lambda: None)
     seconds = np.empty(WARM_UP_CALLS + MEASURED_CALLS)
     for call in range(len(seconds)):
-        wait()
+        _finish(device)
         started = clock()
         net(row)
-        wait()
+        _finish(device)
         seconds[call] = clock() - started
     p50, p95, p99 = np.quantile(seconds[WARM_UP_CALLS:], [0.5, 0.95, 0.99])
     return Latency(float(p50), float(p95), float(p99))
+
+
+def _finish(device: str) -> None:
+    """Wait for the work a GPU has been given; on a CPU it is done already."""
+    if device.startswith("cuda"):
+        torch.cuda.synchronize()

@@ -49,12 +49,9 @@ class CerebrosNet(nn.Module):
         self.architecture = architecture
         widths = architecture.widths
         self.units = nn.ModuleList(
-            DenseUnit(unit, widths, architecture.activation, architecture.dropout)
-            for unit in architecture.units
+            DenseUnit(unit, widths, architecture.activation, architecture.dropout) for unit in architecture.units
         )
-        self.head = nn.Linear(
-            sum(widths[source] for source in architecture.output_reads), architecture.outputs
-        )
+        self.head = nn.Linear(sum(widths[source] for source in architecture.output_reads), architecture.outputs)
 
     def forward(self, inputs: Tensor) -> Tensor:
         computed = {INPUT: inputs}

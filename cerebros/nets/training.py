@@ -149,7 +149,7 @@ def _one_epoch(
     net.train()
     order = torch.randperm(len(inputs), generator=shuffle)
     total, seen = 0.0, 0
-    for batch in order.split(batch_size):
+    for batch in torch.split(order, batch_size):
         if len(batch) < 2:
             continue  # batch normalisation has no variance over a single row
         answers = net(inputs[batch])

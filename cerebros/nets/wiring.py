@@ -37,7 +37,7 @@ class Unit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Architecture(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A network that is fully determined but for its weights; units stand in an order they can be computed in."""
+    """A network that is fully determined but for its weights; units stand in an order they can be computed."""
 
     inputs: int
     outputs: int
@@ -108,9 +108,7 @@ def _draw_predecessors(
     for earlier in range(max(0, level - int(p["max_skip"])), level):
         source = levels[earlier]
         distance = level - earlier
-        wanted = (
-            float(p["predecessor_affinity"]) * float(p["predecessor_decay"]) ** (distance - 1) * len(source)
-        )
+        wanted = float(p["predecessor_affinity"]) * float(p["predecessor_decay"]) ** (distance - 1) * len(source)
         # The fractional part is a chance, so the expected number of links is `wanted`.
         count = min(len(source), int(wanted) + int(generator.random() < wanted % 1.0))
         count = max(count, 1) if distance == 1 else count
@@ -139,7 +137,7 @@ def _attach_unread(
     max_skip: int,
     generator: Generator,
 ) -> tuple[Links, set[UnitId]]:
-    """Give every unit that nobody reads a reader in a later level within reach; the output is the last one."""
+    """Give every unit that nobody reads a reader in a later level within reach; the output is the last."""
     read = set(output_reads).union(
         *(predecessors for predecessors, _ in links.values()), *(laterals for _, laterals in links.values())
     )

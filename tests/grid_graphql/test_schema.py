@@ -1,0 +1,187 @@
+"""The schema says what the message structs say, and refuses what would cost too much."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any, get_args
+
+import msgspec
+import pytest
+from graphql import GraphQLInputObjectType, GraphQLObjectType, OperationType, parse
+from hypothesis import given
+from hypothesis import strategies as st
+from strawberry.types import ExecutionResult
+
+from bridge import messages
+from bridge.procedures import Bridge
+from cerebros import metrics
+from cerebros.errors import family
+from grid_graphql import vocabulary
+from grid_graphql.app import STATUS
+from grid_graphql.schema import SCHEMA, Context
+
+SDL = Path(__file__).parent / "schema.graphql"
+
+DOUBLES = (
+    metrics.TrainingMetrics,
+    messages.RunError,
+    messages.Trial,
+    messages.Run,
+    messages.RunEvent,
+    messages.Candidate,
+    messages.Shortlist,
+    messages.Artifact,
+    messages.VcvEntry,
+    messages.Neighbour,
+    messages.GateFinding,
+    messages.GateReport,
+    messages.HealthReport,
+)
+
+
+def field_type(struct: type[msgspec.Struct], name: str) -> Any:
+    return next(field.type for field in msgspec.structs.fields(struct) if field.name == name)
+
+
+WORDS = (
+    (vocabulary.RunKind, messages.RunKind),
+    (vocabulary.RunState, messages.RunState),
+    (vocabulary.Outcome, messages.Outcome),
+    (vocabulary.Sampler, field_type(messages.StartRun, "sampler")),
+    (vocabulary.AccuracyKind, field_type(metrics.TrainingMetrics, "accuracy_kind")),
+    (vocabulary.EnergyMethod, metrics.EnergyMethod),
+    (vocabulary.GateStatus, field_type(messages.GateReport, "overall_status")),
+    (vocabulary.ServingStatus, field_type(messages.HealthReport, "status")),
+)
+
+
+def camel(name: str) -> str:
+    return re.sub(r"_(.)", lambda letter: letter[1].upper(), name)
+
+
+def fields_in_schema(name: str) -> set[str]:
+    described = SCHEMA._schema.type_map[name]
+    assert isinstance(described, GraphQLObjectType | GraphQLInputObjectType)
+    return set(described.fields)
+
+
+async def refusal(query: str) -> str:
+    """What the schema answers to a query that no resolver ever sees."""
+    result = await SCHEMA.execute(query)
+    assert isinstance(result, ExecutionResult)
+    assert result.data is None
+    assert result.errors
+    return result.errors[0].message
+
+
+def test_the_schema_is_the_published_one():
+    assert SCHEMA.as_str() + "\n" == SDL.read_text(), "python -m strawberry export-schema grid_graphql.schema:SCHEMA"
+
+
+@pytest.mark.parametrize("struct", DOUBLES, ids=lambda struct: struct.__name__)
+def test_a_type_has_the_fields_of_its_struct(struct):
+    assert fields_in_schema(struct.__name__) == {camel(name) for name in struct.__struct_fields__}
+
+
+@pytest.mark.parametrize("struct", [messages.StartRun, messages.Budget], ids=lambda struct: struct.__name__)
+def test_an_input_has_the_fields_of_its_struct(struct):
+    assert fields_in_schema(f"{struct.__name__}Input") == {camel(name) for name in struct.__struct_fields__}
+
+
+@pytest.mark.parametrize(("enum", "literal"), WORDS, ids=lambda words: getattr(words, "__name__", ""))
+def test_an_enum_has_the_words_of_its_literal(enum, literal):
+    assert {member.value for member in enum} == set(get_args(literal))
+    assert all(member.name == member.value for member in enum)
+
+
+def test_every_type_field_and_argument_but_the_built_in_ones_is_described():
+    undescribed = [
+        f"{name}.{field}"
+        for name, kind in SCHEMA._schema.type_map.items()
+        if not name.startswith("__") and isinstance(kind, GraphQLObjectType | GraphQLInputObjectType)
+        for field, described in kind.fields.items()
+        if not described.description
+    ]
+    assert undescribed == []
+
+
+@pytest.mark.parametrize("error", family())
+def test_every_error_has_an_http_status(error):
+    assert 400 <= STATUS[error.code] < 600
+
+
+async def test_a_syntax_error_is_a_graphql_error():
+    assert "Syntax Error" in await refusal("{ run(runId: ")
+
+
+async def test_a_query_too_deep_is_refused_however_often_it_is_sent():
+    query = "{ runs { front { metrics { a { b { c { d } } } } } } }"
+    for _ in range(2):
+        assert "exceeds maximum operation depth" in await refusal(query)
+
+
+async def test_a_fragment_that_holds_itself_is_refused():
+    assert "within itself" in await refusal("{ runs { ...A } } fragment A on Run { ...A }")
+
+
+async def test_too_many_aliases_are_refused():
+    aliases = " ".join(f"a{number}: health {{ status }}" for number in range(17))
+    assert "17 aliases found" in await refusal(f"{{ {aliases} }}")
+
+
+async def test_a_query_too_long_is_refused():
+    assert "more than 1000 tokens" in await refusal("{ " + "__typename " * 1000 + "}")
+
+
+async def test_introspection_passes_the_limits():
+    query = "{ __schema { types { fields { type { ofType { ofType { ofType { ofType { name } } } } } } } } }"
+    result = await SCHEMA.execute(query)
+    assert isinstance(result, ExecutionResult)
+    assert result.errors is None
+
+
+@given(st.integers(-(2**63), 2**63 - 1))
+def test_a_64_bit_number_passes_as_a_number_and_as_its_digits(number):
+    scalar = SCHEMA._schema.type_map["BigInt"]
+    assert scalar.parse_value(number) == scalar.parse_value(str(number)) == number == scalar.serialize(number)
+
+
+@pytest.mark.parametrize("value", [True, 1.5, "", "-", "1e3", "²", None, []])
+def test_what_is_no_whole_number_is_no_big_int(value):
+    with pytest.raises(Exception, match="BigInt cannot represent"):
+        SCHEMA._schema.type_map["BigInt"].parse_value(value)
+
+
+def test_each_operation_kind_is_offered():
+    assert all(SCHEMA._schema.get_root_type(kind) for kind in OperationType)
+    assert parse(SDL.read_text())
+
+
+async def test_an_unknown_run_answers_its_code_and_class(bridge: Bridge):
+    result = await SCHEMA.execute('{ run(runId: "nobody") { state } }', context_value=Context(bridge))
+
+    assert isinstance(result, ExecutionResult)
+    assert result.data is None
+    assert [error.extensions for error in result.errors or []] == [
+        {"code": "NOT_FOUND", "class": "permanent", "retryable": False}
+    ]
+
+
+async def test_a_run_started_here_with_defaults_has_the_defaults_of_the_contract(bridge: Bridge, start):
+    request = start()
+    words = msgspec.json.encode(request["manifest"]).decode()
+    mutation = (
+        f'mutation {{ startRun(input: {{pacId: "{request["pac_id"]}", manifest: {words}}}) {{ runId state kind }} }}'
+    )
+
+    result = await SCHEMA.execute(mutation, context_value=Context(bridge))
+
+    assert isinstance(result, ExecutionResult)
+    assert result.errors is None
+    run = (result.data or {})["startRun"]
+    assert (run["state"], run["kind"]) == ("queued", "cycle")
+    cancel = f'mutation {{ cancelRun(runId: "{run["runId"]}") {{ state }} }}'
+    ended = await SCHEMA.execute(cancel, context_value=Context(bridge))
+    assert isinstance(ended, ExecutionResult)
+    assert ended.data == {"cancelRun": {"state": "cancelled"}}

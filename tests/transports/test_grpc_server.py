@@ -1,0 +1,159 @@
+"""A real server on a real database, called over a real channel."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import grpc
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+
+from bridge.procedures import Bridge
+from bridge.transports.grpc_codec import RPCS, SERVICE
+from bridge.transports.grpc_server import MESSAGE_BYTES, GrpcFront, start_grpc
+from cerebros.errors import FailedPrecondition
+
+
+@pytest.fixture(scope="module")
+async def front(bridge: Bridge, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[tuple[GrpcFront, Path]]:
+    socket = tmp_path_factory.mktemp("grpc") / "bridge.sock"
+    started = await start_grpc(bridge, address="127.0.0.1:0", socket_path=socket)
+    yield started, socket
+    await started.stop(grace_s=0.1)
+
+
+@pytest.fixture
+async def channel(front: tuple[GrpcFront, Path]) -> AsyncIterator[grpc.aio.Channel]:
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{front[0].port}") as opened:
+        yield opened
+
+
+async def ask(channel: grpc.aio.Channel, name: str, /, **fields: object):
+    rpc = RPCS[name]
+    return rpc.reply.FromString(await send(channel, rpc.method, rpc.request(**fields).SerializeToString()))
+
+
+async def send(channel: grpc.aio.Channel, method: str, payload: bytes) -> bytes:
+    return await channel.unary_unary(f"/{SERVICE}/{method}")(payload)
+
+
+def watch(channel: grpc.aio.Channel, **fields: object):
+    rpc = RPCS["watch_run"]
+    call = channel.unary_stream(f"/{SERVICE}/{rpc.method}", response_deserializer=rpc.reply.FromString)
+    return call(rpc.request(**fields).SerializeToString())
+
+
+def metadata(error: grpc.aio.AioRpcError) -> dict[str, str]:
+    return {key: value for key, value in error.trailing_metadata() if key.startswith("cerebros-")}
+
+
+async def test_garbage_bytes_answer_invalid_argument(channel):
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await send(channel, "GetRun", b"\xff" * 40)
+
+    assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert "cerebros.v1.GetRunRequest" in refused.value.details()
+
+
+async def test_garbage_bytes_on_a_stream_answer_invalid_argument(channel):
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await channel.unary_stream(f"/{SERVICE}/WatchRun")(b"\xff" * 40).read()
+
+    assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+
+
+async def test_an_unknown_method_is_unimplemented(channel):
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await send(channel, "FlyToTheMoon", b"")
+
+    assert refused.value.code() is grpc.StatusCode.UNIMPLEMENTED
+
+
+@pytest.mark.parametrize("call", ["get_run", "watch_run"])
+async def test_an_unknown_run_is_not_found_and_says_not_to_retry(channel, call):
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await (watch(channel, run_id="nobody").read() if call == "watch_run" else ask(channel, call, run_id="nobody"))
+
+    assert refused.value.code() is grpc.StatusCode.NOT_FOUND
+    assert metadata(refused.value) == {"cerebros-error-class": "permanent", "cerebros-retryable": "false"}
+
+
+async def test_a_negative_budget_is_refused_by_name(channel, start):
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await ask(channel, "start_run", **start(budget={"trials": -1}))
+
+    assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert "$.budget.trials" in refused.value.details()
+    assert metadata(refused.value)["cerebros-error-class"] == "validation"
+
+
+async def test_an_error_longer_than_a_header_may_be_still_arrives(channel, start):
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await ask(channel, "start_run", **start(manifest="/" + "ü" * 4000))
+
+    assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert len(refused.value.details().encode()) <= MESSAGE_BYTES
+
+
+async def test_a_run_is_started_watched_and_cancelled(channel, start):
+    request = start()
+    started = await ask(channel, "start_run", **request)
+    assert (started.state, started.kind, started.HasField("started_at")) == ("queued", "cycle", False)
+
+    cancelled = await ask(channel, "cancel_run", run_id=request["run_id"], reason="a test ends it")
+    assert (cancelled.state, cancelled.error.code) == ("cancelled", "CANCELLED")
+
+    events = [event async for event in watch(channel, run_id=request["run_id"])]
+    assert [event.seq for event in events] == list(range(1, len(events) + 1))
+    assert [event.name for event in events] == ["cerebros.run.queued", "cerebros.run.stop"]
+    later = [event.seq async for event in watch(channel, run_id=request["run_id"], after_seq=1)]
+    assert later == [2]
+
+
+async def test_a_watcher_that_leaves_frees_its_subscription(bridge, channel, start):
+    request = start()
+    await ask(channel, "start_run", **request)
+    stream = watch(channel, run_id=request["run_id"])
+    assert (await stream.read()).seq == 1
+
+    stream.cancel()
+
+    assert (await ask(channel, "cancel_run", run_id=request["run_id"])).state == "cancelled"
+
+
+async def test_the_unix_socket_serves_and_is_its_owners_alone(front):
+    socket = front[1]
+    assert socket.stat().st_mode & 0o777 == 0o600
+    async with grpc.aio.insecure_channel(f"unix:{socket}") as channel:
+        assert (await ask(channel, "health")).status == "serving"
+
+
+async def test_a_taken_address_is_refused_with_the_setting_to_change(bridge, front):
+    with pytest.raises(FailedPrecondition, match="CEREBROS_GRPC_ADDRESS"):
+        await start_grpc(bridge, address=f"127.0.0.1:{front[0].port}", socket_path=None)
+
+
+@pytest.mark.parametrize("service", ["", SERVICE])
+async def test_health_is_serving(channel, service):
+    stub = health_pb2_grpc.HealthStub(channel)
+
+    answer = await stub.Check(health_pb2.HealthCheckRequest(service=service))
+
+    assert answer.status == health_pb2.HealthCheckResponse.SERVING
+
+
+async def test_reflection_lists_the_service(channel):
+    stub = reflection_pb2_grpc.ServerReflectionStub(channel)
+    call = stub.ServerReflectionInfo(iter([reflection_pb2.ServerReflectionRequest(list_services="")]))
+
+    answer = await call.read()
+
+    assert SERVICE in {service.name for service in answer.list_services_response.service}
+
+
+async def test_a_thousand_calls_at_once_are_all_answered(channel):
+    replies = await asyncio.gather(*(ask(channel, "list_runs", limit=1) for _ in range(1000)))
+    assert len(replies) == 1000
