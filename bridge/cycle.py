@@ -25,7 +25,7 @@ from bridge.policy import PolicyInputs, Seal, judge, read_policy
 from bridge.settings import Settings
 from bridge.store.catalogue import Catalogue
 from bridge.store.runs import Claim, RunStore, Write
-from cerebros.dataset import DatasetReport
+from cerebros.dataset_check import DatasetReport
 from cerebros.errors import PermissionDenied
 from cerebros.manifest import Manifest
 from cerebros.metrics import TrainingMetrics

@@ -18,7 +18,7 @@ from msgspec import Meta
 
 import bridge
 from bridge.messages import Verdict
-from cerebros.dataset import DatasetReport
+from cerebros.dataset_check import DatasetReport
 from cerebros.errors import InvalidArgument
 from cerebros.manifest import Purpose
 from cerebros.metrics import TrainingMetrics

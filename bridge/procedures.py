@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -61,12 +62,21 @@ from bridge.store.catalogue import Catalogue
 from bridge.store.notices import Notices, until_woken
 from bridge.store.runs import Payload, RunStore
 from cerebros import gate
-from cerebros.dataset import DatasetReport
-from cerebros.errors import Cancelled, Internal, ManifestRejected, NotFound, PermissionDenied, Unavailable
+from cerebros.dataset_check import DatasetReport
+from cerebros.errors import (
+    Cancelled,
+    CerebrosError,
+    Internal,
+    ManifestRejected,
+    NotFound,
+    PermissionDenied,
+    Unavailable,
+)
 from cerebros.manifest import Manifest, dataset_digest, parse_manifest
 from cerebros.objectives import objectives_named
 from telemetry import prometheus
 from telemetry.events import RunQueued, RunStop, run_stop
+from telemetry.logs import log_failure
 
 VERSION = "0.1.0"
 
@@ -295,12 +305,19 @@ async def call(bridge: Bridge, name: str, raw: Mapping[str, Any]) -> msgspec.Str
     Raises:
         NotFound: no such procedure.
         InvalidArgument: the request breaks a rule.
+        Internal: a defect of ours; its traceback goes to the log, not over the wire.
         CerebrosError: what the procedure itself raises.
     """
     procedure = PROCEDURES.get(name)
     if procedure is None:
         raise NotFound(f"procedure {name!r} is unknown; choose from {', '.join((*PROCEDURES, STREAM))}")
-    return await procedure.run(bridge, decode(raw, procedure.request))
+    try:
+        return await procedure.run(bridge, decode(raw, procedure.request))
+    except CerebrosError:
+        raise
+    except Exception as defect:  # noqa: BLE001 - the outermost frame of a request, as the runner's is of a run
+        log_failure("cerebros.procedure.defect", procedure=name, traceback=traceback.format_exc())
+        raise Internal(f"{name}: {type(defect).__name__}; this is a defect, please report it") from None
 
 
 async def watch(bridge: Bridge, raw: Mapping[str, Any]) -> AsyncIterator[RunEvent]:

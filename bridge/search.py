@@ -21,7 +21,7 @@ from bridge.jobs.work import Data, Trained, TrainJob
 from bridge.messages import Budget, Candidate, Shortlist, Trial
 from bridge.settings import Settings
 from bridge.store.runs import Claim, RunStore
-from cerebros.dataset import DatasetReport
+from cerebros.dataset_check import DatasetReport
 from cerebros.errors import FailedPrecondition
 from cerebros.motpe import STARTUP_TRIALS, Observation, make_sampler, split_history
 from cerebros.nets.space import cerebros_space
@@ -161,7 +161,7 @@ async def search(
 def within(budget: Budget, report: DatasetReport) -> Admissible:
     """Whether a tree's network stays within the parameter budget."""
     outputs = len(report.label_balance) or 1
-    return lambda tree: count_parameters(wire(tree, report.features, outputs)) <= budget.parameters
+    return lambda tree: count_parameters(wire(tree, report.inputs, outputs)) <= budget.parameters
 
 
 def figures(trial: Trial | Trained, objectives: tuple[Objective, ...]) -> tuple[float, ...] | None:

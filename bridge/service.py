@@ -107,9 +107,9 @@ async def serve(bridge: Bridge, url: str, *, with_worker: bool) -> None:
         FailedPrecondition: an address is taken.
     """
     import uvicorn
-    from grid_graphql.app import make_app
 
     from bridge.transports.grpc_server import start_grpc
+    from grid_graphql.app import make_app
 
     settings = bridge.settings
     host, _, port = settings.http_address.rpartition(":")

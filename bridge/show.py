@@ -13,7 +13,7 @@ from rich.table import Table
 
 from bridge.doctor import Finding
 from bridge.messages import GateReport, Run, RunEvent, Trial, VcvEntry
-from cerebros.dataset import DatasetReport
+from cerebros.dataset_check import DatasetReport
 from cerebros.errors import CerebrosError
 from cerebros.metrics import TrainingMetrics
 
@@ -91,7 +91,8 @@ def report(found: DatasetReport, *, json: bool) -> None:
         f"Dataset {found.name}",
         {
             "digest": found.digest,
-            "rows": f"{found.rows} (train {found.train_rows}, validation {found.validation_rows}, test {found.test_rows})",
+            "rows": str(found.rows),
+            "split": f"train {found.train_rows}, validation {found.validation_rows}, test {found.test_rows}",
             "columns": f"{found.columns} ({found.features} features, label {found.label!r})",
             "missing values": ", ".join(f"{name}: {count}" for name, count in found.missing.items()) or "none",
             "NaN / infinity share": f"{found.nan_share:.4%} / {found.infinity_share:.4%}",

@@ -45,7 +45,9 @@ async def bridge(settings: Settings, database_url: str) -> AsyncIterator[Bridge]
 @pytest.fixture
 def sql(database_url: str) -> Iterator[psycopg.Connection[tuple[Any, ...]]]:
     """A connection of the test's own, to look at rows behind the store's back."""
-    with closing(psycopg.connect(database_url, autocommit=True, options="-c search_path=cerebros,public")) as connection:
+    with closing(
+        psycopg.connect(database_url, autocommit=True, options="-c search_path=cerebros,public")
+    ) as connection:
         yield connection
 
 

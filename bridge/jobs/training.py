@@ -27,7 +27,7 @@ from bridge.jobs.work import (
     Trained,
     TrainJob,
 )
-from cerebros import dataset
+from cerebros import dataset_check
 from cerebros.errors import FailedPrecondition
 from cerebros.features import Fold, Folds, make_folds
 from cerebros.metrics import TrainingMetrics
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 
 def check(job: CheckJob) -> Checked:
-    return Checked(dataset.check(job.data.manifest, read_table(job.data.manifest, Path(job.data.base))))
+    return Checked(dataset_check.check(job.data.manifest, read_table(job.data.manifest, Path(job.data.base))))
 
 
 def train(job: TrainJob) -> Trained:
@@ -105,7 +105,7 @@ def _folds(encoded: bytes) -> Folds:
     """Read, check and split once per process; its trials share the arrays."""
     data = msgspec.msgpack.decode(encoded, type=Data)
     table = read_table(data.manifest, Path(data.base))
-    dataset.check(data.manifest, table)
+    dataset_check.check(data.manifest, table)
     return make_folds(data.manifest, table)
 
 

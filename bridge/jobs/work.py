@@ -7,7 +7,7 @@ import struct
 import msgspec
 
 from bridge.messages import Outcome
-from cerebros.dataset import DatasetReport
+from cerebros.dataset_check import DatasetReport
 from cerebros.manifest import Manifest
 from cerebros.metrics import PriceTable, TrainingMetrics
 from cerebros.rose_tree import Tree

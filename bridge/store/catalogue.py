@@ -7,7 +7,7 @@ from psycopg.rows import DictRow
 
 from bridge.messages import Artifact, Dataset, Neighbour, VcvDraft, VcvEntry, Verdict
 from bridge.store.database import Connection, Database, jsonb
-from cerebros.dataset import DatasetReport
+from cerebros.dataset_check import DatasetReport
 from cerebros.errors import NotFound
 from cerebros.gate import GateFigures
 from cerebros.manifest import Manifest

@@ -14,7 +14,7 @@ from psycopg.types.json import Jsonb, set_json_dumps, set_json_loads
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from bridge.store.statements import read_statements
-from cerebros.errors import ResourceExhausted, Unavailable
+from cerebros.errors import InvalidArgument, ResourceExhausted, Unavailable
 
 Connection = psycopg.AsyncConnection[DictRow]
 
@@ -89,5 +89,7 @@ class Database:
             raise Unavailable(f"no database connection within {POOL_TIMEOUT_S:.0f} s; retry later") from None
         except (errors.DiskFull, errors.OutOfMemory, errors.TooManyConnections) as problem:
             raise ResourceExhausted(f"the database is out of resources: {problem}; free some and retry") from None
+        except psycopg.DataError as problem:
+            raise InvalidArgument(f"the database cannot hold a value of the request: {problem}; change it") from None
         except psycopg.OperationalError as problem:
             raise Unavailable(f"the database does not answer: {problem}; retry later") from None

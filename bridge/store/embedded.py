@@ -86,6 +86,7 @@ def _server(home: Path, deadline: float) -> Iterator[str]:
     cluster = home / "postgres"
     if not (cluster / "PG_VERSION").exists():
         _initialise(binaries, home, cluster)
+    _await_predecessor(cluster)
     password = (home / "postgres.password").read_text()
     port = _free_port()
     log = home / "postgres.log"
@@ -167,6 +168,19 @@ def _as_unprivileged() -> list[str]:
 
 def _dies_with_parent() -> list[str]:
     return ["setpriv", "--pdeathsig", "INT", "--"] if shutil.which("setpriv") else []
+
+
+def _await_predecessor(cluster: Path) -> None:
+    """Let a server whose owner was killed finish its shutdown; PostgreSQL refuses to start beside it."""
+    try:
+        pid = int((cluster / "postmaster.pid").read_text().split()[0])
+    except (FileNotFoundError, ValueError, IndexError):
+        return
+    end = time.monotonic() + STOP_TIMEOUT_S
+    with suppress(ProcessLookupError):
+        while time.monotonic() < end:
+            os.kill(pid, 0)
+            time.sleep(0.02)
 
 
 def _free_port() -> int:

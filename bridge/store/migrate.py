@@ -28,11 +28,11 @@ def newest_revision() -> str:
 
 def current_revision(url: str) -> str | None:
     """The schema's revision, or None for a database without one."""
-    with psycopg.connect(url, autocommit=True) as connection:
+    with _connection(url) as connection:
         if connection.execute("SELECT to_regclass('cerebros.schema_version')").fetchone() == (None,):
             return None
         row = connection.execute("SELECT version_num FROM cerebros.schema_version").fetchone()
-        return row[0] if row else None
+        return str(row[0]) if row else None
 
 
 def migrate(url: str) -> bool:
@@ -43,13 +43,20 @@ def migrate(url: str) -> bool:
     """
     if current_revision(url) == newest_revision():
         return False
-    with psycopg.connect(url, autocommit=True) as guard:
+    with _connection(url) as guard:
         _take_lock(guard)
         if current_revision(url) == newest_revision():
             return False
         guard.execute("CREATE SCHEMA IF NOT EXISTS cerebros")
         _upgrade(url)
     return True
+
+
+def _connection(url: str) -> psycopg.Connection[tuple[object, ...]]:
+    try:
+        return psycopg.connect(url, autocommit=True, connect_timeout=5)
+    except psycopg.OperationalError as problem:
+        raise Unavailable(f"the database does not answer: {problem}; check DATABASE_URL") from None
 
 
 def _take_lock(connection: psycopg.Connection[tuple[object, ...]]) -> None:

@@ -12,7 +12,7 @@ import fcntl
 import os
 import stat
 from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
-from contextlib import aclosing, suppress
+from contextlib import aclosing
 from typing import Any, cast
 
 import msgspec
@@ -49,9 +49,7 @@ async def serve_port(bridge: Bridge, *, stdio: bool = False) -> None:
     inward, outward = _claim_descriptors(stdio)
     loop = asyncio.get_running_loop()
     reader = asyncio.StreamReader(limit=READ_BYTES)
-    reading, _ = await loop.connect_read_pipe(
-        lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(inward, "rb", 0)
-    )
+    reading, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(inward, "rb", 0))
     outlet = Outlet()
     writing, _ = await loop.connect_write_pipe(lambda: outlet, os.fdopen(outward, "wb", 0))
     try:
@@ -59,10 +57,11 @@ async def serve_port(bridge: Bridge, *, stdio: bool = False) -> None:
     finally:
         reading.close()
         writing.close()
-        with suppress(TimeoutError):
+        try:
             async with asyncio.timeout(PARTING_S):
                 await outlet.closed.wait()
-        writing.abort()
+        except TimeoutError:
+            writing.abort()
 
 
 def _claim_descriptors(stdio: bool) -> tuple[int, int]:
@@ -178,9 +177,7 @@ class _Session:
             self._connection.error(call_id, problem)
         else:
             log_failure("cerebros.port.defect", exception=repr(problem))
-            defect = Internal(
-                f"a defect of the bridge ({type(problem).__name__}); its log on stderr has more"
-            )
+            defect = Internal(f"a defect of the bridge ({type(problem).__name__}); its log on stderr has more")
             self._connection.error(call_id, defect)
         self._flush_soon()
 

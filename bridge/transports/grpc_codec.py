@@ -61,9 +61,7 @@ def decode_request(procedure: str, payload: bytes) -> dict[str, Any]:
         return _fields_set(request.FromString(payload))
     except DecodeError:
         name = request.DESCRIPTOR.full_name
-        raise InvalidArgument(
-            f"{len(payload)} bytes are not a {name}; encode one with the current .proto"
-        ) from None
+        raise InvalidArgument(f"{len(payload)} bytes are not a {name}; encode one with the current .proto") from None
 
 
 def encode_reply(procedure: str, reply: msgspec.Struct) -> bytes:
@@ -107,8 +105,9 @@ def _fill(message: Message, fields: Mapping[str, Any]) -> None:
                 getattr(message, name).extend(value)
 
 
-def _present(part: Any) -> Any:  # noqa: ANN401 - a message or one of protobuf's maps, which share no type
-    # A message without fields is still there, unlike one that was None; a map knows no such difference.
+def _present(part: Any) -> Any:
+    # `part` is a message or one of protobuf's maps. A message without fields is still there, unlike one
+    # that was None; a map knows no such difference.
     if isinstance(part, Message):
         part.SetInParent()
     return part

@@ -170,9 +170,7 @@ class Connection:
         while self.phase != "closed" and len(self._unread) - at >= 4:
             size = int.from_bytes(self._unread[at : at + 4])
             if size > MAX_FRAME_BYTES:
-                self._warn(
-                    f"a frame of {size} bytes is over the limit of {MAX_FRAME_BYTES}; send less at once"
-                )
+                self._warn(f"a frame of {size} bytes is over the limit of {MAX_FRAME_BYTES}; send less at once")
                 self.close("frame_too_large")
                 break
             if len(self._unread) - at - 4 < size:
@@ -257,9 +255,7 @@ class Connection:
     def _reject(self, term: object, reason: str) -> None:
         """Answer a message of no known shape: by its id where it would start a call, else in the log."""
         match term:
-            case ("call" | "attach", int(call_id), *_) if call_id not in self._calls and not isinstance(
-                call_id, bool
-            ):
+            case ("call" | "attach", int(call_id), *_) if call_id not in self._calls and not isinstance(call_id, bool):
                 self._refuse(call_id, InvalidArgument(reason))
             case _:
                 self._warn(f"a message is not understood: {reason}")
@@ -383,7 +379,7 @@ def _sendable(text: str) -> str:
     return text[:LONGEST_TEXT].encode(errors="replace").decode()
 
 
-def _with_texts(value: object) -> Any:  # noqa: ANN401 - a term may be anything
+def _with_texts(value: object) -> Any:
     """The value with its atoms as texts: a caller may write `:cycle` for `"cycle"`."""
     match value:
         case Atom():
@@ -396,7 +392,7 @@ def _with_texts(value: object) -> Any:  # noqa: ANN401 - a term may be anything
             return value
 
 
-def _with_lists(value: object) -> Any:  # noqa: ANN401 - a term may be anything
+def _with_lists(value: object) -> Any:
     """The value with its tuples as lists, which is what Elixir enumerates."""
     match value:
         case dict():

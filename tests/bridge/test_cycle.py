@@ -90,7 +90,9 @@ async def test_the_front_is_the_set_of_trials_no_other_beats(bridge, cycle):
     trials = (await call(bridge, "list_trials", {"run_id": "digits-cycle"})).trials
     measured = [trial for trial in trials if trial.metrics]
     table = np.array([losses(t.metrics, objectives_named(("accuracy", "latency", "energy", "cost"))) for t in measured])
-    assert [t.number for t in run.front] == [t.number for t, kept in zip(measured, nondominated(table)) if kept]
+    assert [t.number for t in run.front] == [
+        t.number for t, kept in zip(measured, nondominated(table), strict=True) if kept
+    ]
 
 
 async def test_the_shortlist_was_persisted_with_its_densities_and_searched_first(bridge, cycle):

@@ -3,7 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cerebros.dataset import Part, Table, check, split_rows, table_digest
+from cerebros.dataset import Part, Table, split_rows, table_digest
+from cerebros.dataset_check import check
 from cerebros.errors import ManifestRejected
 from cerebros.features import Categorical, Numeric, make_folds
 from cerebros.manifest import Manifest, Source, Split, dataset_digest, parse_manifest

@@ -1,4 +1,4 @@
-from cerebros.errors import CLASS_OF, Code, ErrorClass, ResourceExhausted, InvalidArgument, family
+from cerebros.errors import CLASS_OF, Code, ErrorClass, InvalidArgument, ResourceExhausted, family
 
 
 def test_every_code_has_a_class_and_every_error_a_code():

@@ -80,9 +80,11 @@ def holds(message: Message, reply: msgspec.Struct) -> bool:
 
 
 def reads(message: Message, name: str, value: object) -> bool:
-    if value is None:
-        return not message.HasField(name)
-    return same(getattr(message, name), value)
+    sent = getattr(message, name)
+    if value is None or isinstance(sent, Message):
+        there = message.HasField(name)
+        return not there if value is None else there and same(sent, value)
+    return same(sent, value)
 
 
 def same(sent: Any, value: object) -> bool:

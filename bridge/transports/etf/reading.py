@@ -25,7 +25,7 @@ _F64 = Struct(">d")
 Reader = Callable[[bytes, int, int], tuple[Any, int]]
 
 
-def decode(term: bytes) -> Any:  # noqa: ANN401 - a term may be anything
+def decode(term: bytes) -> Any:
     """The value of exactly one external term.
 
     Raises:

@@ -142,9 +142,7 @@ def _write_map(value: dict[Any, Any], parts: list[bytes], depth: int) -> None:
     parts.append(b"t" + _U32.pack(len(value)))
     if set(map(type, value)) <= {str}:
         for name, element in value.items():
-            parts.append(
-                _name_term(name) if len(name) <= LONGEST_CACHED_NAME else _binary_term(name.encode())
-            )
+            parts.append(_name_term(name) if len(name) <= LONGEST_CACHED_NAME else _binary_term(name.encode()))
             _write(element, parts, depth + 1)
         return
     # Unequal Python keys may be one term: "a" and b"a", None and Atom("nil").

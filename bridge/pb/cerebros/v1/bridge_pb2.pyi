@@ -335,7 +335,7 @@ class Shortlist(_message.Message):
     def __init__(self, run_id: _Optional[str] = ..., observations: _Optional[int] = ..., probes: _Optional[int] = ..., candidates: _Optional[_Iterable[_Union[Candidate, _Mapping]]] = ...) -> None: ...
 
 class DatasetReport(_message.Message):
-    __slots__ = ("name", "digest", "task", "label", "rows", "columns", "features", "train_rows", "validation_rows", "test_rows", "missing", "nan_share", "infinity_share", "label_balance", "duplicates", "leaked_rows", "warnings")
+    __slots__ = ("name", "digest", "task", "label", "rows", "columns", "features", "train_rows", "validation_rows", "test_rows", "missing", "nan_share", "infinity_share", "label_balance", "duplicates", "leaked_rows", "warnings", "inputs")
     class MissingEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -367,6 +367,7 @@ class DatasetReport(_message.Message):
     DUPLICATES_FIELD_NUMBER: _ClassVar[int]
     LEAKED_ROWS_FIELD_NUMBER: _ClassVar[int]
     WARNINGS_FIELD_NUMBER: _ClassVar[int]
+    INPUTS_FIELD_NUMBER: _ClassVar[int]
     name: str
     digest: str
     task: str
@@ -384,7 +385,8 @@ class DatasetReport(_message.Message):
     duplicates: int
     leaked_rows: int
     warnings: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, name: _Optional[str] = ..., digest: _Optional[str] = ..., task: _Optional[str] = ..., label: _Optional[str] = ..., rows: _Optional[int] = ..., columns: _Optional[int] = ..., features: _Optional[int] = ..., train_rows: _Optional[int] = ..., validation_rows: _Optional[int] = ..., test_rows: _Optional[int] = ..., missing: _Optional[_Mapping[str, int]] = ..., nan_share: _Optional[float] = ..., infinity_share: _Optional[float] = ..., label_balance: _Optional[_Mapping[str, int]] = ..., duplicates: _Optional[int] = ..., leaked_rows: _Optional[int] = ..., warnings: _Optional[_Iterable[str]] = ...) -> None: ...
+    inputs: int
+    def __init__(self, name: _Optional[str] = ..., digest: _Optional[str] = ..., task: _Optional[str] = ..., label: _Optional[str] = ..., rows: _Optional[int] = ..., columns: _Optional[int] = ..., features: _Optional[int] = ..., train_rows: _Optional[int] = ..., validation_rows: _Optional[int] = ..., test_rows: _Optional[int] = ..., missing: _Optional[_Mapping[str, int]] = ..., nan_share: _Optional[float] = ..., infinity_share: _Optional[float] = ..., label_balance: _Optional[_Mapping[str, int]] = ..., duplicates: _Optional[int] = ..., leaked_rows: _Optional[int] = ..., warnings: _Optional[_Iterable[str]] = ..., inputs: _Optional[int] = ...) -> None: ...
 
 class Dataset(_message.Message):
     __slots__ = ("name", "digest", "task", "rows", "licence", "checked_at")

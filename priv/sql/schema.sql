@@ -1,0 +1,171 @@
+CREATE SCHEMA cerebros;
+CREATE TABLE cerebros.artifacts (
+    run_id text NOT NULL,
+    kind text NOT NULL,
+    digest text NOT NULL,
+    bytes bigint NOT NULL,
+    created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
+);
+CREATE TABLE cerebros.events (
+    run_id text NOT NULL,
+    seq bigint NOT NULL,
+    name text NOT NULL,
+    measurements jsonb NOT NULL,
+    metadata jsonb NOT NULL,
+    at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
+);
+CREATE TABLE cerebros.manifests (
+    digest text NOT NULL,
+    name text NOT NULL,
+    manifest jsonb NOT NULL,
+    report jsonb NOT NULL,
+    checked_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
+);
+CREATE TABLE cerebros.memory_nodes (
+    memory_id uuid DEFAULT gen_random_uuid() NOT NULL,
+    pac_id text NOT NULL,
+    title text NOT NULL,
+    content text NOT NULL,
+    content_embedding public.vector(384),
+    importance real DEFAULT 0 NOT NULL,
+    created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    expires_at timestamp with time zone
+);
+CREATE TABLE cerebros.runs (
+    run_id text NOT NULL,
+    kind text NOT NULL,
+    pac_id text NOT NULL,
+    state text DEFAULT 'queued'::text NOT NULL,
+    dataset text NOT NULL,
+    dataset_digest text NOT NULL,
+    payload jsonb NOT NULL,
+    payload_digest text NOT NULL,
+    epoch integer DEFAULT 0 NOT NULL,
+    last_seq bigint DEFAULT 0 NOT NULL,
+    worker_id text,
+    lease_until timestamp with time zone,
+    deadline timestamp with time zone,
+    cancel_reason text,
+    metrics jsonb,
+    error jsonb,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    started_at timestamp with time zone,
+    finished_at timestamp with time zone,
+    CONSTRAINT runs_kind_check CHECK ((kind = ANY (ARRAY['cycle'::text, 'nas'::text]))),
+    CONSTRAINT runs_state_check CHECK ((state = ANY (ARRAY['queued'::text, 'running'::text, 'succeeded'::text, 'failed'::text, 'cancelled'::text, 'timed_out'::text])))
+);
+CREATE TABLE cerebros.schema_version (
+    version_num character varying(32) NOT NULL
+);
+CREATE TABLE cerebros.shortlists (
+    run_id text NOT NULL,
+    observations integer NOT NULL,
+    probes integer NOT NULL,
+    candidates jsonb NOT NULL,
+    created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
+);
+CREATE TABLE cerebros.stages (
+    run_id text NOT NULL,
+    name text NOT NULL,
+    result jsonb NOT NULL,
+    duration_s double precision NOT NULL,
+    done_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
+);
+CREATE TABLE cerebros.trials (
+    run_id text NOT NULL,
+    number integer NOT NULL,
+    outcome text NOT NULL,
+    tree jsonb NOT NULL,
+    tree_hash text NOT NULL,
+    metrics jsonb,
+    reason text,
+    curve double precision[] DEFAULT '{}'::double precision[] NOT NULL,
+    finished_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT trials_check CHECK (((outcome = 'ok'::text) = (metrics IS NOT NULL))),
+    CONSTRAINT trials_outcome_check CHECK ((outcome = ANY (ARRAY['ok'::text, 'pruned'::text, 'diverged'::text, 'oom'::text, 'timeout'::text, 'lost'::text, 'error'::text])))
+);
+CREATE TABLE cerebros.vcv_entries (
+    pac_id text NOT NULL,
+    version integer NOT NULL,
+    task text NOT NULL,
+    capability public.vector(384) NOT NULL,
+    skills text[] NOT NULL,
+    accuracy double precision NOT NULL,
+    latency_s double precision NOT NULL,
+    cost_usd double precision NOT NULL,
+    energy_j double precision NOT NULL,
+    trust double precision NOT NULL,
+    reliability double precision NOT NULL,
+    resources jsonb NOT NULL,
+    policy_flags text[] NOT NULL,
+    dataset_digest text NOT NULL,
+    artifact_digest text NOT NULL,
+    run_id text NOT NULL,
+    verdict_id text NOT NULL,
+    rolled_back_from integer,
+    created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT vcv_entries_reliability_check CHECK (((reliability >= (0)::double precision) AND (reliability <= (1)::double precision))),
+    CONSTRAINT vcv_entries_trust_check CHECK (((trust >= (0)::double precision) AND (trust <= (1)::double precision))),
+    CONSTRAINT vcv_entries_version_check CHECK ((version >= 1))
+);
+CREATE TABLE cerebros.verdicts (
+    verdict_id text NOT NULL,
+    run_id text NOT NULL,
+    pac_id text NOT NULL,
+    decision text NOT NULL,
+    verdict jsonb NOT NULL,
+    artifact_digest text NOT NULL,
+    issued_at timestamp with time zone NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    CONSTRAINT verdicts_decision_check CHECK ((decision = ANY (ARRAY['allow'::text, 'deny'::text])))
+);
+CREATE TABLE cerebros.workers (
+    worker_id text NOT NULL,
+    last_seen timestamp with time zone DEFAULT clock_timestamp() NOT NULL
+);
+ALTER TABLE ONLY cerebros.artifacts
+    ADD CONSTRAINT artifacts_pkey PRIMARY KEY (run_id, kind);
+ALTER TABLE ONLY cerebros.events
+    ADD CONSTRAINT events_pkey PRIMARY KEY (run_id, seq);
+ALTER TABLE ONLY cerebros.manifests
+    ADD CONSTRAINT manifests_pkey PRIMARY KEY (digest);
+ALTER TABLE ONLY cerebros.memory_nodes
+    ADD CONSTRAINT memory_nodes_pkey PRIMARY KEY (memory_id);
+ALTER TABLE ONLY cerebros.runs
+    ADD CONSTRAINT runs_pkey PRIMARY KEY (run_id);
+ALTER TABLE ONLY cerebros.schema_version
+    ADD CONSTRAINT schema_version_pkc PRIMARY KEY (version_num);
+ALTER TABLE ONLY cerebros.shortlists
+    ADD CONSTRAINT shortlists_pkey PRIMARY KEY (run_id);
+ALTER TABLE ONLY cerebros.stages
+    ADD CONSTRAINT stages_pkey PRIMARY KEY (run_id, name);
+ALTER TABLE ONLY cerebros.trials
+    ADD CONSTRAINT trials_pkey PRIMARY KEY (run_id, number);
+ALTER TABLE ONLY cerebros.vcv_entries
+    ADD CONSTRAINT vcv_entries_pkey PRIMARY KEY (pac_id, version);
+ALTER TABLE ONLY cerebros.verdicts
+    ADD CONSTRAINT verdicts_pkey PRIMARY KEY (verdict_id);
+ALTER TABLE ONLY cerebros.workers
+    ADD CONSTRAINT workers_pkey PRIMARY KEY (worker_id);
+CREATE INDEX artifacts_by_digest ON cerebros.artifacts USING btree (digest);
+CREATE INDEX memory_nodes_embedding ON cerebros.memory_nodes USING ivfflat (content_embedding public.vector_cosine_ops) WITH (lists='100');
+CREATE INDEX runs_claimable ON cerebros.runs USING btree (created_at) WHERE (state = ANY (ARRAY['queued'::text, 'running'::text]));
+CREATE INDEX runs_of_pac ON cerebros.runs USING btree (pac_id, created_at DESC);
+CREATE INDEX vcv_capability ON cerebros.vcv_entries USING hnsw (capability public.vector_cosine_ops);
+CREATE INDEX verdicts_of_pac ON cerebros.verdicts USING btree (pac_id, issued_at DESC);
+ALTER TABLE ONLY cerebros.artifacts
+    ADD CONSTRAINT artifacts_run_id_fkey FOREIGN KEY (run_id) REFERENCES cerebros.runs(run_id) ON DELETE CASCADE;
+ALTER TABLE ONLY cerebros.events
+    ADD CONSTRAINT events_run_id_fkey FOREIGN KEY (run_id) REFERENCES cerebros.runs(run_id) ON DELETE CASCADE;
+ALTER TABLE ONLY cerebros.shortlists
+    ADD CONSTRAINT shortlists_run_id_fkey FOREIGN KEY (run_id) REFERENCES cerebros.runs(run_id) ON DELETE CASCADE;
+ALTER TABLE ONLY cerebros.stages
+    ADD CONSTRAINT stages_run_id_fkey FOREIGN KEY (run_id) REFERENCES cerebros.runs(run_id) ON DELETE CASCADE;
+ALTER TABLE ONLY cerebros.trials
+    ADD CONSTRAINT trials_run_id_fkey FOREIGN KEY (run_id) REFERENCES cerebros.runs(run_id) ON DELETE CASCADE;
+ALTER TABLE ONLY cerebros.vcv_entries
+    ADD CONSTRAINT vcv_entries_run_id_fkey FOREIGN KEY (run_id) REFERENCES cerebros.runs(run_id);
+ALTER TABLE ONLY cerebros.vcv_entries
+    ADD CONSTRAINT vcv_entries_verdict_id_fkey FOREIGN KEY (verdict_id) REFERENCES cerebros.verdicts(verdict_id);
+ALTER TABLE ONLY cerebros.verdicts
+    ADD CONSTRAINT verdicts_run_id_fkey FOREIGN KEY (run_id) REFERENCES cerebros.runs(run_id) ON DELETE CASCADE;

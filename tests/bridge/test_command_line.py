@@ -1,0 +1,138 @@
+"""The console command as an operator meets it: exit status, stdout, stderr."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import EXAMPLES
+
+DIGITS = EXAMPLES / "digits.toml"
+
+
+@pytest.fixture
+def bridge_command(settings, database_url):
+    environment = os.environ | {"CEREBROS_HOME": settings.home, "DATABASE_URL": database_url}
+
+    def run(*arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
+        command = [str(Path(sys.executable).parent / "cerebros-bridge"), *arguments]
+        return subprocess.run(command, capture_output=True, text=True, env=environment | more, timeout=120)
+
+    return run
+
+
+def test_a_dataset_check_prints_one_json_object(bridge_command):
+    done = bridge_command("dataset", "check", str(DIGITS), "--json")
+    report = json.loads(done.stdout)
+    assert done.returncode == 0
+    assert (report["rows"], report["features"], report["leaked_rows"]) == (1797, 64, 0)
+
+
+def csv_manifest(tmp_path: Path, rows: str, **replaced: str) -> Path:
+    import hashlib
+
+    (tmp_path / "rows.csv").write_text(rows)
+    text = DIGITS.read_text().replace("sklearn:digits", "rows.csv").replace('"target"', '"y"')
+    digest = hashlib.sha256(rows.encode()).hexdigest()
+    text = "\n".join(f'sha256 = "{digest}"' if line.startswith("sha256") else line for line in text.splitlines())
+    for old, new in replaced.items():
+        text = text.replace(old, new)
+    path = tmp_path / "manifest.toml"
+    path.write_text(text)
+    return path
+
+
+GOOD_ROWS = "a,y\n" + "".join(f"{n}.5,{n % 2}\n" for n in range(40))
+
+
+def test_a_csv_dataset_is_read_and_checked(bridge_command, tmp_path):
+    done = bridge_command("dataset", "check", str(csv_manifest(tmp_path, GOOD_ROWS)), "--json")
+    assert json.loads(done.stdout)["label_balance"] == {"0": 20, "1": 20}
+
+
+@pytest.mark.parametrize(
+    ("spoil", "account"),
+    [
+        (lambda p: (p / "rows.csv").unlink(), r"rows.csv: cannot be read"),
+        (lambda p: (p / "rows.csv").write_text(GOOD_ROWS + "1,1\n"), "sha256 is"),
+        (lambda p: csv_manifest(p, GOOD_ROWS + "3.5,NA\n"), "rows.csv, row 41, column 'y'"),
+        (lambda p: csv_manifest(p, GOOD_ROWS + "three,1\n"), "row 41, column 'a': 'three' is not a number"),
+        (lambda p: csv_manifest(p, GOOD_ROWS + "3.5\n"), "row 41: has 1 cells"),
+        (lambda p: (p / "manifest.toml").write_text("colour = 1\n" + DIGITS.read_text()), "unknown field `colour`"),
+        (lambda p: (p / "manifest.toml").unlink(), "cannot be read"),
+    ],
+    ids=["missing file", "wrong digest", "NaN label", "not a number", "short row", "unknown key", "no manifest"],
+)
+def test_a_bad_dataset_ends_with_a_typed_error_and_status_1(bridge_command, tmp_path, spoil, account):
+    path = csv_manifest(tmp_path, GOOD_ROWS)
+    spoil(tmp_path)
+    done = bridge_command("dataset", "check", str(path), "--json")
+    error = json.loads(done.stdout)["error"]
+    assert done.returncode == 1
+    assert (error["code"], error["class"]) == ("INVALID_ARGUMENT", "validation")
+    assert account in error["message"]
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "account"),
+    [
+        (("call", "make_coffee"), "NOT_FOUND", "choose from start_run"),
+        (("call", "get_run", '{"run_id": "nobody"}'), "NOT_FOUND", "list_runs"),
+        (("call", "get_run", "run_id"), "INVALID_ARGUMENT", "not a JSON object"),
+        (("call", "get_run", '{"id": "a"}'), "INVALID_ARGUMENT", "unknown field `id`"),
+        (("cycle", str(DIGITS), "--pac", "p", "--trials", "-1"), "INVALID_ARGUMENT", "$.budget.trials"),
+        (("cycle", str(DIGITS), "--pac", "../p"), "INVALID_ARGUMENT", "$.pac_id"),
+        (("vcv", "nobody"), "NOT_FOUND", "no capability vector"),
+    ],
+)
+def test_a_refused_request_ends_with_its_code_and_status_1(bridge_command, arguments, code, account):
+    done = bridge_command(*arguments)
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"{code}: ")
+    assert account in done.stderr
+    assert done.stdout == ""
+
+
+@pytest.mark.parametrize("arguments", [("fly",), ("cycle",), ("cycle", str(DIGITS), "--pac"), ("dataset", "check")])
+def test_wrong_usage_ends_with_status_2(bridge_command, arguments):
+    assert bridge_command(*arguments).returncode == 2
+
+
+def test_a_setting_that_breaks_its_rule_is_named(bridge_command):
+    done = bridge_command("gate", "check", CEREBROS_LEASE_S="-1")
+    assert done.returncode == 1
+    assert "$.lease_s" in done.stderr
+
+
+def test_an_unreachable_database_is_unavailable(bridge_command):
+    done = bridge_command("gate", "check", DATABASE_URL="postgresql://nobody@127.0.0.1:1/none")
+    assert done.returncode == 1
+    assert done.stderr.startswith("UNAVAILABLE: ")
+
+
+def test_the_manifest_format_is_exported_as_json_schema(bridge_command):
+    schema = json.loads(bridge_command("dataset", "schema").stdout)
+    assert "sources" in schema["$defs"]["Manifest"]["required"]
+
+
+def test_the_doctor_finds_this_machine_well(bridge_command):
+    done = bridge_command("doctor", "--json")
+    assert done.returncode == 0, done.stdout
+    assert json.loads(done.stdout)["well"] is True
+
+
+def test_a_cycle_prints_its_run_and_exports_onnx(bridge_command, tmp_path):
+    done = bridge_command("cycle", str(DIGITS), "--pac", "shell", "--trials", "3", "--epochs", "5", "--json")
+    run = json.loads(done.stdout)
+    assert done.returncode == 0
+    assert run["promoted_version"] == 1
+    assert 0 < run["metrics"]["accuracy"] <= 1
+    file = tmp_path / "digits.onnx"
+    assert bridge_command("export", run["run_id"], str(file)).returncode == 0
+    import onnxruntime
+
+    assert onnxruntime.InferenceSession(str(file)).get_outputs()[0].shape[1] == 10

@@ -1,0 +1,106 @@
+"""The database itself: its launcher, its schema, its indexes."""
+
+import subprocess
+from pathlib import Path
+
+import psycopg
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from bridge.procedures import call
+from bridge.store import embedded
+from bridge.store.embedded import embedded_postgres
+from bridge.store.migrate import current_revision, migrate, newest_revision
+from bridge.store.statements import read_statements
+from cerebros.errors import InvalidArgument, Unavailable
+
+SCHEMA = Path(__file__).parents[2] / "priv/sql/schema.sql"
+
+
+def dumped(url: str) -> str:
+    """The schema as pg_dump tells it, without what differs from server to server."""
+    pg_dump = embedded._binaries() / "pg_dump"
+    command = [str(pg_dump), "--schema-only", "--no-owner", "--schema=cerebros", "--dbname", url]
+    text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    kept = [line for line in text.splitlines() if line and not line.startswith(("--", "SET ", "SELECT ", "\\"))]
+    return "\n".join(kept) + "\n"
+
+
+def test_the_migrations_yield_the_schema_on_file(database_url):
+    assert dumped(database_url) == SCHEMA.read_text()
+
+
+def test_migrating_twice_changes_nothing(database_url):
+    assert current_revision(database_url) == newest_revision()
+    assert migrate(database_url) is False
+
+
+@pytest.mark.parametrize(
+    ("table", "method"), [("vcv_entries", "hnsw"), ("memory_nodes", "ivfflat")], ids=["capabilities", "memories"]
+)
+def test_vectors_have_their_index(sql, table, method):
+    methods = sql.execute(
+        "SELECT am.amname FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_am am ON am.oid = c.relam "
+        "WHERE i.indrelid = %s::regclass",
+        (table,),
+    ).fetchall()
+    assert (method,) in methods
+
+
+def test_every_statement_is_named_described_and_accepted_by_the_server(sql):
+    text = (Path(embedded.__file__).parent / "queries.sql").read_text()
+    names = [line.removeprefix("-- name: ") for line in text.splitlines() if line.startswith("-- name: ")]
+    assert names == list(read_statements())
+    for name in names:
+        assert f"-- name: {name}\n-- " in text, f"{name} lacks its description"
+
+
+def test_a_database_survives_the_kill_of_its_owner(tmp_path):
+    import os
+    import signal
+    import sys
+
+    code = (
+        "import sys, time; from pathlib import Path; from bridge.store.embedded import embedded_postgres\n"
+        f"with embedded_postgres(Path({str(tmp_path)!r})) as url:\n"
+        "    import psycopg; c = psycopg.connect(url, autocommit=True)\n"
+        "    c.execute('CREATE TABLE kept AS SELECT 42 AS answer'); print(url, flush=True); time.sleep(60)"
+    )
+    owner = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    assert owner.stdout is not None
+    url = owner.stdout.readline().strip()
+    os.kill(owner.pid, signal.SIGKILL)
+    owner.wait()
+    with embedded_postgres(tmp_path) as again, psycopg.connect(again) as connection:
+        assert again != url
+        assert connection.execute("SELECT answer FROM kept").fetchone() == (42,)
+
+
+def test_two_users_of_one_home_share_the_server(tmp_path):
+    with embedded_postgres(tmp_path) as first, embedded_postgres(tmp_path) as second:
+        assert first == second
+
+
+def test_the_server_is_gone_with_its_context(tmp_path):
+    with embedded_postgres(tmp_path) as url:
+        pass
+    with pytest.raises(psycopg.OperationalError):
+        psycopg.connect(url, connect_timeout=2)
+
+
+def test_an_address_without_a_server_is_unavailable():
+    with pytest.raises(Unavailable, match="check DATABASE_URL"):
+        migrate("postgresql://nobody@127.0.0.1:1/none")
+
+
+async def test_text_the_database_cannot_hold_is_an_invalid_argument(bridge, start):
+    with pytest.raises(InvalidArgument, match="change it"):
+        await call(bridge, "start_run", start(task="a\0b"))
+
+
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(raw=st.dictionaries(st.text(max_size=8), st.one_of(st.none(), st.integers(), st.text(max_size=8))))
+async def test_no_map_of_anything_passes_for_a_run(bridge, raw):
+    with pytest.raises(InvalidArgument):
+        await call(bridge, "start_run", raw)

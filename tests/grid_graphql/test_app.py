@@ -1,0 +1,162 @@
+"""Thundergrid on a real HTTP server: what each address answers, and a subscription over a real WebSocket."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+
+import httpx
+import pytest
+import uvicorn
+from websockets.asyncio.client import ClientConnection, connect
+
+from bridge.messages import HealthReport, Run
+from bridge.procedures import Bridge, call
+from grid_graphql.app import make_app
+from grid_graphql.page import front_page
+
+
+@pytest.fixture(scope="module")
+async def address(bridge: Bridge) -> AsyncIterator[str]:
+    server = uvicorn.Server(uvicorn.Config(make_app(bridge), port=0, log_level="critical", lifespan="off"))
+    serving = asyncio.create_task(server.serve())
+    while not server.started:
+        await asyncio.sleep(0.01)
+    host, port = server.servers[0].sockets[0].getsockname()[:2]
+    yield f"{host}:{port}"
+    server.should_exit = True
+    await serving
+
+
+@pytest.fixture
+async def http(address: str) -> AsyncIterator[httpx.AsyncClient]:
+    async with httpx.AsyncClient(base_url=f"http://{address}", trust_env=False) as client:
+        yield client
+
+
+def connect_to(address: str, **options: object) -> connect:
+    return connect(f"ws://{address}/graphql", subprotocols=["graphql-transport-ws"], proxy=None, **options)
+
+
+async def told(socket: ClientConnection, kind: str) -> dict[str, object]:
+    message = json.loads(await socket.recv(decode=None))
+    assert message["type"] == kind, message
+    return message
+
+
+async def test_a_living_process_answers_healthz(http):
+    assert (await http.get("/healthz")).status_code == 200
+
+
+async def test_a_bridge_with_its_database_is_ready(http):
+    answer = await http.get("/readyz")
+
+    assert answer.status_code == 200
+    assert answer.json()["status"] == "serving"
+
+
+async def test_metrics_are_prometheus_text(http):
+    answer = await http.get("/metrics")
+
+    assert answer.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
+    assert "# TYPE " in answer.text
+
+
+async def test_an_unknown_path_is_a_json_error(http):
+    answer = await http.get("/nowhere")
+
+    assert answer.status_code == 404
+    assert answer.json()["error"]["code"] == "NOT_FOUND"
+
+
+async def test_a_query_over_http_answers(http):
+    answer = await http.post("/graphql", json={"query": "{ health { status } }"})
+
+    assert answer.json() == {"data": {"health": {"status": "serving"}}}
+
+
+async def test_a_mutation_by_get_is_refused(http):
+    answer = await http.get("/graphql", params={"query": 'mutation { cancelRun(runId: "x") { state } }'})
+
+    assert answer.status_code == 400
+
+
+async def test_the_front_page_shows_runs_and_loads_nothing(bridge, http, start):
+    request = start()
+    await call(bridge, "start_run", request)
+    await call(bridge, "cancel_run", {"run_id": request["run_id"]})
+
+    answer = await http.get("/")
+
+    assert request["run_id"] in answer.text
+    assert answer.headers["content-security-policy"].startswith("default-src 'none'")
+
+
+def test_the_front_page_escapes_what_others_wrote():
+    script = "<script>alert(1)</script>"
+    health = HealthReport(status="serving", version="1", database=script, workers=0, queued=0, running=0)
+    run = Run(
+        run_id="run-1",
+        kind="nas",
+        pac_id="pac-1",
+        state="queued",
+        dataset=script,
+        stages_done=(),
+        last_seq=0,
+        epoch=0,
+        trials_total=0,
+        trials_ok=0,
+        trials_failed=0,
+        created_at=datetime.now(UTC),
+    )
+
+    page = front_page(health, [run], [])
+
+    assert "<script>" not in page
+    assert page.count("&lt;script&gt;") == 2
+
+
+async def test_a_subscription_tells_a_runs_events_and_completes(bridge, address, start):
+    request = start()
+    await call(bridge, "start_run", request)
+    query = f'subscription {{ runEvents(runId: "{request["run_id"]}") {{ seq name measurements }} }}'
+
+    async with connect_to(address) as socket:
+        await socket.send('{"type": "connection_init"}')
+        await told(socket, "connection_ack")
+        await socket.send(json.dumps({"id": "1", "type": "subscribe", "payload": {"query": query}}))
+        first = await told(socket, "next")
+        await call(bridge, "cancel_run", {"run_id": request["run_id"]})
+        second = await told(socket, "next")
+        await told(socket, "complete")
+
+    events = [message["payload"]["data"]["runEvents"] for message in (first, second)]
+    assert [event["name"] for event in events] == ["cerebros.run.queued", "cerebros.run.stop"]
+    assert events[1]["measurements"]["accuracy"] is None
+
+
+async def test_a_subscription_to_an_unknown_run_answers_its_code(address):
+    query = 'subscription { runEvents(runId: "nobody") { seq } }'
+
+    async with connect_to(address) as socket:
+        await socket.send('{"type": "connection_init"}')
+        await told(socket, "connection_ack")
+        await socket.send(json.dumps({"id": "1", "type": "subscribe", "payload": {"query": query}}))
+        answer = json.loads(await socket.recv())
+
+    errors = answer["payload"] if answer["type"] == "error" else answer["payload"]["errors"]
+    assert errors[0]["extensions"]["code"] == "NOT_FOUND"
+
+
+async def test_a_page_of_another_origin_cannot_open_a_socket(address):
+    with pytest.raises(Exception, match="403"):
+        async with connect_to(address, origin="http://elsewhere.test"):
+            pass
+
+
+async def test_messages_travel_as_text_frames(address):
+    async with connect_to(address) as socket:
+        await socket.send('{"type": "connection_init"}')
+        assert isinstance(await socket.recv(), str)

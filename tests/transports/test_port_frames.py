@@ -1,0 +1,333 @@
+"""Port protocol v1 as claims about one session, fed with bytes and read as terms."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bridge.messages import HealthReport, RunEvent
+from bridge.transports.etf import Atom, decode, encode
+from bridge.transports.port_frames import (
+    ATOMS,
+    CODE_ATOMS,
+    CREDIT,
+    LONGEST_TEXT,
+    MAX_CALLS,
+    MAX_FRAME_BYTES,
+    Cancel,
+    Connection,
+    Credit,
+    Drain,
+    Invoke,
+    Watch,
+)
+from cerebros.errors import CerebrosError, Code, Internal, NotFound, family
+
+HEALTHY = HealthReport(status="serving", version="0", database="reachable", workers=1, queued=0, running=0)
+
+
+def frame(*term: Any) -> bytes:
+    raw = encode((Atom(term[0]), *term[1:]))
+    return len(raw).to_bytes(4) + raw
+
+
+def sent(connection: Connection) -> list[Any]:
+    """Everything the connection wants written, as terms."""
+    raw, terms = connection.outgoing(), []
+    while raw:
+        size = int.from_bytes(raw[:4])
+        terms.append(decode(raw[4 : 4 + size]))
+        raw = raw[4 + size :]
+    return terms
+
+
+def session(**hello_options: Any) -> Connection:
+    """A session that has said hello."""
+    connection = Connection({"name": "cerebros-bridge", "version": "0"})
+    connection.receive(frame("hello", 1, hello_options))
+    assert sent(connection)[0][:2] == ("hello", 1)
+    return connection
+
+
+def run_event(seq: int) -> RunEvent:
+    return RunEvent(
+        run_id="r", seq=seq, name="cerebros.trial.stop", measurements={"loss": float("nan")}, metadata={"number": seq},
+        at=datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
+    )  # fmt: skip
+
+
+def test_hello_tells_version_and_limits():
+    connection = Connection({"name": "cerebros-bridge", "version": "0"})
+    connection.receive(frame("hello", 1, {}))
+    [(name, protocol, info)] = sent(connection)
+    assert (name, protocol) == ("hello", 1)
+    assert info["max_calls"] == MAX_CALLS
+    assert info["credit"] == CREDIT
+
+
+def test_another_protocol_version_ends_the_session_with_a_reason():
+    connection = Connection({})
+    connection.receive(frame("hello", 2, {}))
+    assert sent(connection)[-1] == ("bye", "unsupported_version")
+    assert connection.receive(frame("hello", 1, {})) == []
+    assert sent(connection) == []
+
+
+def test_hello_with_an_unknown_option_ends_the_session():
+    connection = Connection({})
+    connection.receive(frame("hello", 1, {"colour": "red"}))
+    assert sent(connection)[-1] == ("bye", "hello_refused")
+
+
+def test_a_call_before_hello_is_a_failed_precondition():
+    connection = Connection({})
+    assert connection.receive(frame("call", 1, "health", {}, {})) == []
+    assert sent(connection)[0][:3] == ("error", 1, "failed_precondition")
+
+
+def test_a_call_becomes_a_command_and_its_result_one_ok():
+    connection = session()
+    [command] = connection.receive(frame("call", 7, Atom("health"), {Atom("a"): Atom("b")}, {"timeout_ms": 1500}))
+    assert command == Invoke(7, "health", {"a": "b"}, 1.5)
+    assert {type(text) for text in (command.procedure, *command.params, *command.params.values())} == {str}
+    connection.ok(7, HEALTHY)
+    [(name, call_id, result)] = sent(connection)
+    assert (name, call_id, result["status"]) == ("ok", 7, "serving")
+
+
+def test_an_answered_call_is_not_answered_again():
+    connection = session()
+    connection.receive(frame("call", 7, "health", {}, {}))
+    connection.error(7, NotFound("no"))
+    connection.ok(7, HEALTHY)
+    connection.error(7, NotFound("no"))
+    assert len(sent(connection)) == 1
+
+
+@pytest.mark.parametrize("error", [CerebrosError, *family()])
+def test_every_error_has_an_atom_a_class_and_its_retryability(error):
+    problem = error("why")
+    connection = session()
+    connection.receive(frame("call", 1, "health", {}, {}))
+    connection.error(1, problem)
+    [(_, _, code, facts)] = sent(connection)
+    assert code == problem.code.value.lower()
+    assert facts == {"message": "why", "class": problem.error_class.value, "retryable": problem.retryable}
+
+
+def test_every_code_has_its_own_published_atom():
+    assert set(CODE_ATOMS) == set(Code)
+    assert len(set(CODE_ATOMS.values())) == len(Code)
+    assert set(CODE_ATOMS.values()) <= ATOMS
+
+
+def test_an_id_in_flight_cannot_be_taken_again_and_its_call_lives_on():
+    connection = session()
+    connection.receive(frame("call", 1, "health", {}, {}))
+    assert connection.receive(frame("call", 1, "health", {}, {})) == []
+    assert [term[0] for term in sent(connection)] == ["log"]
+    connection.ok(1, HEALTHY)
+    assert sent(connection)[0][0] == "ok"
+
+
+def test_one_call_too_many_is_refused_at_once_and_the_next_answer_makes_room():
+    connection = session()
+    for call_id in range(MAX_CALLS):
+        connection.receive(frame("call", call_id, "health", {}, {}))
+    assert connection.receive(frame("call", MAX_CALLS, "health", {}, {})) == []
+    assert sent(connection)[-1][:3] == ("error", MAX_CALLS, "resource_exhausted")
+    connection.ok(0, HEALTHY)
+    assert len(connection.receive(frame("call", MAX_CALLS, "health", {}, {}))) == 1
+
+
+def test_watch_run_and_attach_are_the_same_stream():
+    connection = session()
+    [called] = connection.receive(frame("call", 1, "watch_run", {"run_id": "r", "after_seq": 3}, {}))
+    [attached] = connection.receive(frame("attach", 2, "r", 3))
+    assert called == Watch(1, {"run_id": "r", "after_seq": 3}, None)
+    assert attached == Watch(2, called.params, None)
+    assert connection.credit(1) == connection.credit(2) == CREDIT
+
+
+def test_a_stream_sends_no_more_events_than_its_credit():
+    connection = session(credit=2)
+    connection.receive(frame("attach", 1, "r", 0))
+    connection.event(1, run_event(1))
+    connection.event(1, run_event(2))
+    assert connection.credit(1) == 0
+    with pytest.raises(Internal):
+        connection.event(1, run_event(3))
+    assert connection.receive(frame("credit", 1, 1)) == [Credit(1, 1)]
+    connection.event(1, run_event(3))
+    assert [(term[0], term[2]) for term in sent(connection)] == [("event", 1), ("event", 2), ("event", 3)]
+
+
+@given(st.lists(st.integers(0, 5), max_size=30))
+def test_whatever_is_granted_events_never_exceed_it(grants):
+    connection = session(credit=0)
+    connection.receive(frame("attach", 1, "r", 0))
+    events = 0
+    for grant in grants:
+        connection.receive(frame("credit", 1, grant))
+        while connection.credit(1):
+            events += 1
+            connection.event(1, run_event(events))
+    assert events == sum(grants)
+
+
+def test_an_event_has_the_shape_of_telemetry_execute():
+    connection = session()
+    connection.receive(frame("attach", 1, "r", 0))
+    connection.event(1, run_event(9))
+    [event] = sent(connection)
+    metadata = {"number": 9, "run_id": "r", "at": "2026-01-02T03:04:05Z"}
+    assert event == ("event", 1, 9, "cerebros.trial.stop", {"loss": Atom("nan")}, metadata)
+
+
+def test_cancel_names_only_calls_in_flight():
+    connection = session()
+    connection.receive(frame("call", 1, "health", {}, {}))
+    assert connection.receive(frame("cancel", 1)) == [Cancel(1)]
+    connection.ok(1, HEALTHY)
+    assert connection.receive(frame("cancel", 1)) == []
+
+
+def test_credit_for_a_stream_that_is_over_is_no_mistake():
+    connection = session()
+    assert connection.receive(frame("credit", 5, 1)) == []
+    assert sent(connection) == []
+
+
+def test_ping_is_answered_with_figures_even_while_draining():
+    connection = session()
+    connection.receive(frame("attach", 1, "r", 0) + frame("drain", 10) + frame("ping", 42))
+    assert sent(connection)[-1] == ("pong", 42, {"calls": 0, "streams": 1, "frames_received": 4, "frames_sent": 2})
+
+
+def test_a_draining_session_refuses_new_calls_as_unavailable_and_finishes_the_old():
+    connection = session()
+    connection.receive(frame("call", 1, "health", {}, {}))
+    assert connection.receive(frame("drain", 10)) == [Drain(10)]
+    assert connection.receive(frame("call", 2, "health", {}, {})) == []
+    connection.ok(1, HEALTHY)
+    connection.close("drained")
+    terms = sent(connection)
+    assert [term[:3] for term in terms] == [
+        ("draining",),
+        ("error", 2, "unavailable"),
+        ("ok", 1, terms[2][2]),
+        ("bye", "drained"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "term",
+    [
+        ("call", 1, "health", {}),
+        ("call", 1, 2, {}, {}),
+        ("call", 1, "health", [], {}),
+        ("call", 1, "health", {}, {"timeout_ms": 0}),
+        ("call", 1, "health", {}, {"unknown": 1}),
+        ("attach", 1, "r", -1),
+    ],
+)
+def test_a_crooked_call_is_an_invalid_argument_of_its_own_id(term):
+    connection = session()
+    assert connection.receive(frame(*term)) == []
+    [answer] = sent(connection)
+    assert answer[:3] == ("error", 1, "invalid_argument")
+
+
+@pytest.mark.parametrize("raw", [b"", b"\x83", b"\x83P\0\0\0\0", b"not a term", encode({}), encode((Atom("x"), 1))])
+def test_a_frame_that_is_no_message_is_logged_and_the_session_goes_on(raw):
+    connection = session()
+    assert connection.receive(len(raw).to_bytes(4) + raw) == []
+    assert [term[:2] for term in sent(connection)] == [("log", "warning")]
+    assert len(connection.receive(frame("call", 1, "health", {}, {}))) == 1
+
+
+def test_a_frame_over_the_limit_ends_the_session_before_it_is_read():
+    connection = session()
+    connection.receive((MAX_FRAME_BYTES + 1).to_bytes(4))
+    assert sent(connection)[-1] == ("bye", "frame_too_large")
+
+
+def test_a_result_over_the_limit_is_an_error_of_its_call():
+    connection = session()
+    connection.receive(frame("call", 1, "health", {}, {}))
+    connection.ok(1, {"text": "x" * MAX_FRAME_BYTES})
+    assert sent(connection)[0][:3] == ("error", 1, "resource_exhausted")
+
+
+def test_a_long_or_unwritable_message_still_arrives():
+    connection = session()
+    connection.receive(frame("call", 1, "health", {}, {}))
+    connection.error(1, NotFound("\udcff" + "x" * 2 * LONGEST_TEXT))
+    assert len(sent(connection)[0][3]["message"]) == LONGEST_TEXT
+
+
+def test_results_hold_lists_where_python_has_tuples():
+    connection = session()
+    connection.receive(frame("call", 1, "health", {}, {}))
+    connection.ok(1, {"capability": (1.0, 2.0), "front": ({"curve": ()},)})
+    assert sent(connection)[0][2] == {"capability": [1.0, 2.0], "front": [{"curve": []}]}
+
+
+CONVERSATION = b"".join(
+    (
+        frame("hello", 1, {}),
+        frame("call", 1, "health", {}, {}),
+        frame("attach", 2, "r", 0),
+        frame("credit", 2, 3),
+        frame("ping", 1),
+        frame("cancel", 1),
+    )
+)
+
+
+def converse(pieces: list[bytes]) -> tuple[list[Any], list[Any]]:
+    connection = Connection({})
+    commands = [command for piece in pieces for command in connection.receive(piece)]
+    return commands, sent(connection)
+
+
+def test_a_conversation_split_at_any_byte_is_the_same_conversation():
+    whole = converse([CONVERSATION])
+    assert len(whole[0]) == 4
+    for cut in range(len(CONVERSATION) + 1):
+        assert converse([CONVERSATION[:cut], CONVERSATION[cut:]]) == whole
+    assert converse([bytes((byte,)) for byte in CONVERSATION]) == whole
+
+
+@given(st.lists(st.binary(max_size=40) | st.just(frame("ping", 1)), max_size=20))
+def test_no_bytes_raise(pieces):
+    connection = session()
+    for piece in pieces:
+        connection.receive(len(piece).to_bytes(4) + piece)
+        connection.receive(piece)
+    sent(connection)
+
+
+def atoms_in(value: Any) -> set[Atom]:
+    match value:
+        case Atom():
+            return {value}
+        case dict():
+            return {atom for pair in value.items() for atom in atoms_in(pair)}
+        case list() | tuple():
+            return {atom for element in value for atom in atoms_in(element)}
+    return set()
+
+
+def test_only_published_atoms_are_sent():
+    connection = session(credit=1)
+    connection.receive(frame("call", 1, "health", {}, {}) + frame("attach", 2, "r", 0) + frame("hello", 1, {}))
+    connection.ok(1, {"figures": [float("inf"), float("-inf"), float("nan"), True, None]})
+    connection.event(2, run_event(1))
+    connection.receive(frame("ping", 1) + frame("drain", 1) + frame("call", 3, "health", {}, {}))
+    connection.close("drained")
+    assert atoms_in(sent(connection)) <= ATOMS
