@@ -37,7 +37,7 @@ proto: $(VENV)/.all ## generate bridge/pb from proto/
 	echo "proto: bridge/pb is generated"
 
 docs: $(VENV)/.run ## the manifest format as JSON Schema, and links that lead somewhere
-	$(BIN)/cerebros-bridge dataset schema > docs/manifest.schema.json
+	$(BIN)/cerebros-bridge dataset schema | $(BIN)/python -m json.tool > docs/manifest.schema.json
 	$(BIN)/python -m pytest tests/test_docs.py
 
 bench: $(VENV)/.all ## every bench, each with its peer or limit from the same run

@@ -55,17 +55,17 @@ RETURNING cancel_reason, coalesce(deadline < clock_timestamp(), false) AS overdu
 UPDATE runs SET state = 'queued', worker_id = NULL, lease_until = NULL
  WHERE run_id = %(run_id)s AND epoch = %(epoch)s AND state = 'running';
 
--- name: next_seq
--- The fence: numbers one event under the claim's epoch; no row when the claim is lost.
-UPDATE runs SET last_seq = last_seq + 1
- WHERE run_id = %(run_id)s AND epoch = %(epoch)s AND state IN ('queued', 'running')
-RETURNING last_seq;
-
--- name: insert_event
--- Stores a numbered event and wakes the watchers when the transaction commits.
+-- name: append_event
+-- The fence: numbers an event under the claim's epoch, stores it and wakes the
+-- watchers at commit; no row when the claim is lost.
+WITH numbered AS (
+    UPDATE runs SET last_seq = last_seq + 1
+     WHERE run_id = %(run_id)s AND epoch = %(epoch)s AND state IN ('queued', 'running')
+    RETURNING last_seq
+)
 INSERT INTO events (run_id, seq, name, measurements, metadata)
-VALUES (%(run_id)s, %(seq)s, %(name)s, %(measurements)s, %(metadata)s)
-RETURNING at, pg_notify('cerebros_events', run_id);
+SELECT %(run_id)s, last_seq, %(name)s, %(measurements)s, %(metadata)s FROM numbered
+RETURNING seq, at, pg_notify('cerebros_events', run_id)::text AS notified;
 
 -- name: events_after
 -- A run's events behind a number, oldest first.

@@ -67,28 +67,27 @@ class Write:
         Raises:
             StaleWorker: another worker has claimed the run since, or it has ended.
         """
-        rows = self._database.rows_on
-        numbered = await rows(self.connection, "next_seq", run_id=self.run_id, epoch=self.epoch)
-        if not numbered:
-            raise _stale(self.run_id, self.epoch)
-        record, seq = event.record(), numbered[0]["last_seq"]
-        stored = await rows(
+        record = event.record()
+        stored = await self._database.rows_on(
             self.connection,
-            "insert_event",
+            "append_event",
             run_id=self.run_id,
-            seq=seq,
+            epoch=self.epoch,
             name=record.name,
             measurements=jsonb(record.measurements),
             metadata=jsonb(record.metadata),
         )
+        if not stored:
+            raise _stale(self.run_id, self.epoch)
+        row = stored[0]
         self.events.append(
             RunEvent(
                 run_id=self.run_id,
-                seq=seq,
+                seq=row["seq"],
                 name=record.name,
                 measurements=record.measurements,
                 metadata=record.metadata,
-                at=stored[0]["at"],
+                at=row["at"],
             )
         )
 

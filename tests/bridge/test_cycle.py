@@ -90,9 +90,8 @@ async def test_the_front_is_the_set_of_trials_no_other_beats(bridge, cycle):
     trials = (await call(bridge, "list_trials", {"run_id": "digits-cycle"})).trials
     measured = [trial for trial in trials if trial.metrics]
     table = np.array([losses(t.metrics, objectives_named(("accuracy", "latency", "energy", "cost"))) for t in measured])
-    assert [t.number for t in run.front] == [
-        t.number for t, kept in zip(measured, nondominated(table), strict=True) if kept
-    ]
+    kept = nondominated(table)
+    assert [trial.number for trial in run.front] == [measured[index].number for index in np.flatnonzero(kept)]
 
 
 async def test_the_shortlist_was_persisted_with_its_densities_and_searched_first(bridge, cycle):
@@ -161,9 +160,11 @@ async def test_pacs_with_like_tasks_are_neighbours(bridge, cycle, start):
     for pac, task in (("post", "recognise handwritten postal codes"), ("cook", "suggest recipes for dinner")):
         run, _ = await finished(bridge, start(pac_id=pac, task=task))
         assert run.state == "succeeded"
-    found = (await call(bridge, "nearest_capabilities", {"pac_id": "reader", "limit": 2})).neighbours
-    assert [neighbour.entry.pac_id for neighbour in found] == ["post", "cook"]
-    assert found[0].distance < found[1].distance
+    found = (await call(bridge, "nearest_capabilities", {"pac_id": "reader"})).neighbours
+    distance = {neighbour.entry.pac_id: neighbour.distance for neighbour in found}
+    assert distance["post"] < distance["cook"]
+    assert list(distance.values()) == sorted(distance.values())
+    assert "reader" not in distance
 
 
 async def test_a_regression_cycle_reports_r2(bridge, start):

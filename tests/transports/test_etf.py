@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+import os
 import random
 import shutil
+import struct
 import subprocess
 import time
 import tracemalloc
 from collections.abc import Iterator
+from contextlib import suppress
 from enum import StrEnum
 from typing import Any
 
@@ -25,7 +28,7 @@ from bridge.transports.etf.terms import MAX_DEPTH
 MUTATIONS = 30_000
 
 JUDGE = """
-Port = open_port({fd, 0, 1}, [binary, {packet, 4}]),
+Port = open_port({fd, %d, %d}, [binary, {packet, 4}]),
 Evaluate = fun(Text) ->
     {ok, Tokens, _} = erl_scan:string(unicode:characters_to_list(Text)),
     {ok, Expressions} = erl_parse:parse_exprs(Tokens),
@@ -51,8 +54,13 @@ class Beam:
     """A running BEAM that reads terms and expressions and writes them as it would itself."""
 
     def __init__(self) -> None:
-        command = ["erl", "-noinput", "-noshell", "-eval", JUDGE]
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        # Not 0 and 1: the BEAM's own terminal driver has those.
+        questions, self._questions = os.pipe()
+        self._answers, answers = os.pipe()
+        command = ["erl", "-noinput", "-noshell", "-eval", JUDGE % (questions, answers)]
+        self._process = subprocess.Popen(command, pass_fds=(questions, answers))
+        os.close(questions)
+        os.close(answers)
 
     def rewrite(self, term: bytes) -> bytes | None:
         """The BEAM's own bytes for the term, None where it refuses it."""
@@ -64,16 +72,23 @@ class Beam:
         return term
 
     def _ask(self, question: bytes) -> bytes | None:
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.write(len(question).to_bytes(4) + question)
-        self._process.stdin.flush()
-        reply = self._process.stdout.read(int.from_bytes(self._process.stdout.read(4)))
+        os.write(self._questions, len(question).to_bytes(4) + question)
+        reply = self._read(int.from_bytes(self._read(4)))
         return reply[2:] if reply[:2] == b"ok" else None
 
+    def _read(self, size: int) -> bytes:
+        read = b""
+        while len(read) < size:
+            piece = os.read(self._answers, size - len(read))
+            assert piece, "the BEAM has ended"
+            read += piece
+        return read
+
     def close(self) -> None:
+        os.close(self._questions)
         self._process.kill()
-        self._process.communicate()
+        self._process.wait()
+        os.close(self._answers)
 
 
 @pytest.fixture(scope="module")
@@ -218,22 +233,195 @@ def test_subclasses_are_written_as_what_they_extend():
 
 
 def plain(value: Any) -> Any:
-    """What erlang-py reads, in this codec's types; booleans and None it knows by itself."""
+    """What erlang-py reads, in this codec's types."""
     match value:
-        case erlang.OtpErlangBinary():
-            return plain(value.value)
-        case erlang.OtpErlangAtom():
-            name = value.value
-            return {"true": True, "false": False, "nil": None}.get(name, Atom(name))
-        case erlang.OtpErlangString():
-            return [*value.value]
-        case erlang.OtpErlangList():
-            return [plain(element) for element in value.value]
-        case bytes():
-            return value if not_utf8(value) else value.decode()
+        case erlang.OtpErlangBinary(value=raw):
+            return raw if not_utf8(raw) else raw.decode()
+        case erlang.OtpErlangAtom(value=name):
+            return None if name == "nil" else Atom(name)
         case list() | tuple():
             return type(value)(map(plain, value))
         case dict():
             return {plain(key): plain(element) for key, element in value.items()}
-        case _:
-            return value
+    return value
+
+
+@given(values)
+def test_erlang_py_reads_the_same_value(value):
+    term = encode(value)
+    if b"undefined" not in term:  # its None, our atom
+        assert encode_sorted(plain(erlang.binary_to_term(term))) == encode_sorted(value)
+
+
+@given(values)
+def test_what_erlang_py_writes_is_read_the_same(value):
+    theirs = erlang.binary_to_term(encode(value))
+    assert encode_sorted(decode(erlang.term_to_binary(theirs))) == encode_sorted(value)
+
+
+def nested(depth: int) -> bytes:
+    return b"\x83" + b"l\0\0\0\1" * depth + b"j" + b"j" * depth
+
+
+def test_nesting_is_taken_up_to_the_limit_and_refused_beyond():
+    assert decode(nested(MAX_DEPTH))
+    with pytest.raises(EtfError, match="deeper"):
+        decode(nested(MAX_DEPTH + 1))
+    endless: list[Any] = []
+    endless.append(endless)
+    with pytest.raises(EtfError, match="deeper"):
+        encode(endless)
+
+
+def test_a_compressed_term_is_refused(beam):
+    bomb = beam.evaluate("term_to_binary(lists:duplicate(1000000, 0), [compressed])")
+    with pytest.raises(EtfError, match="compressed"):
+        decode(decode(bomb))
+
+
+@pytest.mark.parametrize("expression", ["[1 | 2]", "[a | <<1>>]", "<<1:3>>"])
+def test_improper_lists_and_bit_strings_are_refused(beam, expression):
+    with pytest.raises(EtfError):
+        decode(beam.evaluate(expression))
+
+
+@pytest.mark.parametrize(
+    "expression",
+    ["#{1 => a, 1.0 => b}", '#{a => 1, <<"a">> => 2}', "#{true => a, 1 => b}", "#{[1] => a}", "#{{1} => a}"],
+)
+def test_keys_that_python_would_confuse_or_cannot_hold_are_refused(beam, expression):
+    with pytest.raises(EtfError):
+        decode(beam.evaluate(expression))
+
+
+@pytest.mark.parametrize("value", [{"a": 1, b"a": 2}, {None: 1, Atom("nil"): 2}])
+def test_keys_that_become_one_term_are_refused(value):
+    with pytest.raises(EtfError):
+        encode(value)
+
+
+@pytest.mark.parametrize("value", [object(), {1, 2}, 1j, "\ud800", {"\ud800": 1}, Atom("x" * 256), range(3)])
+def test_a_value_without_a_term_is_refused(value):
+    with pytest.raises(EtfError):
+        encode(value)
+
+
+@pytest.mark.parametrize("head", [b"l", b"i", b"t", b"m", b"o"])
+def test_a_length_over_the_remaining_bytes_is_refused_before_memory_is_taken(head):
+    tracemalloc.start()
+    with pytest.raises(EtfError):
+        decode(b"\x83" + head + b"\xff\xff\xff\xff" + b"a\1" * 10)
+    assert tracemalloc.get_traced_memory()[1] < 100_000
+    tracemalloc.stop()
+
+
+@pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("before", [0, 20])
+def test_a_float_that_no_beam_sends_is_refused(number, before):
+    bits = struct.pack(">d", number)
+    term = b"\x83l" + (before + 1).to_bytes(4) + encode(0.5)[1:] * before + b"F" + bits + b"j"
+    with pytest.raises(EtfError):
+        decode(term)
+
+
+@given(values)
+def test_every_cut_and_every_trailing_byte_is_noticed(value):
+    term = encode(value)
+    for cut in range(len(term)):
+        with pytest.raises(EtfError):
+            decode(term[:cut])
+    with pytest.raises(EtfError):
+        decode(term + b"j")
+
+
+SAMPLE = {
+    "metrics": {"accuracy": 0.97, "loss": 0.1, "parameters": 12345, "flops": 2**40, "device": "cpu"},
+    "capability": [n / 384 for n in range(384)],
+    "curve": [*range(20)],
+    "front": [(Atom("ok"), None, True, b"\xff\xfe"), {}, [], ()],
+    "big": -(2**2100),
+}
+
+
+def mutated(term: bytes, dice: random.Random) -> bytes:
+    raw = bytearray(term)
+    for _ in range(dice.randint(1, 4)):
+        at = dice.randrange(len(raw))
+        match dice.randrange(4):
+            case 0:
+                raw[at] = dice.randrange(256)
+            case 1:
+                del raw[at : at + dice.randint(1, 8)]
+            case 2:
+                raw[at:at] = dice.randbytes(dice.randint(1, 8))
+            case 3:
+                raw[at:at] = raw[: dice.randint(1, 40)]
+        raw = raw or bytearray(b"\x83")
+    return bytes(raw)
+
+
+def test_mutated_terms_raise_nothing_but_the_codecs_own_error():
+    term, dice, refused = encode(SAMPLE), random.Random(8675309), 0
+    for _ in range(MUTATIONS):
+        try:
+            encode(decode(mutated(term, dice)))
+        except EtfError:
+            refused += 1
+    assert 0 < refused < MUTATIONS
+
+
+@given(st.binary(max_size=60))
+def test_no_bytes_raise_anything_else(raw):
+    for term in (raw, b"\x83" + raw):
+        with suppress(EtfError):
+            decode(term)
+
+
+def test_mutated_terms_that_are_read_mean_the_same_to_the_beam(beam):
+    term, dice = encode(SAMPLE), random.Random(42)
+    compared = 0
+    for _ in range(1500):
+        hostile = mutated(term, dice)
+        try:
+            value = decode(hostile)
+        except EtfError:
+            continue
+        rewritten = beam.rewrite(hostile)
+        if rewritten is not None:
+            compared += 1
+            assert encode_sorted(decode(rewritten)) == encode_sorted(value)
+    assert compared > 10
+
+
+def hostile_terms(size: int) -> dict[str, bytes]:
+    """Terms of about `size` bytes, each made to be slow for a careless reader."""
+    count = size // 10
+    colliding = b"".join(b"n\x08\0" + (n * 2**40).to_bytes(8, "little") + b"j" for n in range(count))
+    liar = b"l" + (size // 20).to_bytes(4)
+    return {
+        "a big integer": b"\x83o" + size.to_bytes(4) + b"\0" + b"\xff" * size,
+        "colliding number keys": b"\x83t" + count.to_bytes(4) + colliding,
+        "lists that begin like runs": b"\x83" + (liar + b"a\1") * 150 + b"a\1" * (size // 2),
+        "many small lists": b"\x83l" + (size // 6).to_bytes(4) + b"l\0\0\0\1jj"[:7] * (size // 6),
+    }
+
+
+@pytest.mark.parametrize("name", hostile_terms(10))
+def test_hostile_terms_cost_time_in_proportion_to_their_length(name):
+    def seconds(size: int) -> float:
+        term = hostile_terms(size)[name]
+        began = time.perf_counter()
+        with suppress(EtfError):
+            decode(term)
+        return time.perf_counter() - began
+
+    # Sixteen times the bytes would take 256 times as long if the cost were quadratic.
+    small = max(min(seconds(2**16) for _ in range(3)), 1e-4)
+    assert min(seconds(2**20) for _ in range(3)) < 64 * small
+
+
+def test_a_map_has_few_number_keys_and_any_number_of_names():
+    assert len(decode(encode({str(n): n for n in range(10 * MAX_NUMBER_KEYS)}))) == 10 * MAX_NUMBER_KEYS
+    assert len(decode(encode({n: n for n in range(MAX_NUMBER_KEYS)}))) == MAX_NUMBER_KEYS
+    with pytest.raises(EtfError):
+        decode(encode({n: n for n in range(MAX_NUMBER_KEYS + 1)}))

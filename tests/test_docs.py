@@ -1,0 +1,50 @@
+"""What the documents say is there, is there."""
+
+import json
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from cerebros.manifest import manifest_schema, parse_manifest
+
+ROOT = Path(__file__).parent.parent
+PAGES = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_relative_link_leads_somewhere(page):
+    links = re.findall(r"\]\((?!https?:|#)([^)#\s]+)", page.read_text())
+    assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+def test_every_file_the_architecture_names_exists():
+    text = (ROOT / "docs/ARCHITECTURE.md").read_text()
+    rooms = [ROOT, ROOT / "bridge", ROOT / "cerebros", ROOT / "grid_graphql", ROOT / "telemetry"]
+    named = set(re.findall(r"`([\w/]+\.(?:py|sql|proto|md))", text))
+    assert [name for name in named if not any((room / name).exists() for room in rooms)] == []
+
+
+def test_the_exported_json_schema_is_the_one_in_force():
+    assert json.loads((ROOT / "docs/manifest.schema.json").read_text()) == manifest_schema()
+
+
+@pytest.mark.parametrize("example", (ROOT / "examples").glob("*.toml"), ids=lambda path: path.stem)
+def test_every_example_is_a_valid_manifest(example):
+    assert parse_manifest(example.read_text(), example.name).name == example.stem
+
+
+def test_every_requirement_is_pinned_exactly():
+    lines = [line for line in (ROOT / "constraints.txt").read_text().splitlines() if not line.startswith("#")]
+    pins = {re.sub(r"[-_.]+", "-", line.split("==")[0]).lower(): line for line in lines}
+    assert all(re.fullmatch(r"[\w.-]+==[\w.!]+", line) for line in lines)
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    wanted = project["dependencies"] + [name for extra in project["optional-dependencies"].values() for name in extra]
+    names = {re.split(r"[\[; ]", name)[0].lower() for name in wanted}
+    assert names <= pins.keys()
+
+
+def test_the_readme_needs_two_commands_for_set_up():
+    text = (ROOT / "README.md").read_text()
+    assert re.findall(r"^make (\w+)", text.split("## Set-up")[1].split("\n## ")[0], re.MULTILINE) == ["run", "test"]
