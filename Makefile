@@ -4,6 +4,7 @@ SHELL := bash
 .DELETE_ON_ERROR:
 .ONESHELL:
 MAKEFLAGS += --no-print-directory
+.SILENT:
 .PHONY: run test check lint types docs bench faults soak proto constraints schema clean
 
 PYTHON ?= python3

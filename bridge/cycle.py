@@ -17,37 +17,17 @@ from typing import Any, NamedTuple
 import msgspec
 
 from bridge import search
-from bridge.artifacts import ArtifactFiles
-from bridge.jobs.pool import JobPool
-from bridge.jobs.work import Checked, CheckJob, Data, Embedded, EmbedJob, Scored, ScoreJob
-from bridge.messages import StartRun, Trial, VcvDraft, Verdict
-from bridge.policy import PolicyInputs, Seal, judge, read_policy
-from bridge.settings import Settings
-from bridge.store.catalogue import Catalogue
-from bridge.store.runs import Claim, RunStore, Write
+from bridge.deps import Deps
+from bridge.jobs.work import Checked, CheckJob, Embedded, EmbedJob, Scored, ScoreJob
+from bridge.messages import Shortlist, StartRun, Trial, VcvDraft, Verdict
+from bridge.policy import PolicyInputs, judge, read_policy
+from bridge.store.runs import Claim, Write
 from cerebros.dataset_check import DatasetReport
 from cerebros.errors import PermissionDenied
 from cerebros.manifest import Manifest
 from cerebros.metrics import TrainingMetrics
 from cerebros.rose_tree import from_mapping
-from telemetry.events import PromotionStop, StageStart, StageStop, VerdictStop
-
-
-class Deps(msgspec.Struct, frozen=True):
-    """What the stages work with."""
-
-    settings: Settings
-    runs: RunStore
-    catalogue: Catalogue
-    artifacts: ArtifactFiles
-    jobs: JobPool
-    seal: Seal
-
-
-class Shortlisted(msgspec.Struct, frozen=True):
-    """How many candidates were persisted; they themselves are in the run's shortlist."""
-
-    candidates: int
+from telemetry.events import PromotionStop, ShortlistStop, StageStart, StageStop, VerdictStop
 
 
 class StoredFile(msgspec.Struct, frozen=True):
@@ -70,7 +50,7 @@ class CycleRun(msgspec.Struct, frozen=True):
 
     claim: Claim
     check: DatasetReport | None = None
-    shortlist: Shortlisted | None = None
+    shortlist: Shortlist | None = None
     search: search.SearchResult | None = None
     score: ScoredModel | None = None
     verdict: Verdict | None = None
@@ -84,29 +64,25 @@ class CycleRun(msgspec.Struct, frozen=True):
     def manifest(self) -> Manifest:
         return self.claim.payload.manifest
 
-    @property
-    def data(self) -> Data:
-        return Data(self.manifest, self.claim.payload.base)
-
 
 async def check_dataset(run: CycleRun, deps: Deps) -> DatasetReport:
     """Read, check and register the dataset; a rejected one ends the run."""
-    report = (await deps.jobs.run(CheckJob(run.data), Checked)).report
+    report = (await deps.jobs.run(CheckJob(search.data_of(run.claim)), Checked)).report
     await deps.catalogue.upsert_dataset(run.manifest, report)
     return report
 
 
-async def make_shortlist(run: CycleRun, deps: Deps) -> Shortlisted:
-    """Let the Parzen estimator propose candidates and persist them before the search."""
+async def make_shortlist(run: CycleRun, deps: Deps) -> Shortlist:
+    """Let the Parzen estimator propose candidates; they are persisted before the search starts."""
     assert run.check is not None  # noqa: S101 - STAGES puts check first
-    shortlist = await search.propose_shortlist(run.claim, run.check, run.data, deps.settings, deps.runs, deps.jobs)
-    return Shortlisted(len(shortlist.candidates))
+    return await search.propose_shortlist(run.claim, run.check, deps)
 
 
 async def run_search(run: CycleRun, deps: Deps) -> search.SearchResult:
     """Train candidates until the budget is spent; the result is the front of the measured ones."""
     assert run.check is not None  # noqa: S101
-    return await search.search(run.claim, run.check, run.data, deps.settings, deps.runs, deps.jobs)
+    assert run.shortlist is not None  # noqa: S101
+    return await search.search(run.claim, run.check, run.shortlist, deps)
 
 
 async def score_choice(run: CycleRun, deps: Deps) -> ScoredModel:
@@ -115,7 +91,7 @@ async def score_choice(run: CycleRun, deps: Deps) -> ScoredModel:
     choice = await _choice(run, run.search, deps)
     scored = await deps.jobs.run(
         ScoreJob(
-            run.data,
+            search.data_of(run.claim),
             from_mapping(choice.tree or {}),
             epochs=1 + choice.curve.index(min(choice.curve)),  # the epoch that was best in the search
             seed=run.request.seed,
@@ -207,6 +183,18 @@ async def record_nothing_more(_run: CycleRun, _result: object, _write: Write, _d
     """The stage's own row is all there is to store."""
 
 
+async def record_shortlist(run: CycleRun, chosen: Shortlist, write: Write, deps: Deps) -> None:
+    await deps.runs.insert_shortlist(write, chosen)
+    await write.append(
+        ShortlistStop(
+            candidates=len(chosen.candidates),
+            observations=chosen.observations,
+            probes=chosen.probes,
+            run_id=run.claim.run_id,
+        )
+    )
+
+
 async def record_artifacts(run: CycleRun, model: ScoredModel, write: Write, deps: Deps) -> None:
     for kind, file in (("weights", model.weights), ("description", model.description)):
         await deps.catalogue.insert_artifact(write.connection, run.claim.run_id, kind, file.digest, file.bytes)
@@ -246,7 +234,7 @@ class Stage(NamedTuple):
 # The database remembers these names; a resumed cycle skips the ones it has done.
 STAGES: dict[str, Stage] = {
     "check": Stage(check_dataset, DatasetReport),
-    "shortlist": Stage(make_shortlist, Shortlisted),
+    "shortlist": Stage(make_shortlist, Shortlist, record_shortlist),
     "search": Stage(run_search, search.SearchResult),
     "score": Stage(score_choice, ScoredModel, record_artifacts),
     "verdict": Stage(give_verdict, Verdict, record_verdict),

@@ -11,7 +11,8 @@ from time import monotonic
 
 import msgspec
 
-from bridge.cycle import CycleRun, Deps, advance, resume
+from bridge.cycle import CycleRun, advance, resume
+from bridge.deps import Deps
 from bridge.messages import RunError
 from bridge.store.runs import Claim
 from cerebros.errors import Cancelled, CerebrosError, DeadlineExceeded, Internal, StaleWorker, Unavailable

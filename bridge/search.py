@@ -16,11 +16,11 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from bridge.jobs.pool import JobCrashed, JobLost, JobPool, JobTimedOut
+from bridge.deps import Deps
+from bridge.jobs.pool import JobCrashed, JobLost, JobTimedOut
 from bridge.jobs.work import Data, Trained, TrainJob
 from bridge.messages import Budget, Candidate, Shortlist, Trial
-from bridge.settings import Settings
-from bridge.store.runs import Claim, RunStore
+from bridge.store.runs import Claim
 from cerebros.dataset_check import DatasetReport
 from cerebros.errors import FailedPrecondition
 from cerebros.motpe import STARTUP_TRIALS, Observation, make_sampler, split_history
@@ -30,7 +30,7 @@ from cerebros.objectives import Objective, losses, objectives_named
 from cerebros.pareto import nondominated
 from cerebros.parzen import Admissible, draw_admissible, shortlist
 from cerebros.rose_tree import Tree, from_mapping, tree_hash
-from telemetry.events import ShortlistStop, trial_stop
+from telemetry.events import trial_stop
 
 # Older trials than this say little that newer ones on the same data do not.
 HISTORY_TRIALS = 200
@@ -48,10 +48,8 @@ class SearchResult(msgspec.Struct, frozen=True):
     stopped_by: str
 
 
-async def propose_shortlist(
-    claim: Claim, report: DatasetReport, data: Data, settings: Settings, runs: RunStore, jobs: JobPool
-) -> Shortlist:
-    """Candidates by the ratio of two tree densities, persisted with their `l`, `g` and score.
+async def propose_shortlist(claim: Claim, report: DatasetReport, deps: Deps) -> Shortlist:
+    """Candidates by the ratio of two tree densities, with their `l`, `g` and score.
 
     The densities are fitted to earlier runs' trials on the same dataset.
     Where there are too few, random trees are trained for one epoch each:
@@ -60,38 +58,31 @@ async def propose_shortlist(
     request = claim.payload.request
     budget, objectives = request.budget, objectives_named(request.objectives)
     admissible = within(budget, report)
-    earlier = await runs.earlier_trials(claim.run_id, report.digest, HISTORY_TRIALS)
+    earlier = await deps.runs.earlier_trials(claim.run_id, report.digest, HISTORY_TRIALS)
     observations = [Observation(from_mapping(trial.tree or {}), figures(trial, objectives)) for trial in earlier]
     probes = 0
     if len(observations) < STARTUP_TRIALS:
         probes = budget.probes
-        observations += await _probe(probes, request.seed, admissible, data, settings, jobs, objectives)
+        observations += await _probe(claim, admissible, objectives, deps)
     good, rest = split_history(observations)
-    scored = shortlist(
-        SPACE,
-        good,
-        rest,
-        budget.shortlist,
-        np.random.default_rng([request.seed, _SHORTLIST_STREAM]),
-        admissible,
+    generator = np.random.default_rng([request.seed, _SHORTLIST_STREAM])
+    scored = shortlist(SPACE, good, rest, budget.shortlist, generator, admissible)
+    return Shortlist(
+        run_id=claim.run_id,
+        observations=len(observations),
+        probes=probes,
+        candidates=tuple(
+            Candidate(
+                rank=rank,
+                tree=msgspec.to_builtins(candidate.tree),
+                tree_hash=tree_hash(candidate.tree),
+                log_l=candidate.log_l,
+                log_g=candidate.log_g,
+                score=candidate.score,
+            )
+            for rank, candidate in enumerate(scored, start=1)
+        ),
     )
-    candidates = tuple(
-        Candidate(
-            rank=rank,
-            tree=msgspec.to_builtins(candidate.tree),
-            tree_hash=tree_hash(candidate.tree),
-            log_l=candidate.log_l,
-            log_g=candidate.log_g,
-            score=candidate.score,
-        )
-        for rank, candidate in enumerate(scored, start=1)
-    )
-    written = Shortlist(run_id=claim.run_id, observations=len(observations), probes=probes, candidates=candidates)
-    event = ShortlistStop(
-        candidates=len(candidates), observations=len(observations), probes=probes, run_id=claim.run_id
-    )
-    await runs.insert_shortlist(claim, written, event)
-    return written
 
 
 # Random streams of one run: trials use their number, these lie beyond any number of trials.
@@ -100,25 +91,18 @@ _PROBE_STREAM = 2**32 + 1
 
 
 async def _probe(
-    count: int,
-    seed: int,
-    admissible: Admissible,
-    data: Data,
-    settings: Settings,
-    jobs: JobPool,
-    objectives: tuple[Objective, ...],
+    claim: Claim, admissible: Admissible, objectives: tuple[Objective, ...], deps: Deps
 ) -> list[Observation]:
-    generator = np.random.default_rng([seed, _PROBE_STREAM])
-    trees = [draw_admissible(SPACE.draw, admissible, generator) for _ in range(count)]
+    request = claim.payload.request
+    generator = np.random.default_rng([request.seed, _PROBE_STREAM])
+    trees = [draw_admissible(SPACE.draw, admissible, generator) for _ in range(request.budget.probes)]
     answers = await asyncio.gather(
-        *(train_once(TrainJob(data, tree, 1, seed, settings.prices), jobs) for tree in trees)
+        *(train_once(_train_job(claim, tree, request.seed, 1, deps), deps) for tree in trees)
     )
     return [Observation(tree, figures(answer, objectives)) for tree, answer in zip(trees, answers, strict=True)]
 
 
-async def search(
-    claim: Claim, report: DatasetReport, data: Data, settings: Settings, runs: RunStore, jobs: JobPool
-) -> SearchResult:
+async def search(claim: Claim, report: DatasetReport, chosen: Shortlist, deps: Deps) -> SearchResult:
     """Train candidates until trials or time are spent, saving each as it ends.
 
     Raises:
@@ -126,10 +110,9 @@ async def search(
     """
     request = claim.payload.request
     budget, objectives = request.budget, objectives_named(request.objectives)
-    chosen = await runs.shortlist_of(claim.run_id)
     first = [from_mapping(candidate.tree) for candidate in chosen.candidates]
     sampler = make_sampler(request.sampler, SPACE, request.seed, within(budget, report), first)
-    kept = {trial.number: trial for trial in await runs.trials_of(claim.run_id)}
+    kept = {trial.number: trial for trial in await deps.runs.trials_of(claim.run_id)}
     out_of_time = _alarm(budget.wall_s - claim.elapsed_s)
     in_flight: dict[int, asyncio.Task[Trial]] = {}
     told: list[Trial] = []
@@ -149,12 +132,14 @@ async def search(
                 break
             (tree,) = sampler.ask(1)
             in_flight[number] = asyncio.create_task(
-                _keep(kept[number]) if number in kept else _run_trial(number, tree, claim, data, settings, runs, jobs)
+                _keep(kept[number]) if number in kept else _run_trial(number, tree, claim, deps)
             )
         while in_flight:
             await tell_next()
     finally:
         await _end(in_flight)
+    # A resumed search that ran out of time may hold trials it had no time to come to again; they were measured.
+    told += [trial for number, trial in kept.items() if number >= len(told)]
     return SearchResult(_front(told, objectives), stopped_by)
 
 
@@ -169,11 +154,11 @@ def figures(trial: Trial | Trained, objectives: tuple[Objective, ...]) -> tuple[
     return None if trial.metrics is None else tuple(losses(trial.metrics, objectives).tolist())
 
 
-async def train_once(job: TrainJob, jobs: JobPool) -> Trained:
+async def train_once(job: TrainJob, deps: Deps) -> Trained:
     """Train to an outcome: what can go wrong with one trial is a value, not an exception."""
     for attempt in range(1, ATTEMPTS_WHEN_LOST + 1):
         try:
-            return await jobs.run(job, Trained)
+            return await deps.jobs.run(job, Trained)
         except JobTimedOut as problem:
             return Trained("timeout", reason=str(problem))
         except JobCrashed as problem:
@@ -184,12 +169,9 @@ async def train_once(job: TrainJob, jobs: JobPool) -> Trained:
     raise AssertionError("the last attempt always returns")
 
 
-async def _run_trial(
-    number: int, tree: Tree, claim: Claim, data: Data, settings: Settings, runs: RunStore, jobs: JobPool
-) -> Trial:
+async def _run_trial(number: int, tree: Tree, claim: Claim, deps: Deps) -> Trial:
     request = claim.payload.request
-    job = TrainJob(data, tree, request.budget.epochs, request.seed + number, settings.prices)
-    ended = await train_once(job, jobs)
+    ended = await train_once(_train_job(claim, tree, request.seed + number, request.budget.epochs, deps), deps)
     trial = Trial(
         number=number,
         outcome=ended.outcome,
@@ -200,8 +182,17 @@ async def _run_trial(
         curve=ended.curve,
     )
     event = trial_stop(claim.run_id, number, trial.outcome, trial.tree_hash, trial.metrics, trial.reason)
-    await runs.insert_trial(claim, trial, event)
+    await deps.runs.insert_trial(claim, trial, event)
     return trial
+
+
+def _train_job(claim: Claim, tree: Tree, seed: int, epochs: int, deps: Deps) -> TrainJob:
+    return TrainJob(data_of(claim), tree, epochs, seed, deps.settings.prices)
+
+
+def data_of(claim: Claim) -> Data:
+    """The dataset a run was started with."""
+    return Data(claim.payload.manifest, claim.payload.base)
 
 
 async def _keep(trial: Trial) -> Trial:

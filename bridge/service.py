@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
 from bridge.artifacts import ArtifactFiles
-from bridge.cycle import Deps
+from bridge.deps import Deps
 from bridge.jobs.pool import JobPool
 from bridge.messages import RunEvent
 from bridge.parentage import parent_environment

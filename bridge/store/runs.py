@@ -251,17 +251,15 @@ class RunStore:
             if not written:
                 raise StaleWorker(f"trial {trial.number} of run {claim.run_id!r} already has its effect; drop this one")
 
-    async def insert_shortlist(self, claim: Claim, shortlist: Shortlist, event: Event) -> None:
-        async with self.effect(claim.run_id, claim.epoch) as write:
-            await write.append(event)
-            await self._database.rows_on(
-                write.connection,
-                "insert_shortlist",
-                run_id=claim.run_id,
-                observations=shortlist.observations,
-                probes=shortlist.probes,
-                candidates=jsonb(shortlist.candidates),
-            )
+    async def insert_shortlist(self, write: Write, shortlist: Shortlist) -> None:
+        await self._database.rows_on(
+            write.connection,
+            "insert_shortlist",
+            run_id=write.run_id,
+            observations=shortlist.observations,
+            probes=shortlist.probes,
+            candidates=jsonb(shortlist.candidates),
+        )
 
     async def trial_counts(self, run_id: str) -> tuple[int, int]:
         """How many trials the run has, and how many of them have figures."""

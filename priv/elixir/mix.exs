@@ -7,7 +7,8 @@ defmodule CerebrosBridge.MixProject do
       version: "0.1.0",
       elixir: "~> 1.14",
       start_permanent: Mix.env() == :prod,
-      description: "Training cycles and capability vectors from Elixir, through a supervised port.",
+      description:
+        "Training cycles and capability vectors from Elixir, through a supervised port.",
       # None from hex: `:telemetry` is used when the host application has it.
       deps: [],
       aliases: [

@@ -26,6 +26,8 @@ defmodule CerebrosBridge.Telemetry do
 
   @doc false
   def create_table do
+    # Looked up once: asking the code server at every event would cost more than the event.
+    :persistent_term.put(@table, Code.ensure_loaded?(@backend))
     :ets.new(@table, [:bag, :public, :named_table, read_concurrency: true])
   end
 
@@ -105,5 +107,5 @@ defmodule CerebrosBridge.Telemetry do
 
   defp known?(handler_id), do: :ets.match(@table, {:"$1", handler_id, :_, :_}) != []
 
-  defp telemetry?, do: Code.ensure_loaded?(@backend)
+  defp telemetry?, do: :persistent_term.get(@table)
 end

@@ -1,0 +1,26 @@
+"""The Elixir client's own suite, run by a real BEAM against the real port program."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.mark.skipif(shutil.which("mix") is None, reason="elixir is not installed: make test installs it")
+@pytest.mark.parametrize("task", ["format --check-formatted", "compile --warnings-as-errors", "test"])
+def test_mix(task, tmp_path):
+    environment = {name: value for name, value in os.environ.items() if name != "DATABASE_URL"} | {
+        "CEREBROS_BRIDGE_BIN": str(Path(sys.executable).parent / "cerebros-bridge"),
+        "CEREBROS_HOME": str(tmp_path / "home"),
+        "MIX_ENV": "test",
+        "LC_ALL": "C.UTF-8",
+    }
+    done = subprocess.run(
+        ["mix", *task.split()], cwd=ROOT / "priv/elixir", env=environment, capture_output=True, text=True, timeout=600
+    )
+    assert done.returncode == 0, f"mix {task}\n{done.stdout}\n{done.stderr}"
