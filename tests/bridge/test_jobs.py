@@ -1,0 +1,158 @@
+"""Job processes and what they read."""
+
+import asyncio
+import hashlib
+import json
+
+import msgspec
+import numpy as np
+import psutil
+import pytest
+
+from bridge.jobs.pool import JobPool, JobTimedOut
+from bridge.jobs.sources import read_table
+from bridge.jobs.work import Data, Embedded, EmbedJob, Trained, TrainJob
+from cerebros.errors import ManifestRejected
+from cerebros.manifest import Manifest, Source, parse_manifest
+from cerebros.metrics import PriceTable
+from cerebros.nets.space import cerebros_space
+from tests.conftest import EXAMPLES
+
+PRICES = PriceTable(usd_per_cpu_hour=0.04, watts_per_cpu=10.0)
+DIGITS = Data(parse_manifest((EXAMPLES / "digits.toml").read_text(), "digits.toml"), ".")
+TREE = cerebros_space().draw(np.random.default_rng(0))
+
+
+def job(epochs: int = 2, **params) -> TrainJob:
+    tree = msgspec.structs.replace(TREE, p=TREE.p | params)
+    return TrainJob(DIGITS, tree, epochs, seed=1, prices=PRICES)
+
+
+@pytest.fixture
+async def pool():
+    opened = JobPool(1, memory_bytes=4 * 2**30, timeout_s=60.0)
+    yield opened
+    await opened.close()
+
+
+async def test_a_trial_is_measured_and_priced(pool):
+    ended = await pool.run(job(), Trained)
+    metrics = ended.metrics
+    assert ended.outcome == "ok"
+    assert len(ended.curve) == metrics.epochs == 2
+    assert metrics.cpu_s > 0
+    assert metrics.energy_j == pytest.approx(metrics.cpu_s * 10.0)
+    assert metrics.energy_method == "model"
+    assert metrics.cost_usd == pytest.approx(metrics.cpu_s / 3600 * 0.04)
+    assert metrics.peak_mem_bytes > 2**26
+
+
+async def test_a_training_that_runs_off_ends_as_diverged_without_metrics(pool):
+    tree = next(
+        t
+        for t in (cerebros_space().draw(np.random.default_rng(seed)) for seed in range(100))
+        if len(t.c) == 3 and t.p["activation"] == "relu"
+    )
+    absurd = TrainJob(DIGITS, msgspec.structs.replace(tree, p=tree.p | {"learning_rate": 1e30}), 5, 1, PRICES)
+    ended = await pool.run(absurd, Trained)
+    assert (ended.outcome, ended.metrics) == ("diverged", None)
+
+
+async def test_a_job_that_takes_too_long_is_killed_and_the_pool_goes_on():
+    pool = JobPool(1, memory_bytes=4 * 2**30, timeout_s=8.0)
+    try:
+        assert (await pool.run(job(), Trained)).outcome == "ok"
+        (child,) = (c for c in psutil.Process().children() if "bridge.jobs.child" in c.cmdline())
+        child.suspend()
+        with pytest.raises(JobTimedOut, match="8 s and was killed"):
+            await pool.run(job(), Trained)
+        assert not child.is_running() or child.status() == psutil.STATUS_ZOMBIE
+        assert (await pool.run(job(), Trained)).outcome == "ok"
+    finally:
+        await pool.close()
+
+
+async def test_a_trial_that_wants_too_much_memory_ends_as_oom_and_the_pool_goes_on():
+    pool = JobPool(1, memory_bytes=2**30 // 2, timeout_s=60.0)
+    wide = cerebros_space(levels=3, units=4, neurons=2**20)
+    tree = next(
+        t
+        for t in (wide.draw(np.random.default_rng(seed)) for seed in range(100))
+        if sum(unit.p["neurons"] > 2**16 for level in t.c for unit in level.c) >= 3
+    )
+    try:
+        ended = await pool.run(TrainJob(DIGITS, tree, 1, 1, PRICES), Trained)
+        assert (ended.outcome, ended.metrics) == ("oom", None)
+        assert (await pool.run(job(), Trained)).outcome == "ok"
+    finally:
+        await pool.close()
+
+
+async def test_cancelling_the_caller_kills_the_job(pool):
+    task = asyncio.create_task(pool.run(job(epochs=100_000), Trained))
+    while not (children := [c for c in psutil.Process().children() if "bridge.jobs.child" in c.cmdline()]):
+        await asyncio.sleep(0.05)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert not any(c.is_running() and c.status() != psutil.STATUS_ZOMBIE for c in children[-1:])
+
+
+async def test_like_texts_have_like_embeddings(pool):
+    texts = ("recognise handwritten digits", "read numbers written by hand", "cook a dinner for two")
+    digits, numbers, dinner = [np.array((await pool.run(EmbedJob(text), Embedded)).vector) for text in texts]
+    assert digits.shape == (384,)
+    assert digits @ numbers > digits @ dinner
+
+
+def manifest(uri: str, content: bytes, **fields) -> Manifest:
+    sources = (Source(uri, hashlib.sha256(content).hexdigest()),)
+    return msgspec.structs.replace(DIGITS.manifest, sources=sources, label="y", **fields)
+
+
+ROWS = [{"a": n / 2, "kind": "blue" if n % 3 else None, "y": str(n % 2)} for n in range(12)]
+
+
+def written(directory, suffix: str) -> tuple[str, bytes]:
+    path = directory / f"rows{suffix}"
+    if suffix == ".csv":
+        path.write_text("a,kind,y\n" + "".join(f"{r['a']},{r['kind'] or 'NA'},{r['y']}\n" for r in ROWS))
+    elif suffix == ".jsonl":
+        path.write_text("".join(json.dumps(row) + "\n" for row in ROWS))
+    else:
+        import pyarrow
+        import pyarrow.parquet
+
+        pyarrow.parquet.write_table(pyarrow.Table.from_pylist(ROWS), path)
+    return path.name, path.read_bytes()
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl", ".parquet"])
+def test_every_format_gives_the_same_table(tmp_path, suffix):
+    uri, content = written(tmp_path, suffix)
+    table = read_table(manifest(uri, content, categorical=("kind",)), tmp_path)
+    assert list(table.columns) == ["a", "kind", "y"]
+    np.testing.assert_array_equal(table.columns["a"], [row["a"] for row in ROWS])
+    assert list(table.columns["kind"]) == [row["kind"] or "" for row in ROWS]
+    assert list(table.columns["y"]) == [row["y"] for row in ROWS]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "account"),
+    [
+        ("rows.jsonl", b'{"a": 1, "y": 0}\n{"a": 1}\n', r"rows\.jsonl, row 2: has keys"),
+        ("rows.jsonl", b'{"a": 1, "y": 0}\n{"a": [1], "y": 0}\n', r"rows\.jsonl, row 2"),
+        ("rows.parquet", b"not parquet", r"rows\.parquet: not a Parquet file"),
+        ("rows.csv", b"a,a\n1,2\n", "names a column twice"),
+        ("rows.csv", b"a,y\n", "has no rows"),
+        ("rows.xls", b"a", r"format '\.xls' is not read"),
+    ],
+)
+def test_an_unreadable_file_is_refused_with_its_place(tmp_path, name, content, account):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(ManifestRejected, match=account):
+        read_table(manifest(name, content), tmp_path)
+
+
+def test_a_dataset_scikit_learn_does_not_ship_is_refused():
+    with pytest.raises(ManifestRejected, match="ships digits"):
+        read_table(manifest("sklearn:cats", b""), EXAMPLES)

@@ -1,0 +1,53 @@
+import json
+import subprocess
+import sys
+from dataclasses import fields
+
+from telemetry.events import VOCABULARY, run_stop
+from telemetry.figures import EventFigure, Figures, Occupation, RunFigure, TrialFigure, VcvFigure
+from telemetry.prometheus import render
+
+
+def test_every_measurement_is_a_field_and_every_name_is_dotted():
+    for kind in VOCABULARY:
+        assert set(kind.measured) <= {field.name for field in fields(kind)}
+        assert kind.name.startswith("cerebros.")
+
+
+def test_a_stop_without_a_result_carries_every_key_with_none():
+    record = run_stop("r", "cycle", "p", "cancelled").record()
+    assert record.measurements["accuracy"] is None
+    assert record.measurements["trials_total"] == 0
+    assert record.metadata["error_code"] is None
+
+
+def test_figures_become_counters_and_gauges():
+    text = render(
+        Figures(
+            occupation=Occupation(workers=2, queued=3, running=1, expired_leases=0),
+            runs=(RunFigure("cycle", "succeeded", 4, 80.5),),
+            trials=(TrialFigure("ok", 10, 5.0, 4.5, 45.0, 0.01),),
+            events=(EventFigure("cerebros.run.stop", 4),),
+            vcv=VcvFigure(entries=5, pacs=2),
+            verdict_age_s=None,
+            last_success_age_s=12.0,
+            runs_without_telemetry=0,
+        )
+    )
+    assert "cerebros_queue_depth 3.0" in text
+    assert 'cerebros_run_duration_seconds_total{kind="cycle",state="succeeded"} 80.5' in text
+    assert 'cerebros_trial_energy_joules_total{outcome="ok"} 45.0' in text
+    assert "cerebros_verdict_age_seconds" not in text
+    assert "_created" not in text
+
+
+def test_events_are_logged_as_one_json_object_a_line_on_stderr():
+    code = (
+        "from telemetry.logs import configure_logging, log_event; configure_logging('info');"
+        "log_event('cerebros.run.start', 2, {'queue_s': 0.5}, {'run_id': 'a\\nb'})"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    (line,) = done.stderr.splitlines()
+    logged = json.loads(line)
+    assert done.stdout == ""
+    assert (logged["event"], logged["seq"], logged["queue_s"]) == ("cerebros.run.start", 2, 0.5)
