@@ -305,6 +305,8 @@ class VcvDraft(_Message, frozen=True, kw_only=True):
     """What a run says about a PAC's new capability; the store adds what only the store knows.
 
     `capability` is the 384-dimensional unit embedding of the task text.
+    `accuracy` and `latency_s` (the median at batch size 1) are those of the
+    held-out score, `cost_usd` and `energy_j` those of training the model.
     """
 
     pac_id: str

@@ -128,7 +128,7 @@ CREATE TABLE cerebros.vcv_entries (
 );
 CREATE INDEX vcv_capability ON cerebros.vcv_entries USING hnsw (capability vector_cosine_ops);
 
--- A PAC's memories. lists = 100 suits about 100,000 rows; see the vector runbook for other sizes.
+-- A PAC's memories. lists = 100 suits about 100,000 rows (rows / 1000); rebuild the index with more beyond that.
 CREATE TABLE cerebros.memory_nodes (
     memory_id         uuid PRIMARY KEY DEFAULT gen_random_uuid(),
     pac_id            text NOT NULL,
