@@ -30,7 +30,11 @@ defmodule CerebrosBridge.BridgeTest do
     options = [
       name: __MODULE__,
       home: home,
-      env: %{"DATABASE_URL" => nil, "CEREBROS_TRIAL_PROCESSES" => "2"}
+      env: %{
+        "DATABASE_URL" => nil,
+        "CEREBROS_TRIAL_PROCESSES" => "2",
+        "CEREBROS_LOG_LEVEL" => "critical"
+      }
     ]
 
     {:ok, _} = Supervisor.start_child(supervisor, {CerebrosBridge, options})
@@ -38,7 +42,7 @@ defmodule CerebrosBridge.BridgeTest do
     {:ok, home: home}
   end
 
-  defp cycle(run_id, more \\ %{}) do
+  defp cycle(run_id, more) do
     Map.merge(
       %{run_id: run_id, pac_id: "pac-1", manifest: @manifest, kind: :cycle, budget: @small},
       more

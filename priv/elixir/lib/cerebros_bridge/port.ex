@@ -135,7 +135,8 @@ defmodule CerebrosBridge.Port do
 
     env =
       for {name, value} <- home ++ Enum.to_list(options[:env] || []) do
-        {String.to_charlist(name), value && String.to_charlist(value)}
+        # `false` is how a port is told to unset a variable.
+        {String.to_charlist(name), if(value, do: String.to_charlist(value), else: false)}
       end
 
     Port.open({:spawn_executable, executable}, [
