@@ -198,5 +198,5 @@ def test_sigterm_ends_the_whole_process_tree_with_status_0(service, promoted):
     assert any("postgres" in " ".join(member.cmdline()) for member in family)
     process.send_signal(signal.SIGTERM)
     assert process.wait(timeout=30) == 0
-    psutil.wait_procs(family, timeout=2)
+    psutil.wait_procs(family, timeout=5)
     assert [p for p in family if p.is_running() and p.status() != psutil.STATUS_ZOMBIE] == []

