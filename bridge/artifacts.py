@@ -21,7 +21,7 @@ class ArtifactFiles:
         """Store bytes and return their digest; after a crash the file is whole or absent."""
         digest = hashlib.sha256(content).hexdigest()
         path = self.directory / digest
-        if path.exists():
+        if path.exists() and path.read_bytes() == content:
             return digest
         descriptor, draft = tempfile.mkstemp(dir=self.directory, prefix="draft-")
         with os.fdopen(descriptor, "wb") as file:

@@ -131,13 +131,17 @@ def cycle(manifest: Path, pac: str, task: str, seed: int | None, run_id: str | N
 
     async def use(bridge: Bridge, _url: str) -> bool:
         run = await call(bridge, "start_run", _raw(request))
+        events = watch(bridge, _raw(WatchRun(run_id=run.run_id)))  # type: ignore[attr-defined]
         working = asyncio.create_task(runner_on(bridge, only=run.run_id).work())  # type: ignore[attr-defined]
+        watching = asyncio.create_task(show.progress(events, budget.trials))
         try:
-            events = watch(bridge, _raw(WatchRun(run_id=run.run_id)))  # type: ignore[attr-defined]
-            await show.progress(events, budget.trials)
+            # The worker works until cancelled; when it ends first it has failed, and says how.
+            done, _ = await asyncio.wait({working, watching}, return_when=asyncio.FIRST_COMPLETED)
+            done.pop().result()
         finally:
-            working.cancel()
-            await asyncio.gather(working, return_exceptions=True)
+            for task in (working, watching):
+                task.cancel()
+            await asyncio.gather(working, watching, return_exceptions=True)
         ended = await call(bridge, "get_run", {"run_id": run.run_id})  # type: ignore[attr-defined]
         show.cycle(ended, json=json)  # type: ignore[arg-type]
         succeeded: bool = ended.state == "succeeded"  # type: ignore[attr-defined]

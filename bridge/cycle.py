@@ -19,15 +19,15 @@ import msgspec
 from bridge import search
 from bridge.deps import Deps
 from bridge.jobs.work import Checked, CheckJob, Embedded, EmbedJob, Scored, ScoreJob
-from bridge.messages import Shortlist, StartRun, Trial, VcvDraft, Verdict
-from bridge.policy import PolicyInputs, judge, read_policy
+from bridge.messages import StartRun, Trial, VcvDraft, Verdict
+from bridge.policy import PolicyInputs, judge, read_policy, require_use_allowed
 from bridge.store.runs import Claim, Write
 from cerebros.dataset_check import DatasetReport
-from cerebros.errors import PermissionDenied
+from cerebros.errors import CerebrosError, PermissionDenied
 from cerebros.manifest import Manifest
 from cerebros.metrics import TrainingMetrics
 from cerebros.rose_tree import from_mapping
-from telemetry.events import PromotionStop, ShortlistStop, StageStart, StageStop, VerdictStop
+from telemetry.events import PromotionStop, ShortlistStop, StageStart, StageStop, VerdictStop, stage_exception
 
 
 class StoredFile(msgspec.Struct, frozen=True):
@@ -50,7 +50,7 @@ class CycleRun(msgspec.Struct, frozen=True):
 
     claim: Claim
     check: DatasetReport | None = None
-    shortlist: Shortlist | None = None
+    shortlist: search.Shortlisted | None = None
     search: search.SearchResult | None = None
     score: ScoredModel | None = None
     verdict: Verdict | None = None
@@ -66,13 +66,14 @@ class CycleRun(msgspec.Struct, frozen=True):
 
 
 async def check_dataset(run: CycleRun, deps: Deps) -> DatasetReport:
-    """Read, check and register the dataset; a rejected one ends the run."""
+    """Read, check and register the dataset; a rejected or forbidden one ends the run."""
+    require_use_allowed(run.manifest.purposes, run.manifest.retain_until, datetime.now(UTC).date())
     report = (await deps.jobs.run(CheckJob(search.data_of(run.claim)), Checked)).report
     await deps.catalogue.upsert_dataset(run.manifest, report)
     return report
 
 
-async def make_shortlist(run: CycleRun, deps: Deps) -> Shortlist:
+async def make_shortlist(run: CycleRun, deps: Deps) -> search.Shortlisted:
     """Let the Parzen estimator propose candidates; they are persisted before the search starts."""
     assert run.check is not None  # noqa: S101 - STAGES puts check first
     return await search.propose_shortlist(run.claim, run.check, deps)
@@ -82,7 +83,7 @@ async def run_search(run: CycleRun, deps: Deps) -> search.SearchResult:
     """Train candidates until the budget is spent; the result is the front of the measured ones."""
     assert run.check is not None  # noqa: S101
     assert run.shortlist is not None  # noqa: S101
-    return await search.search(run.claim, run.check, run.shortlist, deps)
+    return await search.search(run.claim, run.check, run.shortlist.shortlist, deps)
 
 
 async def score_choice(run: CycleRun, deps: Deps) -> ScoredModel:
@@ -123,7 +124,7 @@ async def give_verdict(run: CycleRun, deps: Deps) -> Verdict:
     """
     assert run.check is not None  # noqa: S101
     assert run.score is not None  # noqa: S101
-    trials = await deps.runs.trials_of(run.claim.run_id)
+    spent = await deps.runs.spending(run.claim.run_id)
     now = datetime.now(UTC)
     inputs = PolicyInputs(
         report=run.check,
@@ -131,7 +132,7 @@ async def give_verdict(run: CycleRun, deps: Deps) -> Verdict:
         retain_until=run.manifest.retain_until,
         metrics=run.score.metrics,
         baseline=run.score.baseline,
-        run_cost_usd=run.score.metrics.cost_usd + sum(trial.metrics.cost_usd for trial in trials if trial.metrics),
+        run_cost_usd=spent.cost_usd,
         artifact_digest=run.score.weights.digest,
         today=now.date(),
     )
@@ -183,7 +184,8 @@ async def record_nothing_more(_run: CycleRun, _result: object, _write: Write, _d
     """The stage's own row is all there is to store."""
 
 
-async def record_shortlist(run: CycleRun, chosen: Shortlist, write: Write, deps: Deps) -> None:
+async def record_shortlist(run: CycleRun, made: search.Shortlisted, write: Write, deps: Deps) -> None:
+    chosen = made.shortlist
     await deps.runs.insert_shortlist(write, chosen)
     await write.append(
         ShortlistStop(
@@ -234,7 +236,7 @@ class Stage(NamedTuple):
 # The database remembers these names; a resumed cycle skips the ones it has done.
 STAGES: dict[str, Stage] = {
     "check": Stage(check_dataset, DatasetReport),
-    "shortlist": Stage(make_shortlist, Shortlist, record_shortlist),
+    "shortlist": Stage(make_shortlist, search.Shortlisted, record_shortlist),
     "search": Stage(run_search, search.SearchResult),
     "score": Stage(score_choice, ScoredModel, record_artifacts),
     "verdict": Stage(give_verdict, Verdict, record_verdict),
@@ -271,7 +273,12 @@ async def _do(name: str, run: CycleRun, deps: Deps) -> CycleRun:
     stage, run_id = STAGES[name], run.claim.run_id
     await deps.runs.insert_event(run.claim, StageStart(run_id=run_id, stage=name))
     started = monotonic()
-    result = await stage.work(run, deps)
+    try:
+        result = await stage.work(run, deps)
+    except CerebrosError as error:
+        duration_s = monotonic() - started
+        await deps.runs.insert_event(run.claim, stage_exception(run_id, name, duration_s, error))
+        raise
     duration_s = monotonic() - started
     async with deps.runs.effect(run_id, run.claim.epoch) as write:
         await stage.record(run, result, write, deps)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
@@ -19,7 +19,7 @@ from msgspec import Meta
 import bridge
 from bridge.messages import Verdict
 from cerebros.dataset_check import DatasetReport
-from cerebros.errors import InvalidArgument
+from cerebros.errors import InvalidArgument, PermissionDenied
 from cerebros.manifest import Purpose
 from cerebros.metrics import TrainingMetrics
 
@@ -42,7 +42,7 @@ class PolicyInputs(msgspec.Struct, frozen=True):
 
     Attributes:
         baseline: what the naive answer scores on the same rows.
-        run_cost_usd: all trials and the refit together.
+        run_cost_usd: probes, trials and refit together.
         today: the day the data's retention is judged on.
     """
 
@@ -81,16 +81,26 @@ def reasons_to_deny(inputs: PolicyInputs, policy: Policy) -> tuple[str, ...]:
     return tuple(reason for rule in RULES if (reason := rule(inputs, policy)) is not None)
 
 
-def _purpose(inputs: PolicyInputs, _policy: Policy) -> str | None:
-    if "train" in inputs.purposes:
-        return None
-    return f"the manifest allows {list(inputs.purposes)}, not 'train'; ask the data's owner"
+def require_use_allowed(purposes: Sequence[Purpose], retain_until: date | None, today: date) -> None:
+    """Refuse data whose owner does not allow training, or did so until a day that has passed.
+
+    Asked before anything is trained, and by the verdict once more.
+
+    Raises:
+        PermissionDenied: the manifest says no.
+    """
+    if "train" not in purposes:
+        raise PermissionDenied(f"the manifest allows {list(purposes)}, not 'train'; ask the data's owner")
+    if retain_until is not None and today > retain_until:
+        raise PermissionDenied(f"the data was to be kept until {retain_until}; use newer data")
 
 
-def _retention(inputs: PolicyInputs, _policy: Policy) -> str | None:
-    if inputs.retain_until is None or inputs.today <= inputs.retain_until:
-        return None
-    return f"the data was to be kept until {inputs.retain_until}; use newer data"
+def _use(inputs: PolicyInputs, _policy: Policy) -> str | None:
+    try:
+        require_use_allowed(inputs.purposes, inputs.retain_until, inputs.today)
+    except PermissionDenied as denial:
+        return denial.message
+    return None
 
 
 def _gain(inputs: PolicyInputs, policy: Policy) -> str | None:
@@ -119,7 +129,7 @@ def _leakage(inputs: PolicyInputs, policy: Policy) -> str | None:
     return f"{share:.1%} of the test rows stand in training; the policy allows {policy.max_leaked_share:.1%}"
 
 
-RULES: tuple[Rule, ...] = (_purpose, _retention, _gain, _latency, _cost, _leakage)
+RULES: tuple[Rule, ...] = (_use, _gain, _latency, _cost, _leakage)
 
 
 def judge(inputs: PolicyInputs, policy: Policy, now: datetime) -> Verdict:

@@ -11,6 +11,7 @@ import hashlib
 import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,7 +19,7 @@ import msgspec
 import uuid_utils
 
 from bridge.artifacts import ArtifactFiles
-from bridge.jobs.pool import JobCrashed, JobLost, JobPool, JobTimedOut
+from bridge.jobs.pool import JobPool
 from bridge.jobs.work import Checked, CheckJob, Data
 from bridge.messages import (
     Artifact,
@@ -44,7 +45,6 @@ from bridge.messages import (
     NeighbourList,
     Rollback,
     Run,
-    RunError,
     RunEvent,
     RunList,
     Shortlist,
@@ -56,7 +56,7 @@ from bridge.messages import (
     WatchRun,
     decode,
 )
-from bridge.policy import Seal
+from bridge.policy import Seal, require_use_allowed
 from bridge.settings import Settings
 from bridge.store.catalogue import Catalogue
 from bridge.store.notices import Notices, until_woken
@@ -64,7 +64,6 @@ from bridge.store.runs import Payload, RunStore
 from cerebros import gate
 from cerebros.dataset_check import DatasetReport
 from cerebros.errors import (
-    Cancelled,
     CerebrosError,
     Internal,
     ManifestRejected,
@@ -75,10 +74,10 @@ from cerebros.errors import (
 from cerebros.manifest import Manifest, dataset_digest, parse_manifest
 from cerebros.objectives import objectives_named
 from telemetry import prometheus
-from telemetry.events import RunQueued, RunStop, run_stop
+from telemetry.events import RunQueued
 from telemetry.logs import log_failure
 
-VERSION = "0.1.0"
+VERSION = version("cerebros-bridge")
 
 
 class Bridge(msgspec.Struct, frozen=True):
@@ -97,6 +96,7 @@ async def start_run(bridge: Bridge, request: StartRun) -> Run:
     """Queue a run; the same run_id with the same payload answers the run that is there."""
     objectives_named(request.objectives)
     manifest, base = await asyncio.to_thread(read_manifest, request.manifest)
+    require_use_allowed(manifest.purposes, manifest.retain_until, datetime.now(UTC).date())
     run_id = request.run_id or str(uuid_utils.uuid7())
     payload = Payload(msgspec.structs.replace(request, run_id=run_id), manifest, base)
     event = RunQueued(
@@ -107,7 +107,9 @@ async def start_run(bridge: Bridge, request: StartRun) -> Run:
         dataset=manifest.name,
         correlation_id=request.correlation_id,
     )
-    digest = hashlib.sha256(msgspec.json.encode(payload, order="deterministic")).hexdigest()
+    # What is asked for, without how it was spelt: a retry with another correlation id is the same run.
+    wanted = msgspec.structs.replace(payload.request, manifest="", correlation_id=None), manifest, base
+    digest = hashlib.sha256(msgspec.json.encode(wanted, order="deterministic")).hexdigest()
     await bridge.runs.insert_run(payload, dataset_digest(manifest), digest, event)
     return await bridge.runs.get_run(run_id)
 
@@ -135,19 +137,12 @@ async def list_runs(bridge: Bridge, request: ListRuns) -> RunList:
 
 
 async def cancel_run(bridge: Bridge, request: CancelRun) -> Run:
-    """End a run: at once when it is queued, with its worker's next heartbeat when it runs.
+    """End a run: at once when no worker has it, else with its worker's next heartbeat.
 
     Cancelling a run that has ended changes nothing and answers how it ended.
     """
-    ended, _ = await bridge.runs.run_state(request.run_id)
-    if not ended:
-        error = Cancelled(f"run {request.run_id!r} was cancelled: {request.reason or 'no reason given'}")
-
-        def stop(kind: str, pac_id: str) -> RunStop:
-            return run_stop(request.run_id, kind, pac_id, "cancelled", error=error)
-
-        if not await bridge.runs.cancel_queued(request.run_id, stop, RunError.of(error)):
-            await bridge.runs.request_cancel(request.run_id, request.reason)
+    await bridge.runs.request_cancel(request.run_id, request.reason)
+    await bridge.runs.end_forsaken(request.run_id)
     return await bridge.runs.get_run(request.run_id)
 
 
@@ -164,12 +159,7 @@ async def shortlist(bridge: Bridge, request: GetShortlist) -> Shortlist:
 async def check_dataset(bridge: Bridge, request: CheckDataset) -> DatasetReport:
     """Read the whole dataset, check it, and register it when it is sound."""
     manifest, base = await asyncio.to_thread(read_manifest, request.manifest)
-    try:
-        report = (await bridge.jobs.run(CheckJob(Data(manifest, base)), Checked)).report
-    except JobTimedOut as problem:
-        raise Unavailable(f"checking {request.manifest}: {problem}; raise CEREBROS_TRIAL_TIMEOUT_S") from None
-    except (JobLost, JobCrashed) as problem:
-        raise Internal(f"checking {request.manifest}: {problem}") from None
+    report = (await bridge.jobs.run(CheckJob(Data(manifest, base)), Checked)).report
     await bridge.catalogue.upsert_dataset(manifest, report)
     return report
 

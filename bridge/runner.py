@@ -8,20 +8,31 @@ import socket
 import traceback
 from contextlib import suppress
 from time import monotonic
+from typing import Any
 
 import msgspec
 
 from bridge.cycle import CycleRun, advance, resume
 from bridge.deps import Deps
 from bridge.messages import RunError
-from bridge.store.runs import Claim
-from cerebros.errors import Cancelled, CerebrosError, DeadlineExceeded, Internal, StaleWorker, Unavailable
-from cerebros.metrics import TrainingMetrics
+from bridge.store.runs import Claim, cancelled
+from cerebros.errors import (
+    Cancelled,
+    CerebrosError,
+    DeadlineExceeded,
+    Internal,
+    ResourceExhausted,
+    StaleWorker,
+    Unavailable,
+)
 from telemetry.events import RunStart, run_stop
 from telemetry.logs import log_failure
 
 # A worker with nothing to do looks for work this often.
 IDLE_PAUSE_S = 0.25
+
+# A database in trouble is not asked more often than this.
+TROUBLE_PAUSE_S = 1.0
 
 # A lease is renewed this many times before it could run out, so one slow renewal loses nothing.
 RENEWALS_PER_LEASE = 5
@@ -49,9 +60,10 @@ class Runner:
                         await self._run(claim)
                     elif until_idle:
                         return
-                except Unavailable as problem:
+                except (Unavailable, ResourceExhausted) as problem:
                     log_failure("cerebros.worker.waits", reason=problem.message)
                     claim = None
+                    await asyncio.sleep(TROUBLE_PAUSE_S)
                 if claim is None:
                     await asyncio.sleep(IDLE_PAUSE_S)
         finally:
@@ -60,24 +72,33 @@ class Runner:
             await asyncio.shield(self._deps.jobs.close())
 
     async def _run(self, claim: Claim) -> None:
-        """Work on one claimed run to its end; a lost claim is left to whoever has it now."""
+        """Work on one claimed run to its end; a lost claim is left to whoever has it now.
+
+        Raises:
+            Unavailable, ResourceExhausted: the database's trouble is not the run's; it is given back.
+        """
         started = monotonic()
         cycle = asyncio.create_task(self._advance(claim))
         heart = asyncio.create_task(self._keep_lease(claim, cycle))
         try:
             await asyncio.wait({cycle, heart}, return_when=asyncio.FIRST_COMPLETED)
-            if heart.done() and not cycle.done():
-                cycle.cancel()  # the heart stops first when the run shall end, or is not ours any more
-            finished, error = await self._outcome(cycle, heart)
-            await self._end(claim, finished, error, claim.elapsed_s + monotonic() - started)
+            error = heart.result() if heart.done() else None
+            if error is None:
+                error = await self._outcome(cycle)
+            else:
+                await _stop(cycle)
+            await self._end(claim, error, claim.elapsed_s + monotonic() - started)
         except StaleWorker as problem:
             log_failure("cerebros.worker.stale", run_id=claim.run_id, reason=problem.message)
-        except asyncio.CancelledError:
+        except (asyncio.CancelledError, Unavailable, ResourceExhausted):
             await _stop(cycle)
-            with suppress(Unavailable):  # then the lease runs out, and the run is claimed again all the same
+            with suppress(
+                Unavailable, ResourceExhausted
+            ):  # then the lease runs out, and the run is claimed all the same
                 await asyncio.shield(self._deps.runs.release_run(claim))
             raise
         finally:
+            await _stop(cycle)
             await _stop(heart)
 
     async def _advance(self, claim: Claim) -> CycleRun:
@@ -92,56 +113,53 @@ class Runner:
         await self._deps.runs.insert_event(claim, event)
         return await advance(await resume(claim, self._deps), self._deps)
 
-    async def _keep_lease(self, claim: Claim, cycle: asyncio.Task[CycleRun]) -> None:
-        """Renew until the cycle is done.
+    async def _keep_lease(self, claim: Claim, cycle: asyncio.Task[CycleRun]) -> CerebrosError | None:
+        """Renew until the cycle is done (None), or somebody wants the run ended (the reason).
 
         Raises:
-            Cancelled, DeadlineExceeded: the run shall end now.
-            StaleWorker: it is not ours any more.
+            StaleWorker: the run is not ours any more.
         """
         lease_s = self._deps.settings.lease_s
         while not cycle.done():
-            with suppress(Unavailable):  # the next renewal may succeed; if none does, the lease runs out
+            # The next renewal may succeed; if none does, the lease runs out.
+            with suppress(Unavailable, ResourceExhausted):
                 lease = await self._deps.runs.renew_lease(claim, lease_s)
                 if lease.cancel_reason is not None:
-                    raise Cancelled(f"run {claim.run_id!r} was cancelled: {lease.cancel_reason or 'no reason given'}")
+                    return cancelled(claim.run_id, lease.cancel_reason)
                 if lease.overdue:
                     limit = claim.payload.request.deadline_s
-                    raise DeadlineExceeded(f"run {claim.run_id!r} did not end within its {limit} s; allow more")
+                    return DeadlineExceeded(f"run {claim.run_id!r} did not end within its {limit} s; allow more")
                 await self._deps.runs.worker_seen(self.worker_id)
             await asyncio.sleep(min(1.0, lease_s / RENEWALS_PER_LEASE))
+        return None
 
-    async def _outcome(
-        self, cycle: asyncio.Task[CycleRun], heart: asyncio.Task[None]
-    ) -> tuple[CycleRun | None, CerebrosError | None]:
-        """The finished cycle, or the error that ended it.
+    async def _outcome(self, cycle: asyncio.Task[CycleRun]) -> CerebrosError | None:
+        """None for a finished cycle, or the error that ended it.
 
         Raises:
-            StaleWorker: there is no outcome of ours.
+            StaleWorker, Unavailable, ResourceExhausted: there is no outcome yet.
         """
         try:
-            return await cycle, None
-        except asyncio.CancelledError:
-            if not heart.done() or heart.exception() is None:
-                raise  # it is we who are cancelled
-            reason = heart.exception()
-            if isinstance(reason, CerebrosError) and not isinstance(reason, StaleWorker):
-                return None, reason
-            raise reason or StaleWorker("the claim is lost") from None
-        except StaleWorker:
+            await cycle
+        except (StaleWorker, Unavailable, ResourceExhausted):
             raise
         except CerebrosError as error:
-            return None, error
-        except Exception as defect:  # noqa: BLE001 - the outermost loop: a defect ends its run, not the worker
+            return error
+        except Exception as defect:  # noqa: BLE001 - the outermost frame of a run: a defect ends it, not the worker
             log_failure("cerebros.worker.defect", traceback=traceback.format_exc())
-            return None, Internal(f"{type(defect).__name__}: {defect}; this is a defect, please report it")
+            return Internal(f"{type(defect).__name__}: {defect}; this is a defect, please report it")
+        return None
 
-    async def _end(
-        self, claim: Claim, finished: CycleRun | None, error: CerebrosError | None, duration_s: float
-    ) -> None:
+    async def _end(self, claim: Claim, error: CerebrosError | None, duration_s: float) -> None:
+        """Write the run's last event; a score that was reached is kept, also when the verdict denied."""
         runs = self._deps.runs
+        reached = await resume(claim, self._deps)
         total, ok = await runs.trial_counts(claim.run_id)
-        metrics = _metrics(finished, total, ok)
+        metrics = None
+        if reached.score is not None:
+            metrics = msgspec.structs.replace(
+                reached.score.metrics, trials_total=total, trials_ok=ok, trials_failed=total - ok
+            )
         state = "succeeded" if error is None else STATE_OF.get(type(error), "failed")
         event = run_stop(
             claim.run_id,
@@ -150,6 +168,7 @@ class Runner:
             state,
             duration_s=duration_s,
             metrics=metrics,
+            spent=await runs.spending(claim.run_id),
             trials_total=total,
             trials_ok=ok,
             error=error,
@@ -158,12 +177,6 @@ class Runner:
         await runs.end_run(claim.run_id, claim.epoch, state, metrics, ended_by, event)
 
 
-def _metrics(finished: CycleRun | None, total: int, ok: int) -> TrainingMetrics | None:
-    if finished is None or finished.score is None:
-        return None
-    return msgspec.structs.replace(finished.score.metrics, trials_total=total, trials_ok=ok, trials_failed=total - ok)
-
-
-async def _stop(task: asyncio.Task[object]) -> None:
+async def _stop(task: asyncio.Task[Any]) -> None:
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)

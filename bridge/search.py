@@ -23,6 +23,7 @@ from bridge.messages import Budget, Candidate, Shortlist, Trial
 from bridge.store.runs import Claim
 from cerebros.dataset_check import DatasetReport
 from cerebros.errors import FailedPrecondition
+from cerebros.metrics import NOTHING, Spent
 from cerebros.motpe import STARTUP_TRIALS, Observation, make_sampler, split_history
 from cerebros.nets.space import cerebros_space
 from cerebros.nets.wiring import count_parameters, wire
@@ -35,10 +36,14 @@ from telemetry.events import trial_stop
 # Older trials than this say little that newer ones on the same data do not.
 HISTORY_TRIALS = 200
 
-# A trial whose process was killed from outside is trained once more; twice in a row is not chance.
-ATTEMPTS_WHEN_LOST = 2
-
 SPACE = cerebros_space()
+
+
+class Shortlisted(msgspec.Struct, frozen=True):
+    """The shortlist, and what its probes took."""
+
+    shortlist: Shortlist
+    spent: Spent
 
 
 class SearchResult(msgspec.Struct, frozen=True):
@@ -48,7 +53,7 @@ class SearchResult(msgspec.Struct, frozen=True):
     stopped_by: str
 
 
-async def propose_shortlist(claim: Claim, report: DatasetReport, deps: Deps) -> Shortlist:
+async def propose_shortlist(claim: Claim, report: DatasetReport, deps: Deps) -> Shortlisted:
     """Candidates by the ratio of two tree densities, with their `l`, `g` and score.
 
     The densities are fitted to earlier runs' trials on the same dataset.
@@ -58,16 +63,15 @@ async def propose_shortlist(claim: Claim, report: DatasetReport, deps: Deps) -> 
     request = claim.payload.request
     budget, objectives = request.budget, objectives_named(request.objectives)
     admissible = within(budget, report)
-    earlier = await deps.runs.earlier_trials(claim.run_id, report.digest, HISTORY_TRIALS)
-    observations = [Observation(from_mapping(trial.tree or {}), figures(trial, objectives)) for trial in earlier]
-    probes = 0
+    observations, probes, spent = await _history(claim, report, objectives, deps), 0, NOTHING
     if len(observations) < STARTUP_TRIALS:
+        # One epoch and a whole training do not compare, so the few earlier trials are left out.
         probes = budget.probes
-        observations += await _probe(claim, admissible, objectives, deps)
+        observations, spent = await _probe(claim, admissible, objectives, deps)
     good, rest = split_history(observations)
     generator = np.random.default_rng([request.seed, _SHORTLIST_STREAM])
     scored = shortlist(SPACE, good, rest, budget.shortlist, generator, admissible)
-    return Shortlist(
+    chosen = Shortlist(
         run_id=claim.run_id,
         observations=len(observations),
         probes=probes,
@@ -83,6 +87,7 @@ async def propose_shortlist(claim: Claim, report: DatasetReport, deps: Deps) -> 
             for rank, candidate in enumerate(scored, start=1)
         ),
     )
+    return Shortlisted(chosen, spent)
 
 
 # Random streams of one run: trials use their number, these lie beyond any number of trials.
@@ -90,16 +95,29 @@ _SHORTLIST_STREAM = 2**32
 _PROBE_STREAM = 2**32 + 1
 
 
+async def _history(
+    claim: Claim, report: DatasetReport, objectives: tuple[Objective, ...], deps: Deps
+) -> list[Observation]:
+    """Earlier runs' trials on this dataset, those that belong to the space as it is today."""
+    earlier = await deps.runs.earlier_trials(claim.run_id, report.digest, HISTORY_TRIALS)
+    seen = [(from_mapping(trial.tree or {}), trial) for trial in earlier]
+    return [Observation(tree, figures(trial, objectives)) for tree, trial in seen if SPACE.holds(tree)]
+
+
 async def _probe(
     claim: Claim, admissible: Admissible, objectives: tuple[Objective, ...], deps: Deps
-) -> list[Observation]:
+) -> tuple[list[Observation], Spent]:
     request = claim.payload.request
     generator = np.random.default_rng([request.seed, _PROBE_STREAM])
     trees = [draw_admissible(SPACE.draw, admissible, generator) for _ in range(request.budget.probes)]
-    answers = await asyncio.gather(
-        *(train_once(_train_job(claim, tree, request.seed, 1, deps), deps) for tree in trees)
-    )
-    return [Observation(tree, figures(answer, objectives)) for tree, answer in zip(trees, answers, strict=True)]
+    jobs = [_train_job(claim, tree, request.seed, 1, deps) for tree in trees]
+    in_flight = {number: asyncio.create_task(train_once(job, deps)) for number, job in enumerate(jobs)}
+    try:
+        answers = await asyncio.gather(*in_flight.values())
+    finally:
+        await _end(in_flight)
+    observations = [Observation(tree, figures(answer, objectives)) for tree, answer in zip(trees, answers, strict=True)]
+    return observations, sum((answer.spent for answer in answers if answer.spent), start=NOTHING)
 
 
 async def search(claim: Claim, report: DatasetReport, chosen: Shortlist, deps: Deps) -> SearchResult:
@@ -130,7 +148,8 @@ async def search(claim: Claim, report: DatasetReport, chosen: Shortlist, deps: D
             if number not in kept and out_of_time():
                 stopped_by = "wall_s"
                 break
-            (tree,) = sampler.ask(1)
+            # A proposal is tens of milliseconds of arithmetic; the lease must be renewed meanwhile.
+            (tree,) = await asyncio.to_thread(sampler.ask, 1)
             in_flight[number] = asyncio.create_task(
                 _keep(kept[number]) if number in kept else _run_trial(number, tree, claim, deps)
             )
@@ -156,17 +175,14 @@ def figures(trial: Trial | Trained, objectives: tuple[Objective, ...]) -> tuple[
 
 async def train_once(job: TrainJob, deps: Deps) -> Trained:
     """Train to an outcome: what can go wrong with one trial is a value, not an exception."""
-    for attempt in range(1, ATTEMPTS_WHEN_LOST + 1):
-        try:
-            return await deps.jobs.run(job, Trained)
-        except JobTimedOut as problem:
-            return Trained("timeout", reason=str(problem))
-        except JobCrashed as problem:
-            return Trained("error", reason=str(problem))
-        except JobLost as problem:
-            if attempt == ATTEMPTS_WHEN_LOST:
-                return Trained("lost", reason=str(problem))
-    raise AssertionError("the last attempt always returns")
+    try:
+        return await deps.jobs.run(job, Trained)
+    except JobTimedOut as problem:
+        return Trained("timeout", reason=problem.message)
+    except JobCrashed as problem:
+        return Trained("error", reason=problem.message)
+    except JobLost as problem:
+        return Trained("lost", reason=problem.message)
 
 
 async def _run_trial(number: int, tree: Tree, claim: Claim, deps: Deps) -> Trial:
@@ -182,7 +198,7 @@ async def _run_trial(number: int, tree: Tree, claim: Claim, deps: Deps) -> Trial
         curve=ended.curve,
     )
     event = trial_stop(claim.run_id, number, trial.outcome, trial.tree_hash, trial.metrics, trial.reason)
-    await deps.runs.insert_trial(claim, trial, event)
+    await deps.runs.insert_trial(claim, trial, ended.spent, event)
     return trial
 
 

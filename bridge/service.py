@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import socket
 import sys
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 
 from bridge.artifacts import ArtifactFiles
 from bridge.deps import Deps
@@ -24,11 +25,17 @@ from bridge.store.embedded import embedded_postgres
 from bridge.store.migrate import migrate
 from bridge.store.notices import Notices
 from bridge.store.runs import RunStore
-from cerebros.errors import FailedPrecondition
+from cerebros.errors import FailedPrecondition, ResourceExhausted, Unavailable
 from telemetry.logs import log_event, log_failure
 
 # A worker that ends at once is not started again faster than this.
 RESTART_PAUSE_S = 1.0
+
+# A queued run whose deadline passes is ended at most this much later.
+SWEEP_PAUSE_S = 1.0
+
+# A worker that does not end within this of its SIGTERM is killed; its run is claimed again after the lease.
+WORKER_GRACE_S = 10.0
 
 # Open calls may finish within this; streams are told to reconnect.
 GRACE_S = 1.0
@@ -52,7 +59,6 @@ async def open_bridge(settings: Settings, url: str) -> AsyncIterator[Bridge]:
     database = Database(url)
     await database.open()
     notices = Notices(url)
-    listening = asyncio.create_task(notices.listen())
     bridge = Bridge(
         settings=settings,
         runs=RunStore(database, _tell),
@@ -62,13 +68,24 @@ async def open_bridge(settings: Settings, url: str) -> AsyncIterator[Bridge]:
         jobs=JobPool(settings.trial_processes, settings.trial_memory_bytes, settings.trial_timeout_s),
         seal=Seal.at(settings.home_path / "keys" / "verdicts.ed25519"),
     )
+    duties = [asyncio.create_task(notices.listen()), asyncio.create_task(_sweep(bridge.runs))]
     try:
         yield bridge
     finally:
-        listening.cancel()
-        await asyncio.gather(listening, return_exceptions=True)
+        for duty in duties:
+            duty.cancel()
+        await asyncio.gather(*duties, return_exceptions=True)
         await bridge.jobs.close()
         await database.close()
+
+
+async def _sweep(runs: RunStore) -> None:
+    """End runs that are cancelled or overdue while no worker has them, until cancelled."""
+    while True:
+        await asyncio.sleep(SWEEP_PAUSE_S)
+        with suppress(Unavailable, ResourceExhausted):
+            while await runs.end_forsaken():
+                pass
 
 
 def runner_on(bridge: Bridge, only: str | None = None) -> Runner:
@@ -112,20 +129,14 @@ async def serve(bridge: Bridge, url: str, *, with_worker: bool) -> None:
     from grid_graphql.app import make_app
 
     settings = bridge.settings
-    host, _, port = settings.http_address.rpartition(":")
-    http = uvicorn.Server(
-        uvicorn.Config(make_app(bridge), host=host, port=int(port), log_level="warning", lifespan="off")
-    )
+    listener = _bind(settings.http_address)
+    http = uvicorn.Server(uvicorn.Config(make_app(bridge), log_level="warning", lifespan="off"))
     http.capture_signals = _no_signals  # type: ignore[method-assign]
     grpc = await start_grpc(bridge, address=settings.grpc_address, socket_path=settings.home_path / "bridge.sock")
     worker = asyncio.create_task(keep_worker(settings, url)) if with_worker else None
-    serving = asyncio.create_task(http.serve())
+    serving = asyncio.create_task(http.serve(sockets=[listener]))
     try:
         await asyncio.shield(serving)
-    except SystemExit:
-        raise FailedPrecondition(
-            f"HTTP address {settings.http_address} cannot be bound; set CEREBROS_HTTP_ADDRESS"
-        ) from None
     finally:
         http.should_exit = True
         await asyncio.gather(serving, return_exceptions=True)
@@ -133,6 +144,17 @@ async def serve(bridge: Bridge, url: str, *, with_worker: bool) -> None:
         if worker is not None:
             worker.cancel()
             await asyncio.gather(worker, return_exceptions=True)
+
+
+def _bind(address: str) -> socket.socket:
+    """A listening socket; uvicorn would end the process where the address is taken."""
+    host, _, port = address.rpartition(":")
+    try:
+        return socket.create_server((host, int(port)), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+    except OSError as problem:
+        raise FailedPrecondition(
+            f"HTTP address {address} cannot be bound: {problem}; set CEREBROS_HTTP_ADDRESS"
+        ) from None
 
 
 async def keep_worker(settings: Settings, url: str) -> None:
@@ -152,7 +174,11 @@ async def keep_worker(settings: Settings, url: str) -> None:
             status = await worker.wait()
         except asyncio.CancelledError:
             worker.terminate()
-            await worker.wait()
+            try:
+                await asyncio.wait_for(worker.wait(), WORKER_GRACE_S)
+            except TimeoutError:
+                worker.kill()
+                await worker.wait()
             raise
         log_failure("cerebros.worker.ended", status=status)
         await asyncio.sleep(RESTART_PAUSE_S)

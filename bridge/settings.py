@@ -6,7 +6,7 @@ import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 import platformdirs
@@ -16,6 +16,7 @@ from cerebros.errors import InvalidArgument
 from cerebros.metrics import PriceTable
 
 Positive = Annotated[float, Meta(gt=0)]
+Address = Annotated[str, Meta(pattern=r"^.+:[0-9]{1,5}$", description="host:port")]
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -36,9 +37,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """
 
     home: str
-    database_url: str = ""
-    grpc_address: str = "127.0.0.1:50051"
-    http_address: str = "127.0.0.1:8088"
+    database_url: Annotated[str, Meta(pattern=r"^(postgres(ql)?://.*)?$")] = ""
+    grpc_address: Address = "127.0.0.1:50051"
+    http_address: Address = "127.0.0.1:8088"
     trial_processes: Annotated[int, Meta(ge=1, le=1024)] = os.cpu_count() or 1
     trial_timeout_s: Positive = 600.0
     trial_memory_bytes: Annotated[int, Meta(ge=2**28)] = 8 * 2**30
@@ -47,7 +48,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     watts_per_cpu: Annotated[float, Meta(ge=0)] = 10.0
     policy: str = ""
     gate_max_verdict_age_s: Positive = 7 * 86400.0
-    log_level: str = "info"
+    log_level: Literal["debug", "info", "warning", "error", "critical"] = "info"
 
     @property
     def prices(self) -> PriceTable:
@@ -65,15 +66,23 @@ def read_settings(environ: Mapping[str, str] = os.environ) -> Settings:
         InvalidArgument: a value breaks its rule, or cerebros.toml has an unknown key.
     """
     home = Path(environ.get("CEREBROS_HOME") or platformdirs.user_data_dir("cerebros")).absolute()
-    raw: dict[str, Any] = {"home": str(home), "database_url": environ.get("DATABASE_URL", "")}
-    file = home / "cerebros.toml"
-    if file.is_file():
-        raw |= tomllib.loads(file.read_text())
+    raw = _read_file(home / "cerebros.toml")
     for field in msgspec.structs.fields(Settings):
         if (value := environ.get(f"CEREBROS_{field.name.upper()}")) is not None:
             raw[field.name] = value
+    if "DATABASE_URL" in environ:
+        raw["database_url"] = environ["DATABASE_URL"]
     raw["home"] = str(home)
     try:
         return msgspec.convert(raw, Settings, strict=False)
     except msgspec.ValidationError as problem:
-        raise InvalidArgument(f"settings: {problem}; look at CEREBROS_* variables and {file}") from None
+        raise InvalidArgument(f"settings: {problem}; look at CEREBROS_* variables and {home}/cerebros.toml") from None
+
+
+def _read_file(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text())
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as problem:  # TOML and UTF-8 errors are ValueErrors
+        raise InvalidArgument(f"settings: {file} cannot be read: {problem}; mend or remove it") from None

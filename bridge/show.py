@@ -72,7 +72,7 @@ def _figures(metrics: TrainingMetrics) -> tuple[str, ...]:
     return (
         f"{metrics.accuracy:.4f}",
         f"{metrics.latency_p50_s * 1e6:.0f} µs",
-        f"{metrics.energy_j:.2f} J",
+        f"{metrics.energy_j:.2f} J ({metrics.energy_method})",
         f"{metrics.cost_usd:.2e} USD",
         f"{metrics.duration_s:.2f} s",
         f"{metrics.parameters}",

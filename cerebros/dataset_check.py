@@ -20,7 +20,7 @@ class DatasetReport(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     Attributes:
         inputs: width of a row once it is encoded for a network.
         nan_share, infinity_share: of all feature cells.
-        leaked_rows: test rows whose features also stand in a training row.
+        leaked_rows: test rows whose features also stand in a training or validation row.
     """
 
     name: str
@@ -56,7 +56,8 @@ def check(manifest: Manifest, table: Table) -> DatasetReport:
     rows = rows_of(manifest, table)
     fingerprints = _fingerprints(table, features)
     whole = _fingerprints(table, (*features, manifest.label))
-    seen_in_training = set(fingerprints[rows.train])
+    # The final refit trains on the validation rows too.
+    seen_in_training = set(fingerprints[np.concatenate([rows.train, rows.validation])])
     numeric = [table.columns[name] for name in features if table.columns[name].dtype == np.float64]
     cells = max(1, table.rows * len(features))
     report = DatasetReport(
@@ -86,6 +87,8 @@ def _require_columns(manifest: Manifest, table: Table, features: Sequence[str]) 
     have = ", ".join(table.columns)
     if manifest.label not in table.columns:
         raise ManifestRejected(f"{manifest.name}: label column {manifest.label!r} is missing; columns are {have}")
+    if not features:
+        raise ManifestRejected(f"{manifest.name}: there is no column beside the label {manifest.label!r} to learn from")
     for name in (*features, *manifest.categorical):
         if name not in table.columns:
             raise ManifestRejected(f"{manifest.name}: feature column {name!r} is missing; columns are {have}")

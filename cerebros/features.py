@@ -29,8 +29,10 @@ class Numeric(msgspec.Struct, frozen=True, tag="numeric", forbid_unknown_fields=
         return 2 if self.indicator else 1
 
     def encode(self, column: Column) -> NDArray[np.float32]:
-        known = np.isfinite(column.astype(np.float64))
-        values = np.where(known, (np.where(known, column, self.mean) - self.mean) / self.deviation, 0.0)
+        with np.errstate(over="ignore"):
+            scaled = ((column.astype(np.float64) - self.mean) / self.deviation).astype(np.float32)
+        known = np.isfinite(scaled)  # what float32 cannot hold is as good as missing
+        values = np.where(known, scaled, np.float32(0.0))
         stacked = np.column_stack([values, ~known]) if self.indicator else values[:, None]
         return stacked.astype(np.float32)  # (n, width)
 

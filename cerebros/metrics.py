@@ -2,11 +2,32 @@
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 import msgspec
 
 EnergyMethod = Literal["rapl", "nvml", "model"]
+
+
+class Spent(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What some work took: wall seconds and CPU seconds measured, joules and dollars by the price table."""
+
+    duration_s: float
+    cpu_s: float
+    energy_j: float
+    cost_usd: float
+
+    def __add__(self, other: Spent) -> Spent:
+        return Spent(
+            self.duration_s + other.duration_s,
+            self.cpu_s + other.cpu_s,
+            self.energy_j + other.energy_j,
+            self.cost_usd + other.cost_usd,
+        )
+
+
+NOTHING = Spent(0.0, 0.0, 0.0, 0.0)
 
 
 class TrainingMetrics(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -40,6 +61,12 @@ class TrainingMetrics(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     trials_ok: int = 0
     trials_failed: int = 0
     trials_pruned: int = 0
+
+    def __post_init__(self) -> None:
+        for name in self.__struct_fields__:
+            value = getattr(self, name)
+            if isinstance(value, float) and not math.isfinite(value):
+                raise ValueError(f"{name} is {value}; a figure that is not finite is no measurement")
 
 
 class PriceTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

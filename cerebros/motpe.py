@@ -134,9 +134,6 @@ class Motpe:
         return best[0].tree if best else draw_admissible(self._space.draw, self._admissible, generator)
 
 
-SAMPLERS = ("rose", "random")
-
-
 def make_sampler(
     name: str, space: Space, seed: int, admissible: Admissible, first: Sequence[Tree] = ()
 ) -> Motpe | RandomSampler:

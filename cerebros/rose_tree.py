@@ -145,6 +145,13 @@ class Space(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise SpaceRejected(f"a tree of this space has root {self.root!r}, not {tree.t!r}")
         yield from self._node_decisions(tree, self.root, ())
 
+    def holds(self, tree: Tree) -> bool:
+        """Whether the tree belongs to this space."""
+        try:
+            return all(True for _ in self.decisions(tree))
+        except SpaceRejected:
+            return False
+
     def _node_decisions(self, tree: Tree, key: str, position: tuple[int, ...]) -> Iterator[Decision]:
         kind = self.types[tree.t]
         if set(tree.p) != set(kind.params):

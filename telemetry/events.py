@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 import msgspec
 
 from cerebros.errors import CerebrosError
-from cerebros.metrics import TrainingMetrics
+from cerebros.metrics import Spent, TrainingMetrics
 
 Scalar = str | int | float | bool | None
 
@@ -72,7 +72,12 @@ class RunStart(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class RunStop(Event):
-    """The run has ended in `state`; without a result its figures are None."""
+    """The run has ended in `state`.
+
+    `accuracy` and `latency_s` are those of its scored model, None without
+    one. `cost_usd` and `energy_j` are of the whole run: probes, trials and
+    refit, as far as their processes lived to tell; None when it never ran.
+    """
 
     name: ClassVar[str] = "cerebros.run.stop"
     measured: ClassVar[tuple[str, ...]] = (
@@ -116,6 +121,19 @@ class StageStop(Event):
     duration_s: float
     run_id: str
     stage: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class StageException(Event):
+    """A stage refused or failed; the run ends with the same error, or is tried again where that may help."""
+
+    name: ClassVar[str] = "cerebros.stage.exception"
+    measured: ClassVar[tuple[str, ...]] = ("duration_s",)
+    duration_s: float
+    run_id: str
+    stage: str
+    error_code: str
+    error_message: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -190,17 +208,18 @@ def run_stop(
     *,
     duration_s: float | None = None,
     metrics: TrainingMetrics | None = None,
+    spent: Spent | None = None,
     trials_total: int = 0,
     trials_ok: int = 0,
     error: CerebrosError | None = None,
 ) -> RunStop:
-    """The last event of a run; a run that never started has no figures and no trials."""
+    """The last event of a run; a run that never started has no figures."""
     return RunStop(
         duration_s=duration_s,
         accuracy=metrics.accuracy if metrics else None,
         latency_s=metrics.latency_p50_s if metrics else None,
-        cost_usd=metrics.cost_usd if metrics else None,
-        energy_j=metrics.energy_j if metrics else None,
+        cost_usd=spent.cost_usd if spent else None,
+        energy_j=spent.energy_j if spent else None,
         trials_total=trials_total,
         trials_ok=trials_ok,
         trials_failed=trials_total - trials_ok,
@@ -210,6 +229,16 @@ def run_stop(
         state=state,
         error_code=error.code.value if error else None,
         error_message=error.message if error else None,
+    )
+
+
+def stage_exception(run_id: str, stage: str, duration_s: float, error: CerebrosError) -> StageException:
+    return StageException(
+        duration_s=duration_s,
+        run_id=run_id,
+        stage=stage,
+        error_code=error.code.value,
+        error_message=error.message,
     )
 
 
@@ -244,6 +273,7 @@ VOCABULARY: tuple[type[Event], ...] = (
     RunStop,
     StageStart,
     StageStop,
+    StageException,
     TrialStop,
     ShortlistStop,
     VerdictStop,

@@ -9,15 +9,12 @@ from pathlib import Path
 
 import msgspec
 
-from cerebros.metrics import EnergyMethod, PriceTable
+from cerebros.metrics import EnergyMethod, PriceTable, Spent
 
 
 class Reading(msgspec.Struct, frozen=True):
-    duration_s: float
-    cpu_s: float
-    energy_j: float
+    spent: Spent
     energy_method: EnergyMethod
-    cost_usd: float
     peak_mem_bytes: int
 
 
@@ -31,14 +28,13 @@ class Meter:
 
     def read(self) -> Reading:
         cpu_s = time.process_time() - self._cpu
-        return Reading(
+        spent = Spent(
             duration_s=time.perf_counter() - self._started,
             cpu_s=cpu_s,
             energy_j=self._prices.modelled_energy_j(cpu_s),
-            energy_method="model",
             cost_usd=self._prices.cost_usd(cpu_s),
-            peak_mem_bytes=_peak_memory_bytes(),
         )
+        return Reading(spent, "model", _peak_memory_bytes())
 
 
 def _forget_peak_memory() -> None:

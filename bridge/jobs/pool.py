@@ -19,7 +19,7 @@ import msgspec
 from bridge.jobs.work import LENGTH, Answer, Job, Refused
 from bridge.parentage import parent_environment
 from cerebros import errors
-from cerebros.errors import CerebrosError, Internal
+from cerebros.errors import CerebrosError, DeadlineExceeded, Internal
 
 # The last lines of a crashed process's stderr are its own account of why.
 STDERR_TAIL_BYTES = 2000
@@ -27,15 +27,15 @@ STDERR_TAIL_BYTES = 2000
 Expected = TypeVar("Expected", bound=msgspec.Struct)
 
 
-class JobLost(Exception):
-    """The process was killed from outside, or by the kernel."""
+class JobLost(Internal):
+    """The process was killed from outside, or by the kernel, more than once."""
 
 
-class JobCrashed(Exception):
+class JobCrashed(Internal):
     """The process ended itself with a defect; its account is the message."""
 
 
-class JobTimedOut(Exception):
+class JobTimedOut(DeadlineExceeded):
     """The job took longer than its limit and was killed."""
 
 
@@ -107,16 +107,22 @@ class JobPool:
             CerebrosError: the job refused, with its own typed error.
             JobLost, JobCrashed, JobTimedOut: there is no answer.
         """
-        async with self._process() as process:
-            try:
-                answer = await asyncio.wait_for(process.run(job), self._timeout_s)
-            except TimeoutError:
-                raise JobTimedOut(f"the job took longer than {self._timeout_s:.0f} s and was killed") from None
+        try:
+            answer = await self._attempt(job)
+        except JobLost:  # once may be chance; a job that is lost again is the reason itself
+            answer = await self._attempt(job)
         if isinstance(answer, Refused):
             raise _error_named(answer.error)(answer.message)
         if not isinstance(answer, expected):
             raise Internal(f"a job process answered {type(answer).__name__} where {expected.__name__} was due")
         return answer
+
+    async def _attempt(self, job: Job) -> Answer:
+        async with self._process() as process:
+            try:
+                return await asyncio.wait_for(process.run(job), self._timeout_s)
+            except TimeoutError:
+                raise JobTimedOut(f"the job took longer than {self._timeout_s:.0f} s and was killed") from None
 
     async def close(self) -> None:
         """End all processes; jobs must have been awaited or cancelled before."""
@@ -126,7 +132,7 @@ class JobPool:
     @asynccontextmanager
     async def _process(self) -> AsyncIterator[_Process]:
         async with self._slots:
-            process = self._free.pop() if self._free else await self._start()
+            process = await self._take() or await self._start()
             healthy = False
             try:
                 yield process
@@ -136,6 +142,14 @@ class JobPool:
                     self._free.append(process)
                 else:
                     await asyncio.shield(process.end())
+
+    async def _take(self) -> _Process | None:
+        """A free process that is still alive."""
+        while self._free:
+            if (process := self._free.pop()).alive:
+                return process
+            await process.end()
+        return None
 
     async def _start(self) -> _Process:
         environment = (

@@ -14,8 +14,8 @@ from cerebros.dataset import Column, Part, Table, table_digest
 from cerebros.errors import ManifestRejected
 from cerebros.manifest import Manifest, Source
 
-# What a missing value may be written as in CSV.
-MISSING = frozenset({"", "NA", "N/A", "null"})
+# What a missing value may be written as in CSV, in small or capital letters.
+MISSING = frozenset({"", "na", "n/a", "nan", "null", "none"})
 
 Raw = dict[str, list[Any]]
 
@@ -96,8 +96,11 @@ def _read_csv(uri: str, content: bytes) -> Raw:
     import csv
     import io
 
-    rows = csv.reader(io.StringIO(content.decode("utf-8-sig")))
-    header = next(rows, [])
+    try:
+        text = content.decode("utf-8-sig")
+        header, *rows = csv.reader(io.StringIO(text), strict=True) if text else [[]]
+    except (UnicodeDecodeError, csv.Error) as problem:
+        raise ManifestRejected(f"{uri}: not CSV in UTF-8: {problem}; convert the file") from None
     if len(set(header)) != len(header):
         raise ManifestRejected(f"{uri}: the header names a column twice: {', '.join(header)}")
     table: Raw = {name: [] for name in header}
@@ -105,7 +108,7 @@ def _read_csv(uri: str, content: bytes) -> Raw:
         if len(row) != len(header):
             raise ManifestRejected(f"{uri}, row {number}: has {len(row)} cells, the header names {len(header)} columns")
         for name, cell in zip(header, row, strict=True):
-            table[name].append(None if cell.strip() in MISSING else cell.strip())
+            table[name].append(None if cell.strip().lower() in MISSING else cell.strip())
     return table
 
 
@@ -113,7 +116,7 @@ def _read_jsonl(uri: str, content: bytes) -> Raw:
     table: Raw = {}
     for number, line in enumerate(content.splitlines(), start=1):
         try:
-            row = msgspec.json.decode(line, type=dict[str, str | float | bool | None])
+            row = msgspec.json.decode(line, type=dict[str, str | int | float | bool | None])
         except msgspec.DecodeError as problem:
             raise ManifestRejected(f"{uri}, row {number}: {problem}; each line is one flat JSON object") from None
         if number == 1:
@@ -131,7 +134,7 @@ def _read_parquet(uri: str, content: bytes) -> Raw:
 
     try:
         loaded = pyarrow.parquet.read_table(pyarrow.BufferReader(content))
-    except pyarrow.ArrowInvalid as problem:
+    except pyarrow.ArrowException as problem:
         raise ManifestRejected(f"{uri}: not a Parquet file: {problem}") from None
     raw: Raw = loaded.to_pydict()
     return raw
@@ -149,8 +152,15 @@ def _column(uri: str, name: str, cells: Iterable[Any], manifest: Manifest) -> Co
     wanted = name in manifest.features or not manifest.features
     label = name == manifest.label
     if name in manifest.categorical or (label and manifest.task == "classification") or not (wanted or label):
-        return np.array(["" if cell is None else str(cell) for cell in cells], dtype=object)
+        return np.array([_name(cell) for cell in cells], dtype=object)
     return np.array([_number(uri, name, row, cell) for row, cell in enumerate(cells, start=1)], dtype=np.float64)
+
+
+def _name(cell: Any) -> str:
+    """A cell as a name, "" where it is missing; 3.0 and 3 are one name, however a format spells them."""
+    if cell is None or cell != cell:  # NaN is not itself
+        return ""
+    return str(int(cell)) if isinstance(cell, float) and cell.is_integer() else str(cell)
 
 
 def _number(uri: str, name: str, row: int, cell: Any) -> float:

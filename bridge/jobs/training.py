@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import time
 from functools import lru_cache
 from pathlib import Path
@@ -30,7 +31,7 @@ from bridge.jobs.work import (
 from cerebros import dataset_check
 from cerebros.errors import FailedPrecondition
 from cerebros.features import Fold, Folds, make_folds
-from cerebros.metrics import TrainingMetrics
+from cerebros.metrics import Spent, TrainingMetrics
 from cerebros.nets import training
 from cerebros.nets.latency import measure_latency
 from cerebros.nets.model_file import Description, load_model, onnx_bytes, weights_bytes
@@ -62,19 +63,23 @@ def train(job: TrainJob) -> Trained:
     except (MemoryError, RuntimeError) as problem:
         if not _out_of_memory(problem):
             raise
-        return Trained("oom", reason=str(problem) or "out of memory")
+        return Trained("oom", reason=str(problem) or "out of memory", spent=meter.read().spent)
     curve = tuple(step.validation.loss for step in progress if isinstance(step, training.EpochDone) and step.validation)
     end = progress[-1]
     if not isinstance(end, training.Trained):
-        return Trained("diverged", curve=curve, reason=f"the loss was not finite in epoch {len(curve) + 1}")
-    return Trained("ok", _metrics(job, end, folds.validation, meter), curve)
+        reason = f"the loss was not finite in epoch {len(curve) + 1}"
+        return Trained("diverged", curve=curve, reason=reason, spent=meter.read().spent)
+    metrics = _metrics(job, end, folds.validation, meter)
+    return Trained(
+        "ok", metrics, curve, spent=Spent(metrics.duration_s, metrics.cpu_s, metrics.energy_j, metrics.cost_usd)
+    )
 
 
 def score(job: ScoreJob) -> Scored:
     """Refit on all but the test rows, score on these; the only place they are looked at.
 
     Raises:
-        FailedPrecondition: the refit diverged.
+        FailedPrecondition: the refit diverged, or has no finite score.
     """
     folds = _folds(msgspec.msgpack.encode(job.data))
     known = Fold(
@@ -146,7 +151,10 @@ def _recipe(job: TrainJob | ScoreJob) -> training.Recipe:
 def _metrics(job: TrainJob | ScoreJob, end: training.Trained, fold: Fold, meter: Meter) -> TrainingMetrics:
     task = job.data.manifest.task
     scores = training.evaluate(end.net, fold, task, _device())
-    spent = meter.read()
+    if not math.isfinite(scores.loss):
+        raise FailedPrecondition(f"the loss on the held-out rows is {scores.loss}; look for extreme values in the data")
+    reading = meter.read()
+    spent = reading.spent
     latency = measure_latency(end.net, _device(), time.perf_counter)
     return TrainingMetrics(
         accuracy=scores.accuracy,
@@ -158,9 +166,9 @@ def _metrics(job: TrainJob | ScoreJob, end: training.Trained, fold: Fold, meter:
         duration_s=spent.duration_s,
         cpu_s=spent.cpu_s,
         energy_j=spent.energy_j,
-        energy_method=spent.energy_method,
+        energy_method=reading.energy_method,
         cost_usd=spent.cost_usd,
-        peak_mem_bytes=spent.peak_mem_bytes,
+        peak_mem_bytes=reading.peak_mem_bytes,
         parameters=count_parameters(end.net.architecture),
         flops=count_flops(end.net.architecture),
         epochs=end.epochs,

@@ -9,7 +9,7 @@ import msgspec
 from bridge.messages import Outcome
 from cerebros.dataset_check import DatasetReport
 from cerebros.manifest import Manifest
-from cerebros.metrics import PriceTable, TrainingMetrics
+from cerebros.metrics import PriceTable, Spent, TrainingMetrics
 from cerebros.rose_tree import Tree
 
 # Each message is preceded by its length, 4 bytes, big endian.
@@ -64,12 +64,19 @@ class Checked(msgspec.Struct, frozen=True, tag="checked"):
 
 
 class Trained(msgspec.Struct, frozen=True, tag="trained"):
-    """How a training ended; `metrics` exactly when the outcome is ok, `curve` the validation loss per epoch."""
+    """How a training ended.
+
+    Attributes:
+        metrics: exactly when the outcome is ok.
+        curve: the validation loss per epoch.
+        spent: what it took; None when its process did not live to tell.
+    """
 
     outcome: Outcome
     metrics: TrainingMetrics | None = None
     curve: tuple[float, ...] = ()
     reason: str | None = None
+    spent: Spent | None = None
 
 
 class Scored(msgspec.Struct, frozen=True, tag="scored"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from pathlib import Path
 
@@ -79,7 +80,7 @@ def _upgrade(url: str) -> None:
 
     config = Config()
     config.set_main_option("script_location", str(sql_directory()))
-    engine = sqlalchemy.create_engine(url.replace("postgresql://", "postgresql+psycopg://", 1))
+    engine = sqlalchemy.create_engine(re.sub(r"^postgres(ql)?://", "postgresql+psycopg://", url))
     with engine.begin() as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, "head")

@@ -28,18 +28,20 @@ SELECT r.run_id, r.kind, r.pac_id, r.state, r.dataset, r.last_seq, r.epoch, r.me
  LIMIT %(limit)s;
 
 -- name: claim_run
--- The oldest run that waits, or whose worker let its lease run out; raises its epoch.
+-- The oldest run that waits, or whose worker let its lease run out; raises its
+-- epoch, and in the second case counts a lost worker.
 UPDATE runs
-   SET state = 'running', epoch = epoch + 1, worker_id = %(worker_id)s,
+   SET lost_workers = lost_workers + (state = 'running')::int, state = 'running', epoch = epoch + 1, worker_id = %(worker_id)s,
        lease_until = clock_timestamp() + %(lease_s)s::double precision * interval '1 second',
        started_at = coalesce(started_at, clock_timestamp())
  WHERE run_id = (SELECT run_id FROM runs
                   WHERE (state = 'queued' OR (state = 'running' AND lease_until < clock_timestamp()))
+                    AND cancel_reason IS NULL
                     AND (%(only)s::text IS NULL OR run_id = %(only)s)
                   ORDER BY created_at
                   LIMIT 1
                   FOR UPDATE SKIP LOCKED)
-RETURNING run_id, kind, pac_id, payload, epoch,
+RETURNING run_id, kind, pac_id, payload, epoch, lost_workers,
           extract(epoch FROM clock_timestamp() - created_at)::double precision AS queue_s,
           extract(epoch FROM clock_timestamp() - started_at)::double precision AS elapsed_s;
 
@@ -77,13 +79,17 @@ SELECT run_id, seq, name, measurements, metadata, at
 SELECT state, last_seq FROM runs WHERE run_id = %(run_id)s;
 
 -- name: request_cancel
--- Notes that the run shall end; a run nobody has claimed is left to end_unclaimed.
+-- Notes that the run shall end; its worker hears with its next heartbeat, a sweep ends it where there is none.
 UPDATE runs SET cancel_reason = %(reason)s
- WHERE run_id = %(run_id)s AND state = 'running';
+ WHERE run_id = %(run_id)s AND state IN ('queued', 'running') AND cancel_reason IS NULL;
 
--- name: lock_queued
--- Holds a queued run until the transaction ends, so that no worker claims it meanwhile.
-SELECT epoch, kind, pac_id FROM runs WHERE run_id = %(run_id)s AND state = 'queued' FOR UPDATE;
+-- name: lock_forsaken
+-- A run that shall end and that no worker holds, locked until the transaction ends.
+SELECT run_id, epoch, kind, pac_id, cancel_reason FROM runs
+ WHERE (state = 'queued' OR (state = 'running' AND lease_until < clock_timestamp()))
+   AND (cancel_reason IS NOT NULL OR deadline < clock_timestamp())
+   AND (%(run_id)s::text IS NULL OR run_id = %(run_id)s)
+ ORDER BY created_at LIMIT 1 FOR UPDATE SKIP LOCKED;
 
 -- name: end_run
 -- The run's last write under its epoch.
@@ -96,6 +102,18 @@ UPDATE runs
 SELECT count(*)::int AS total, (count(*) FILTER (WHERE outcome = 'ok'))::int AS ok
   FROM trials WHERE run_id = %(run_id)s;
 
+-- name: spending
+-- What a run's probes, trials and refit took together.
+SELECT coalesce(sum((spent ->> 'duration_s')::double precision), 0) AS duration_s,
+       coalesce(sum((spent ->> 'cpu_s')::double precision), 0) AS cpu_s,
+       coalesce(sum((spent ->> 'energy_j')::double precision), 0) AS energy_j,
+       coalesce(sum((spent ->> 'cost_usd')::double precision), 0) AS cost_usd
+  FROM (SELECT spent FROM trials WHERE run_id = %(run_id)s
+        UNION ALL
+        SELECT result -> 'spent' FROM stages WHERE run_id = %(run_id)s AND name = 'shortlist'
+        UNION ALL
+        SELECT result -> 'metrics' FROM stages WHERE run_id = %(run_id)s AND name = 'score') AS work (spent);
+
 -- name: stage_results
 -- Results of the stages a run has finished.
 SELECT name, result FROM stages WHERE run_id = %(run_id)s;
@@ -107,8 +125,8 @@ VALUES (%(run_id)s, %(name)s, %(result)s, %(duration_s)s);
 
 -- name: insert_trial
 -- A finished trial; no row when its number already has its effect.
-INSERT INTO trials (run_id, number, outcome, tree, tree_hash, metrics, reason, curve)
-VALUES (%(run_id)s, %(number)s, %(outcome)s, %(tree)s, %(tree_hash)s, %(metrics)s, %(reason)s, %(curve)s)
+INSERT INTO trials (run_id, number, outcome, tree, tree_hash, metrics, spent, reason, curve)
+VALUES (%(run_id)s, %(number)s, %(outcome)s, %(tree)s, %(tree_hash)s, %(metrics)s, %(spent)s, %(reason)s, %(curve)s)
 ON CONFLICT (run_id, number) DO NOTHING
 RETURNING number;
 
@@ -190,14 +208,14 @@ SELECT %(pac_id)s,
 RETURNING version;
 
 -- name: vcv_rows
--- Capability vectors: one version of one PAC, all of a PAC newest first, or each PAC's current one.
+-- Capability vectors: one version of one PAC, all of a PAC from the highest version down, or all PACs' newest first.
 SELECT pac_id, version, task, capability::real[] AS capability, skills, accuracy, latency_s, cost_usd, energy_j,
        trust, reliability, resources, policy_flags, dataset_digest, artifact_digest, run_id, verdict_id,
        created_at, rolled_back_from
   FROM vcv_entries
  WHERE (%(pac_id)s::text IS NULL OR pac_id = %(pac_id)s)
    AND (%(version)s::int IS NULL OR version = %(version)s)
- ORDER BY created_at DESC, version DESC LIMIT %(limit)s;
+ ORDER BY CASE WHEN %(pac_id)s::text IS NULL THEN NULL ELSE version END DESC, created_at DESC LIMIT %(limit)s;
 
 -- name: nearest_vcv
 -- Current vectors of other PACs by cosine distance. The index yields rows in
@@ -237,10 +255,10 @@ SELECT kind, state, count(*)::int AS runs,
 -- name: trial_figures
 -- Per outcome: how many trials, and what they took.
 SELECT outcome, count(*)::int AS trials,
-       coalesce(sum((metrics ->> 'duration_s')::double precision), 0) AS duration_s,
-       coalesce(sum((metrics ->> 'cpu_s')::double precision), 0) AS cpu_s,
-       coalesce(sum((metrics ->> 'energy_j')::double precision), 0) AS energy_j,
-       coalesce(sum((metrics ->> 'cost_usd')::double precision), 0) AS cost_usd
+       coalesce(sum((spent ->> 'duration_s')::double precision), 0) AS duration_s,
+       coalesce(sum((spent ->> 'cpu_s')::double precision), 0) AS cpu_s,
+       coalesce(sum((spent ->> 'energy_j')::double precision), 0) AS energy_j,
+       coalesce(sum((spent ->> 'cost_usd')::double precision), 0) AS cost_usd
   FROM trials GROUP BY outcome ORDER BY outcome;
 
 -- name: event_figures

@@ -16,12 +16,15 @@ from psycopg.rows import DictRow
 
 from bridge.messages import ENDED, Run, RunError, RunEvent, Shortlist, StartRun, Trial
 from bridge.store.database import Connection, Database, jsonb
-from cerebros.errors import AlreadyExists, Internal, NotFound, StaleWorker
+from cerebros.errors import AlreadyExists, Cancelled, CerebrosError, DeadlineExceeded, Internal, NotFound, StaleWorker
 from cerebros.manifest import Manifest
-from cerebros.metrics import TrainingMetrics
-from telemetry.events import Event, RunQueued
+from cerebros.metrics import Spent, TrainingMetrics
+from telemetry.events import Event, RunQueued, run_stop
 
 EVENTS_PER_READ = 500
+
+# A run that loses this many workers is not unlucky, it kills them.
+WORKERS_LOST_AT_MOST = 5
 
 
 class Payload(msgspec.Struct, frozen=True):
@@ -40,6 +43,7 @@ class Claim(msgspec.Struct, frozen=True):
     pac_id: str
     payload: Payload
     epoch: int
+    lost_workers: int
     queue_s: float
     elapsed_s: float
 
@@ -165,7 +169,7 @@ class RunStore:
         return [RunEvent(**row) for row in rows]
 
     async def trials_of(self, run_id: str, numbers: Sequence[int] | None = None) -> list[Trial]:
-        rows = await self._database.rows("trials_of", run_id=run_id, numbers=list(numbers) if numbers else None)
+        rows = await self._database.rows("trials_of", run_id=run_id, numbers=None if numbers is None else list(numbers))
         return [msgspec.convert(row, Trial) for row in rows]
 
     async def earlier_trials(self, run_id: str, dataset_digest: str, limit: int) -> list[Trial]:
@@ -181,9 +185,25 @@ class RunStore:
     # A worker's side
 
     async def claim_run(self, worker_id: str, lease_s: float, only: str | None = None) -> Claim | None:
-        """The next run to work on, now under a new epoch; None when nothing waits."""
+        """The next run to work on, now under a new epoch; None when nothing waits.
+
+        A run whose payload this version cannot read, or that has cost too
+        many workers, is ended here, so that it cannot take one after the other.
+        """
         row = await self._database.row("claim_run", worker_id=worker_id, lease_s=lease_s, only=only)
-        return None if row is None else msgspec.convert(row, Claim)
+        if row is None:
+            return None
+        if row["lost_workers"] >= WORKERS_LOST_AT_MOST:
+            fault = f"{row['lost_workers']} workers were lost over it; look at their logs"
+        else:
+            try:
+                return msgspec.convert(row, Claim)
+            except msgspec.ValidationError as problem:
+                fault = f"its stored payload cannot be read: {problem}; start it again"
+        error = Internal(f"run {row['run_id']!r}: {fault}")
+        event = run_stop(row["run_id"], row["kind"], row["pac_id"], "failed", error=error)
+        await self.end_run(row["run_id"], row["epoch"], "failed", None, RunError.of(error), event)
+        return None
 
     async def renew_lease(self, claim: Claim, lease_s: float) -> Lease:
         """Keep the claim.
@@ -232,7 +252,7 @@ class RunStore:
         async with self.effect(claim.run_id, claim.epoch) as write:
             await write.append(event)
 
-    async def insert_trial(self, claim: Claim, trial: Trial, event: Event) -> None:
+    async def insert_trial(self, claim: Claim, trial: Trial, spent: Spent | None, event: Event) -> None:
         """A trial's result and its event, together or not at all, once."""
         async with self.effect(claim.run_id, claim.epoch) as write:
             await write.append(event)
@@ -245,6 +265,7 @@ class RunStore:
                 tree=jsonb(trial.tree),
                 tree_hash=trial.tree_hash,
                 metrics=None if trial.metrics is None else jsonb(trial.metrics),
+                spent=None if spent is None else jsonb(spent),
                 reason=trial.reason,
                 curve=list(trial.curve),
             )
@@ -260,6 +281,11 @@ class RunStore:
             probes=shortlist.probes,
             candidates=jsonb(shortlist.candidates),
         )
+
+    async def spending(self, run_id: str) -> Spent:
+        """What the run's probes, trials and refit took, as far as their processes lived to tell."""
+        row = await self._database.row("spending", run_id=run_id)
+        return msgspec.convert(row, Spent)
 
     async def trial_counts(self, run_id: str) -> tuple[int, int]:
         """How many trials the run has, and how many of them have figures."""
@@ -290,30 +316,52 @@ class RunStore:
             error=None if error is None else jsonb(error),
         )
 
-    # Cancelling
+    # Ending runs that no worker holds
 
-    async def cancel_queued(self, run_id: str, stop: Callable[[str, str], Event], error: RunError) -> bool:
-        """End a run that nobody has claimed; False when it is not queued. `stop` makes its event."""
+    async def request_cancel(self, run_id: str, reason: str) -> None:
+        """Note that the run shall end."""
+        await self._database.rows("request_cancel", run_id=run_id, reason=reason)
+
+    async def end_forsaken(self, run_id: str | None = None) -> bool:
+        """End one run that is cancelled or overdue and that no worker holds; False when there is none."""
         async with self._database.transaction() as connection:
-            rows = await self._database.rows_on(connection, "lock_queued", run_id=run_id)
+            rows = await self._database.rows_on(connection, "lock_forsaken", run_id=run_id)
             if not rows:
                 return False
             row = rows[0]
-            write = Write(self._database, connection, run_id, row["epoch"])
-            await write.append(stop(row["kind"], row["pac_id"]))
-            await self._end(write, "cancelled", None, error)
+            state, error = _end_of_forsaken(row)
+            (counts,) = await self._database.rows_on(connection, "trial_counts", run_id=row["run_id"])
+            write = Write(self._database, connection, row["run_id"], row["epoch"])
+            await write.append(
+                run_stop(
+                    row["run_id"],
+                    row["kind"],
+                    row["pac_id"],
+                    state,
+                    trials_total=counts["total"],
+                    trials_ok=counts["ok"],
+                    error=error,
+                )
+            )
+            await self._end(write, state, None, RunError.of(error))
         self._emit(write.events[0])
         return True
-
-    async def request_cancel(self, run_id: str, reason: str) -> None:
-        """Ask the worker that holds the run to end it; it hears with its next heartbeat."""
-        await self._database.rows("request_cancel", run_id=run_id, reason=reason)
 
     async def worker_seen(self, worker_id: str) -> None:
         await self._database.rows("worker_seen", worker_id=worker_id)
 
     async def worker_gone(self, worker_id: str) -> None:
         await self._database.rows("worker_gone", worker_id=worker_id)
+
+
+def _end_of_forsaken(row: DictRow) -> tuple[str, CerebrosError]:
+    if row["cancel_reason"] is not None:
+        return "cancelled", cancelled(row["run_id"], row["cancel_reason"])
+    return "timed_out", DeadlineExceeded(f"run {row['run_id']!r} reached its deadline while no worker had it")
+
+
+def cancelled(run_id: str, reason: str) -> Cancelled:
+    return Cancelled(f"run {run_id!r} was cancelled: {reason or 'no reason given'}")
 
 
 def _stale(run_id: str, epoch: int) -> StaleWorker:

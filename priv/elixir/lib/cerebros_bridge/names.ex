@@ -8,7 +8,7 @@ defmodule CerebrosBridge.Names do
 
   @events ~w(
     cerebros.run.queued cerebros.run.start cerebros.run.stop
-    cerebros.stage.start cerebros.stage.stop cerebros.trial.stop
+    cerebros.stage.start cerebros.stage.stop cerebros.stage.exception cerebros.trial.stop
     cerebros.shortlist.stop cerebros.verdict.stop cerebros.promotion.stop
   )
 
