@@ -120,7 +120,7 @@ def read_manifest(file: str) -> tuple[Manifest, str]:
     Raises:
         ManifestRejected: there is no such file, or it breaks a rule.
     """
-    path = Path(file).absolute()
+    path = Path(file).resolve()
     try:
         text = path.read_text()
     except (OSError, UnicodeDecodeError) as problem:

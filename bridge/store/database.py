@@ -91,5 +91,5 @@ class Database:
             raise ResourceExhausted(f"the database is out of resources: {problem}; free some and retry") from None
         except psycopg.DataError as problem:
             raise InvalidArgument(f"the database cannot hold a value of the request: {problem}; change it") from None
-        except psycopg.OperationalError as problem:
+        except (psycopg.OperationalError, psycopg.InterfaceError) as problem:
             raise Unavailable(f"the database does not answer: {problem}; retry later") from None

@@ -219,18 +219,39 @@ defmodule CerebrosBridge.BridgeTest do
     end
 
     test "sends a sleeping owner no more events than its window, and loses none" do
+      window = CerebrosBridge.Port.window()
       run_id = fresh_id("sleeper")
-      {:ok, _} = start(run_id, %{budget: %{trials: 200, epochs: 50}})
-      streams = for _ <- 1..3, do: CerebrosBridge.Port.open(__MODULE__, run_id, 0, :pull)
-      {:ok, _} = CerebrosBridge.cancel(__MODULE__, run_id)
-      {:ok, %Run{last_seq: last}} = CerebrosBridge.await(__MODULE__, run_id, timeout: @minutes)
+      {:ok, _} = start(run_id, %{kind: :nas, budget: %{@small | trials: window + 10, epochs: 1}})
+      {:ok, pulled} = CerebrosBridge.Port.open(__MODULE__, run_id, 0, :pull)
 
-      for {:ok, stream} <- streams do
-        seqs =
-          for _ <- 1..min(last, 64), do: assert_receive({^stream, {:event, _}}, 5_000) |> seq()
+      watching =
+        Task.async(fn ->
+          {:ok, _} = CerebrosBridge.watch(__MODULE__, run_id)
 
-        assert seqs == Enum.to_list(1..min(last, 64))
-      end
+          receive do
+            :wake -> {length(messages()), collect_events(run_id)}
+          end
+        end)
+
+      awaiting = Task.async(fn -> CerebrosBridge.await(__MODULE__, run_id, timeout: @minutes) end)
+      assert {:ok, %Run{state: :succeeded, last_seq: last}} = Task.await(awaiting, @minutes)
+      assert last > window + 10
+
+      assert Enum.map(messages(), fn {^pulled, {:event, event}} -> event.seq end) ==
+               Enum.to_list(1..window)
+
+      send(watching.pid, :wake)
+      assert {^window, events} = Task.await(watching, 60_000)
+      assert Enum.map(events, & &1.seq) == Enum.to_list(1..last)
+      CerebrosBridge.Port.close(pulled)
+    end
+
+    test "does not outlive its owner, however the owner ends" do
+      owner = Process.whereis(__MODULE__)
+      pid = os_pid(owner)
+      Process.exit(owner, :kill)
+      assert eventually(fn -> not alive?(pid) end)
+      assert eventually(fn -> match?({:ok, _}, CerebrosBridge.ping(__MODULE__)) end)
     end
 
     test "that is killed fails its calls, is started anew, and knows its runs still" do
@@ -246,7 +267,7 @@ defmodule CerebrosBridge.BridgeTest do
       awaiting = Task.async(fn -> CerebrosBridge.await(__MODULE__, waiting_id) end)
       assert_receive {:cerebros_event, ^waiting_id, _}, 60_000
 
-      {:os_pid, pid} = before |> :sys.get_state() |> Map.fetch!(:port) |> Port.info(:os_pid)
+      pid = os_pid(before)
       # Stopped first, so that the call is in flight when the program dies.
       {_, 0} = System.cmd("kill", ["-STOP", "#{pid}"])
       calling = Task.async(fn -> CerebrosBridge.health(__MODULE__) end)
@@ -267,7 +288,15 @@ defmodule CerebrosBridge.BridgeTest do
     end
   end
 
-  defp seq({_stream, {:event, event}}), do: event.seq
+  defp messages, do: self() |> Process.info(:messages) |> elem(1)
+
+  defp os_pid(owner) do
+    {:os_pid, pid} = owner |> :sys.get_state() |> Map.fetch!(:port) |> Port.info(:os_pid)
+    pid
+  end
+
+  defp alive?(pid),
+    do: match?({_, 0}, System.cmd("kill", ["-0", "#{pid}"], stderr_to_stdout: true))
 
   defp eventually(claim, tries \\ 300) do
     claim.() || (tries > 0 && Process.sleep(100) == :ok && eventually(claim, tries - 1))
