@@ -8,7 +8,6 @@ import random
 import shutil
 import struct
 import subprocess
-import time
 import tracemalloc
 from collections.abc import Iterator
 from contextlib import suppress
@@ -96,6 +95,7 @@ def beam() -> Iterator[Beam]:
     if shutil.which("erl") is None:
         pytest.skip("no erl on PATH")
     judge = Beam()
+    judge.evaluate("started")  # so that no claim below pays for the start
     yield judge
     judge.close()
 
@@ -391,33 +391,6 @@ def test_mutated_terms_that_are_read_mean_the_same_to_the_beam(beam):
             compared += 1
             assert encode_sorted(decode(rewritten)) == encode_sorted(value)
     assert compared > 10
-
-
-def hostile_terms(size: int) -> dict[str, bytes]:
-    """Terms of about `size` bytes, each made to be slow for a careless reader."""
-    count = size // 10
-    colliding = b"".join(b"n\x08\0" + (n * 2**40).to_bytes(8, "little") + b"j" for n in range(count))
-    liar = b"l" + (size // 20).to_bytes(4)
-    return {
-        "a big integer": b"\x83o" + size.to_bytes(4) + b"\0" + b"\xff" * size,
-        "colliding number keys": b"\x83t" + count.to_bytes(4) + colliding,
-        "lists that begin like runs": b"\x83" + (liar + b"a\1") * 150 + b"a\1" * (size // 2),
-        "many small lists": b"\x83l" + (size // 6).to_bytes(4) + b"l\0\0\0\1jj"[:7] * (size // 6),
-    }
-
-
-@pytest.mark.parametrize("name", hostile_terms(10))
-def test_hostile_terms_cost_time_in_proportion_to_their_length(name):
-    def seconds(size: int) -> float:
-        term = hostile_terms(size)[name]
-        began = time.perf_counter()
-        with suppress(EtfError):
-            decode(term)
-        return time.perf_counter() - began
-
-    # Sixteen times the bytes would take 256 times as long if the cost were quadratic.
-    small = max(min(seconds(2**16) for _ in range(3)), 1e-4)
-    assert min(seconds(2**20) for _ in range(3)) < 64 * small
 
 
 def test_a_map_has_few_number_keys_and_any_number_of_names():

@@ -21,6 +21,7 @@ from bridge.messages import Budget, RunEvent, StartRun, Trial, TrialList, WatchR
 from bridge.procedures import PROCEDURES, STREAM
 from bridge.transports.grpc_codec import RPCS, STATUS, decode_request, encode_reply
 from cerebros.errors import InvalidArgument, family
+from cerebros.metrics import TrainingMetrics
 
 CONTRACT: dict[str, tuple[type[msgspec.Struct], type[msgspec.Struct]]] = {
     **{name: (procedure.request, procedure.reply) for name, procedure in PROCEDURES.items()},
@@ -39,11 +40,11 @@ SCALARS = (
 JSON = st.recursive(SCALARS, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=8)
 
 
-def values(kind: inspect.Type) -> st.SearchStrategy[Any]:
-    """Anything that a field of this type may hold."""
+def values(kind: inspect.Type, finite: bool = False) -> st.SearchStrategy[Any]:
+    """Anything that a field of this type may hold; measurements hold finite numbers only."""
     match kind:
         case inspect.StructType(cls=cls, fields=fields):
-            return st.builds(cls, **{field.name: values(field.type) for field in fields})
+            return st.builds(cls, **{field.name: values(field.type, finite=cls is TrainingMetrics) for field in fields})
         case inspect.StrType(pattern=str(pattern)):
             return st.from_regex(pattern.replace("$", r"\Z"))
         case inspect.StrType(min_length=low, max_length=high):
@@ -53,7 +54,7 @@ def values(kind: inspect.Type) -> st.SearchStrategy[Any]:
         case inspect.FloatType(gt=0, le=high):
             return st.floats(1e-9, high)
         case inspect.FloatType():
-            return st.floats()
+            return st.floats(allow_nan=not finite, allow_infinity=not finite)
         case inspect.LiteralType(values=options):
             return st.sampled_from(options)
         case inspect.UnionType(types=types):
