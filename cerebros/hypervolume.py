@@ -18,7 +18,7 @@ import heapq
 import numpy as np
 from numpy.typing import NDArray
 
-from cerebros.pareto import Losses, nondominated
+from cerebros.pareto import Losses, nondominated, nondomination_ranks
 
 Point = NDArray[np.float64]
 
@@ -112,3 +112,22 @@ def unbeaten(front: Losses, ideal: Point, reference: Point, uniforms: Losses) ->
     places = ideal + uniforms * (reference - ideal)
     beaten = (front[:, None, :] <= places[None, :, :]).all(axis=2).any(axis=0)
     return places[~beaten]
+
+
+def elite(losses: Losses, count: int) -> list[int]:
+    """Indices of the `count` best trials: rank by rank, within a rank by greedy hypervolume.
+
+    The reference is the worst loss of each objective, a tenth of the range further.
+    """
+    if not len(losses):
+        return []
+    low, high = losses.min(axis=0), losses.max(axis=0)
+    reference = high + 0.1 * np.maximum(high - low, 1e-9)
+    ranks = nondomination_ranks(losses)
+    chosen: list[int] = []
+    for rank in range(int(ranks.max()) + 1):
+        members = np.flatnonzero(ranks == rank)
+        chosen.extend(int(members[n]) for n in greedy_subset(losses[members], count - len(chosen), reference))
+        if len(chosen) >= count:
+            break
+    return chosen
