@@ -38,7 +38,7 @@ def suggested(trial: optuna.Trial, space: Space) -> Tree:
     """The tree that Optuna's define-by-run interface makes: each site is a parameter."""
 
     def decide(key: str, rule: Param, position: tuple[int, ...]) -> Value:
-        name = f"{key}@{'.'.join(map(str, position))}"
+        name = _name(key, position)
         match rule:
             case Float(low, high, log):
                 return trial.suggest_float(name, low, high, log=log)
@@ -49,6 +49,31 @@ def suggested(trial: optuna.Trial, space: Space) -> Tree:
                 return chosen
 
     return space.grow(decide)
+
+
+def finished_trial(space: Space, tree: Tree, losses: tuple[float, ...]) -> optuna.trial.FrozenTrial:
+    """What Optuna would remember had it tried this tree."""
+    params: dict[str, Value] = {}
+    distributions: dict[str, optuna.distributions.BaseDistribution] = {}
+    for decision in space.decisions(tree):
+        name = _name(decision.key, decision.position)
+        params[name] = decision.value
+        distributions[name] = _distribution(decision.param)
+    return optuna.trial.create_trial(params=params, distributions=distributions, values=losses)
+
+
+def _name(key: str, position: tuple[int, ...]) -> str:
+    return f"{key}@{'.'.join(map(str, position))}"
+
+
+def _distribution(rule: Param) -> optuna.distributions.BaseDistribution:
+    match rule:
+        case Float(low, high, log):
+            return optuna.distributions.FloatDistribution(low, high, log=log)
+        case Int(low, high, log):
+            return optuna.distributions.IntDistribution(low, high, log=log)
+        case Choice(options):
+            return optuna.distributions.CategoricalDistribution(options)
 
 
 def theirs(make: Callable[[int], optuna.samplers.BaseSampler]) -> Search:

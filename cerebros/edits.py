@@ -8,7 +8,6 @@ edited tree always belongs to its space.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
 
 from numpy.random import Generator
 
@@ -17,11 +16,6 @@ from cerebros.scale import Scale
 
 Site = tuple[str, tuple[int, ...]]
 Sites = dict[Site, Value]
-
-
-class Grown(NamedTuple):
-    tree: Tree
-    sites: Sites
 
 
 def sites_of(space: Space, tree: Tree) -> Sites:
@@ -33,8 +27,13 @@ def sites_of(space: Space, tree: Tree) -> Sites:
     return {(decision.key, decision.position): decision.value for decision in space.decisions(tree)}
 
 
-def complete(space: Space, sites: Sites, decide: Decide) -> Grown:
-    """The tree with these decisions; `decide` makes those that are missing, superfluous ones are dropped."""
+def tree_of(space: Space, sites: Sites) -> Tree:
+    """The tree whose every decision stands in `sites`."""
+    return space.grow(lambda key, _rule, position: sites[key, position])
+
+
+def complete(space: Space, sites: Sites, decide: Decide) -> Sites:
+    """These decisions as a whole tree's: `decide` makes those that are missing, superfluous ones are dropped."""
     grown: Sites = {}
 
     def known_or_decided(key: str, rule: Param, position: tuple[int, ...]) -> Value:
@@ -44,7 +43,8 @@ def complete(space: Space, sites: Sites, decide: Decide) -> Grown:
         grown[key, position] = value
         return value
 
-    return Grown(space.grow(known_or_decided), grown)
+    space.grow(known_or_decided)
+    return grown
 
 
 class Edits:
@@ -96,8 +96,11 @@ class Edits:
         return possible[int(generator.integers(len(possible)))](sites, slot, count, generator)
 
     def nudge(self, sites: Sites, step: float, generator: Generator) -> Sites:
-        """One to three decisions moved by about `step` of their range; numbers that would leave it stop at its end."""
-        free = [site for site in sites if site[0] in self._free]
+        """One to three values moved by about `step` of their range; those that would leave it stop at its end.
+
+        Numbers of children stay, so the tree stays complete.
+        """
+        free = [site for site in sites if site[0] in self._free and site[0] not in self._slots]
         moved = dict(sites)
         for _ in range(min(len(free), int(generator.integers(1, 4)))):
             site = free[int(generator.integers(len(free)))]
@@ -115,7 +118,9 @@ class Edits:
             return dict(sites)
         key, position = shared[int(generator.integers(len(shared)))]
         node = key[: max(key.rfind("."), key.rfind("#"))]
-        below = {site for site in (*sites, *donor) if _is_below(site, node, position)} if position else {(key, position)}
+        below = (
+            {site for site in (*sites, *donor) if _is_below(site, node, position)} if position else {(key, position)}
+        )
         grafted = {site: value for site, value in sites.items() if site not in below}
         return grafted | {site: donor[site] for site in below if site in donor}
 

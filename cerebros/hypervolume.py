@@ -61,7 +61,7 @@ def greedy_subset(losses: Losses, count: int, reference: Point) -> list[int]:
     chosen: list[int] = []
     bounds = [(-hypervolume(losses[[n]], reference), n) for n in range(len(losses))]
     heapq.heapify(bounds)
-    volume, fresh = 0.0, {n: 0 for n in range(len(losses))}
+    volume, fresh = 0.0, dict.fromkeys(range(len(losses)), 0)
     while bounds and len(chosen) < count:
         bound, n = heapq.heappop(bounds)
         if fresh[n] == len(chosen):

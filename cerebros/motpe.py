@@ -16,14 +16,13 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Sequence
-from itertools import islice
 from typing import NamedTuple, Protocol
 
 import msgspec
 import numpy as np
 from numpy.random import Generator
 
-from cerebros.edits import Edits, Grown, Sites, complete, sites_of
+from cerebros.edits import Edits, Sites, sites_of, tree_of
 from cerebros.histogram import History
 from cerebros.hypervolume import elite
 from cerebros.parzen import (
@@ -34,7 +33,7 @@ from cerebros.parzen import (
     draw_admissible,
     first_admissible,
 )
-from cerebros.rose_tree import Space, Tree, draw_uniform, tree_hash
+from cerebros.rose_tree import Space, Tree, tree_hash
 from cerebros.screening import Screen
 from cerebros.site_table import SiteTable
 
@@ -51,7 +50,8 @@ STARTUP_TRIALS = 8
 POOL = 100
 RECENT = 40
 
-# Steps, in shares of a decision's range, by which the best candidates are nudged; per round the best few, some times each.
+# Steps, in shares of a decision's range, by which the best candidates are nudged;
+# in each round the best few, some times each.
 NUDGES = (0.2, 0.07, 0.02)
 NUDGED = 5
 NUDGES_EACH = 8
@@ -168,7 +168,7 @@ class Motpe:
         kept = Kept(sites, tuple(float(loss) for loss in losses))
         self._recent.append(kept)
         self._pool.append(kept)
-        if len(self._pool) > 2 * POOL:
+        if len(self._pool) > POOL + RECENT:
             order = elite(np.array([kept.losses for kept in self._pool]), POOL)
             self._pool = [self._pool[n] for n in sorted(order)]
 
@@ -184,51 +184,36 @@ class Motpe:
     def _modelled(self, number: int) -> Tree:
         generator = np.random.default_rng([self._seed, number])
         if self._finished >= STARTUP_TRIALS:
-            losses = np.array([kept.losses for kept in self._pool])
-            good = [self._pool[n].sites for n in elite(losses, good_count(self._finished))]
+            best = elite(np.array([kept.losses for kept in self._pool]), POOL)
+            good = [self._pool[n].sites for n in best[: good_count(self._finished)]]
             density = TreeDensity(self._table, good)
             drawn = candidates(self._space, self._edits, density, good, CANDIDATES, generator)
-            ordered = self._by_gain(drawn, generator) if self._screened else self._by_ratio(drawn, density)
-            if best := first_admissible(ordered, 1, self._admissible, self._known):
-                return best[0]
+            ordered = self._by_gain(drawn, best, generator) if self._screened else self._by_ratio(drawn, density)
+            trees = (tree_of(self._space, sites) for sites in ordered)
+            if proposed := first_admissible(trees, 1, self._admissible, self._known):
+                return proposed[0]
         return draw_admissible(self._space.draw, self._admissible, generator)
 
-    def _by_ratio(self, drawn: list[Grown], density: TreeDensity) -> list[Tree]:
-        rows = self._table.rows([grown.sites for grown in drawn])
+    def _by_ratio(self, drawn: list[Sites], density: TreeDensity) -> list[Sites]:
+        rows = self._table.rows(drawn)
         score = density.log_densities(rows) - self._history.log_densities(rows)
-        return [drawn[n].tree for n in np.argsort(-score, kind="stable")]
+        return [drawn[n] for n in np.argsort(-score, kind="stable")]
 
-    def _by_gain(self, drawn: list[Grown], generator: Generator) -> list[Tree]:
+    def _by_gain(self, drawn: list[Sites], best: list[int], generator: Generator) -> list[Sites]:
         """Candidates by expected gain, the best of them nudged again and again."""
-        learned = self._learned()
+        # The best trials, and the newest: what is good, and what the present model was wrong about.
+        learned = {id(kept): kept for kept in (*(self._pool[n] for n in sorted(best)), *self._recent)}.values()
         losses = np.array([kept.losses for kept in learned])
         pending = self._table.rows([*self._pending.values()])
         rows = self._table.rows([kept.sites for kept in learned])
         screen = Screen(self._table, rows, losses, pending, generator)
-        gains = screen.expected_gains(self._table.rows([grown.sites for grown in drawn]))
+        gains = screen.expected_gains(self._table.rows(drawn))
         for step in NUDGES:
-            best = np.argsort(-gains, kind="stable")[:NUDGED]
-            nudged = [
-                complete(
-                    self._space,
-                    self._edits.nudge(drawn[n].sites, step, generator),
-                    lambda _key, rule, _position: draw_uniform(rule, generator),
-                )
-                for n in best
-                for _ in range(NUDGES_EACH)
-            ]
+            promising = np.argsort(-gains, kind="stable")[:NUDGED]
+            nudged = [self._edits.nudge(drawn[n], step, generator) for n in promising for _ in range(NUDGES_EACH)]
             drawn = drawn + nudged
-            gains = np.append(gains, screen.expected_gains(self._table.rows([grown.sites for grown in nudged])))
-        return [drawn[n].tree for n in np.argsort(-gains, kind="stable")]
-
-    def _learned(self) -> list[Kept]:
-        """The best trials and the newest: what is good, and what the present model was wrong about."""
-        pool = self._pool
-        if len(pool) > POOL:
-            order = elite(np.array([kept.losses for kept in pool]), POOL)
-            pool = [pool[n] for n in sorted(order)]
-        seen = {id(kept) for kept in pool}
-        return pool + [kept for kept in self._recent if id(kept) not in seen]
+            gains = np.append(gains, screen.expected_gains(self._table.rows(nudged)))
+        return [drawn[n] for n in np.argsort(-gains, kind="stable")]
 
 
 SAMPLERS = ("rose", "rose-parzen", "random")

@@ -30,7 +30,7 @@ import numpy as np
 from numpy.random import Generator
 from scipy.special import ndtr
 
-from cerebros.edits import Edits, Grown, Sites, complete, sites_of
+from cerebros.edits import Edits, Sites, complete, sites_of, tree_of
 from cerebros.errors import SpaceRejected
 from cerebros.histogram import History
 from cerebros.rose_tree import Param, Space, Tree, Value, draw_uniform, tree_hash
@@ -47,7 +47,7 @@ SIBLING_KERNELS = 3.0
 KERNELS_AT_MOST = 64
 
 # Candidates per ask: enough for each operator to meet most decisions, few enough for milliseconds.
-CANDIDATES = 160
+CANDIDATES = 128
 
 # A tree above its limits is redrawn; a space where this many draws fail in a row is contradictory.
 ADMISSION_ATTEMPTS = 500
@@ -192,7 +192,7 @@ def draw_admissible(draw: Callable[[Generator], Tree], admissible: Admissible, g
 
 def candidates(
     space: Space, edits: Edits, density: TreeDensity, elite: Sequence[Sites], count: int, generator: Generator
-) -> list[Grown]:
+) -> list[Sites]:
     """`count` trees: a quarter drawn from l as a whole, the others edits of good trees, better ones more often."""
 
     def from_l(key: str, rule: Param, position: tuple[int, ...]) -> Value:
@@ -253,9 +253,9 @@ def shortlist(
         return list(zip(density.log_densities(rows).tolist(), history.log_densities(rows).tolist(), strict=True))
 
     drawn = candidates(space, Edits(table.scales), density, elite, CANDIDATES + 8 * count, generator)
-    scores = score([grown.sites for grown in drawn])
+    scores = score(drawn)
     order = sorted(range(len(drawn)), key=lambda n: scores[n][1] - scores[n][0])
-    trees = first_admissible((drawn[n].tree for n in order), count, admissible, known)
+    trees = first_admissible((tree_of(space, drawn[n]) for n in order), count, admissible, known)
     if not trees:
         # Every candidate breaks the limits or is known; limits that nothing can meet raise here.
         tree = draw_admissible(space.draw, admissible, generator)

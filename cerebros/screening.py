@@ -10,7 +10,6 @@ candidates the Parzen densities propose, by Monte Carlo.
 
 from __future__ import annotations
 
-
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
@@ -23,10 +22,10 @@ from cerebros.summary import Summary
 from cerebros.surrogate import Surrogate, unwarp, warp
 
 # Samples of each candidate's losses; their error is well below the differences between candidates.
-SAMPLES = 48
+SAMPLES = 32
 
 # Places that stand for the unbeaten volume where there are more than two objectives.
-PROBES = 2000
+PROBES = 600
 
 Gains = NDArray[np.float64]
 
@@ -72,10 +71,11 @@ class Screen:
 
 
 def reference_point(losses: Losses) -> NDArray[np.float64]:
-    """A tenth beyond the worst losses on the front; beyond the worst of all where the front is flat."""
+    """A tenth beyond the losses that all but the worst tenth of the trials keep to, and beyond the whole front.
+
+    A reference just beyond the front would give its ends nothing to gain by
+    reaching further; the very worst trial, diverging, would be all that counts.
+    """
     front = losses[nondominated(losses)]
-    low, high = front.min(axis=0), front.max(axis=0)
-    spread = np.where(high > low, high - low, losses.max(axis=0) - low)
-    return np.asarray(np.where(high > low, high, losses.max(axis=0)) + 0.1 * np.maximum(spread, 1e-9))
-
-
+    low, high = front.min(axis=0), np.maximum(front.max(axis=0), np.quantile(losses, 0.9, axis=0))
+    return np.asarray(high + 0.1 * np.maximum(high - low, 1e-9))

@@ -37,15 +37,18 @@ class SiteTable:
 
     def codes(self, sites: Sites) -> Iterator[tuple[int, float]]:
         """Column and code of each decision."""
-        scales = self.scales
         for site, value in sites.items():
-            yield self.column(site), scales[site[0]].code(value)
+            yield self.column(site), self.scales[site[0]].code(value)
 
     def rows(self, trees: Sequence[Sites]) -> Codes:
         """(n_trees, n_columns) codes, NaN where a tree has no such decision."""
-        coded = [list(self.codes(sites)) for sites in trees]
+        column, scales = self.column, self.scales
+        places: list[int] = []
+        codes: list[float] = []
+        for sites in trees:
+            for site, value in sites.items():
+                places.append(column(site))
+                codes.append(scales[site[0]].code(value))
         rows = np.full((len(trees), len(self.keys)), np.nan)
-        for row, pairs in zip(rows, coded, strict=True):
-            columns, codes = zip(*pairs, strict=True) if pairs else ((), ())
-            row[list(columns)] = codes
+        rows[np.repeat(np.arange(len(trees)), [len(sites) for sites in trees]), places] = codes
         return rows

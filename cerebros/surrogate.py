@@ -18,6 +18,7 @@ Source: Rasmussen and Williams 2006, chapters 2 and 5; Pearson 1905 (the ratio).
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from itertools import product
 from typing import NamedTuple
 
@@ -30,7 +31,7 @@ from cerebros.summary import Points
 Vector = NDArray[np.float64]
 
 LENGTHS = (0.5, 1.0, 2.0, 4.0)
-NOISES = (1e-4, 1e-2, 1e-1)
+NOISES = (1e-3, 5e-2)
 POWERS = (0.5, 1.0)
 
 # No coordinate is ruled out: what looks irrelevant may only have been tried too little.
@@ -62,51 +63,47 @@ class Surrogate:
         self._points = points
         self._shift, self._scale = float(losses.mean()), float(losses.std()) or 1.0
         y = (losses - self._shift) / self._scale
-        relevance = correlation_ratios(points, y) + RELEVANCE_FLOOR
-        self._best: _Fit | None = None
-        for power in POWERS:
-            weights = relevance**power / (relevance**power).sum() if len(relevance) else relevance
-            squares = _squares(points, points, weights)
-            for length, noise in product(LENGTHS, NOISES):
-                self._keep_if_better(squares / length**2, weights / length**2, noise, y)
+        self._best = max(_fits(points, y), key=lambda fit: fit.likelihood)
 
     def predict(self, points: Points) -> Prediction:
         """Mean and standard deviation at new points, (n_points,) each."""
-        assert self._best is not None
         cross = _matern(_squares(points, self._points, self._best.weights))  # (n_points, n)
         mean = cross @ self._best.solved
         reduced = solve_triangular(self._best.factor, cross.T, lower=True, check_finite=False)
         variance = np.maximum(1e-10, 1.0 - (reduced**2).sum(axis=0))
         return Prediction(self._shift + self._scale * mean, self._scale * np.sqrt(variance))
 
-    def _keep_if_better(self, squares: Points, weights: Vector, noise: float, y: Vector) -> None:
-        covariance = _matern(squares)
-        covariance[np.diag_indices_from(covariance)] += noise
-        factor = cholesky(covariance, lower=True, overwrite_a=True, check_finite=False)
-        solved = cho_solve((factor, True), y, check_finite=False)
-        likelihood = -0.5 * float(y @ solved) - float(np.log(np.diag(factor)).sum())
-        if self._best is None or likelihood > self._best.likelihood:
-            self._best = _Fit(likelihood, weights, factor, solved)
+
+def _fits(points: Points, y: Vector) -> Iterator[_Fit]:
+    relevance = correlation_ratios(points, y) + RELEVANCE_FLOOR
+    for power in POWERS:
+        weights = relevance**power / (relevance**power).sum()
+        squares = _squares(points, points, weights)
+        for length, noise in product(LENGTHS, NOISES):
+            covariance = _matern(squares / length**2)
+            covariance[np.diag_indices_from(covariance)] += noise
+            factor = cholesky(covariance, lower=True, overwrite_a=True, check_finite=False)
+            solved = cho_solve((factor, True), y, check_finite=False)
+            likelihood = -0.5 * float(y @ solved) - float(np.log(np.diag(factor)).sum())
+            yield _Fit(likelihood, weights / length**2, factor, solved)
 
 
 def correlation_ratios(points: Points, losses: Vector) -> Vector:
     """(d,) share of the losses' variance between bins of each coordinate, chance taken off, in [0, 1]."""
     n, d = points.shape
-    ratios = np.zeros(d)
     total = float(((losses - losses.mean()) ** 2).sum())
-    if total <= 0.0:
-        return ratios
-    for coordinate in range(d):
-        values = points[:, coordinate]
-        cuts = np.unique(np.quantile(values, np.linspace(0, 1, RELEVANCE_BINS + 1)[1:-1]))
-        bins = np.searchsorted(cuts, values, side="right")
-        counts = np.bincount(bins)
-        sums = np.bincount(bins, losses)
-        used = counts > 0
-        between = float((sums[used] ** 2 / counts[used]).sum()) - n * float(losses.mean()) ** 2
-        chance = (int(used.sum()) - 1) / max(1, n - 1)
-        ratios[coordinate] = max(0.0, (between / total - chance) / max(1e-9, 1.0 - chance))
-    return ratios
+    if total <= 0.0 or d == 0:
+        return np.zeros(d)
+    cuts = np.quantile(points, np.linspace(0, 1, RELEVANCE_BINS + 1)[1:-1], axis=0)
+    bins = (points[None] >= cuts[:, None]).sum(axis=0)  # (n, d)
+    between, used = np.full(d, -n * float(losses.mean()) ** 2), np.zeros(d)
+    for place in range(RELEVANCE_BINS):
+        inside = bins == place
+        counts = inside.sum(axis=0)
+        between += (losses @ inside) ** 2 / np.maximum(1, counts)
+        used += counts > 0
+    chance = (used - 1) / max(1, n - 1)
+    return np.asarray(np.clip((between / total - chance) / np.maximum(1e-9, 1.0 - chance), 0.0, 1.0))
 
 
 def _squares(a: Points, b: Points, weights: Vector) -> Points:
