@@ -111,7 +111,7 @@ def unbeaten(front: Losses, ideal: Point, reference: Point, uniforms: Losses) ->
     """Of the places `ideal + u · (reference - ideal)`, those that no trial of the front beats."""
     places = ideal + uniforms * (reference - ideal)
     beaten = (front[:, None, :] <= places[None, :, :]).all(axis=2).any(axis=0)
-    return places[~beaten]
+    return np.asarray(places[~beaten])
 
 
 def elite(losses: Losses, count: int) -> list[int]:

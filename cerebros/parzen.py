@@ -88,7 +88,7 @@ class KernelDensity:
         """The code of one value."""
         k = len(self._codes)
         if generator.random() * (k + self._prior_weight) >= k:
-            return self._prior.draw(generator) if self._prior else float(generator.random())
+            return self._prior.draw(generator) if self._prior else generator.random()
         centre = float(self._codes[int(generator.random() * k)])
         if self._scale.options:
             return centre

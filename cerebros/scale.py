@@ -65,7 +65,7 @@ class Scale:
             places = np.floor(codes * len(self.options))
             return places / len(self.options), (places + 1) / len(self.options)
         raw = self._low + codes * self._span
-        numbers = np.round(np.exp(raw)) if self._log else np.round(raw)
+        numbers: Codes = np.round(np.exp(raw) if self._log else raw)
         return self._codes_of(numbers - 0.5), self._codes_of(numbers + 0.5)
 
     def _codes_of(self, raw: Codes) -> Codes:
