@@ -85,7 +85,7 @@ def gains(points: Losses, front: Losses, reference: Point, probes: Losses | None
     """
     objectives = points.shape[1]
     if objectives == 1:
-        return np.maximum(0.0, min(front.min(initial=np.inf), reference[0]) - points[:, 0])
+        return np.asarray(np.maximum(0.0, min(front.min(initial=np.inf), reference[0]) - points[:, 0]))
     if objectives == 2:
         return _strip_gains(points, front, reference)
     if probes is None or not len(probes):

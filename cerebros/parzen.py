@@ -95,7 +95,7 @@ class KernelDensity:
         while True:  # the centre lies inside, so at least about half of each kernel does at an edge
             code = centre + self._width * float(generator.standard_normal())
             if 0.0 <= code <= 1.0:
-                return code
+                return float(code)
 
     def _densities(self, codes: Codes) -> Codes:
         if self._scale.n_values == 1:
