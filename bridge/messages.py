@@ -78,7 +78,7 @@ class StartRun(_Message, frozen=True, kw_only=True):
     task: Annotated[str, Meta(max_length=4096)] = ""
     budget: Budget = Budget()
     objectives: Annotated[tuple[str, ...], Meta(min_length=1)] = tuple(OBJECTIVES)
-    sampler: Literal["rose", "random"] = "rose"
+    sampler: Literal["rose", "rose-parzen", "random"] = "rose"
     seed: Annotated[int, Meta(ge=0, le=2**53)] = 8675309
     deadline_s: Seconds | None = None
     correlation_id: Id | None = None

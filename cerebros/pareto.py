@@ -39,10 +39,15 @@ def nondominated(losses: Losses) -> NDArray[np.bool_]:
 
 def nondomination_ranks(losses: Losses) -> NDArray[np.intp]:
     """Rank 0 for the front, 1 for the front of what remains without it, and so on; (n_trials,)."""
+    _require_finite(losses)
+    no_worse: NDArray[np.bool_] = np.asarray((losses[:, None, :] <= losses[None, :, :]).all(axis=2))
+    beats = no_worse & ~no_worse.T  # (n_trials, n_trials); no worse and not equal is better somewhere
+    beaten_by = beats.sum(axis=0)
     ranks = np.full(len(losses), -1, dtype=np.intp)
     rank = 0
-    while (remaining := np.flatnonzero(ranks < 0)).size:
-        ranks[remaining[nondominated(losses[remaining])]] = rank
+    while (front := np.flatnonzero((ranks < 0) & (beaten_by == 0))).size:
+        ranks[front] = rank
+        beaten_by -= beats[front].sum(axis=0)
         rank += 1
     return ranks
 

@@ -1,14 +1,19 @@
 """The Rose-Tree Parzen estimator: two densities over trees, and candidates by their ratio.
 
 Notation
-    l       density fitted to the good trees
-    g       density fitted to the rest
-    key     path of a decision without indices (see `rose_tree`)
-    k       number of kernels under one key
+    l, g    density of the good trees, density of all that were tried
+    x       a value as a code in [0, 1] (see `scale`)
+    key     path of a decision without indices; site: a key at one position
+    k       number of kernels under one key or site
+    P, S    prior weights of the uniform under a key, of the key under a site
 
-Siblings share a key, so all units of a network inform one density. A tree's
-log density is the sum over keys of the *mean* log density of that key's
-decisions: a tree is not preferred for merely having more of them.
+Siblings inform each other through their key, and speak for themselves where
+there is enough of them:
+
+    p_key(x)  = (Σ kernels of all siblings + P) / (k_key + P)
+    p_site(x) = (Σ kernels at this position + S · p_key(x)) / (k_site + S)
+
+A tree's score is the sum of log l - log g over its decisions.
 
 Source: Bergstra et al. 2011, Algorithms for Hyper-Parameter Optimization
 (the ratio l/g); the step to trees with ordered children is ours.
@@ -18,22 +23,31 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Sequence
-from typing import Protocol
+from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 import numpy as np
 from numpy.random import Generator
-from numpy.typing import NDArray
+from scipy.special import ndtr
 
+from cerebros.edits import Edits, Sites, complete, sites_of, tree_of
 from cerebros.errors import SpaceRejected
-from cerebros.rose_tree import Choice, Float, Int, Param, Space, Tree, Value, draw_uniform, tree_hash
+from cerebros.histogram import History
+from cerebros.rose_tree import Param, Space, Tree, Value, draw_uniform, tree_hash
+from cerebros.scale import Codes, Scale
+from cerebros.site_table import SiteTable
 
 # One uniform kernel stands beside the observed ones, so no value is ever impossible.
 PRIOR_KERNELS = 1.0
 
-# Draws from l per proposal. More of them sharpen the choice but follow the model's errors further.
-CANDIDATES_PER_PROPOSAL = 48
+# A position needs about this many good trees before it outweighs its siblings.
+SIBLING_KERNELS = 3.0
+
+# Many siblings make many kernels; beyond this they repeat each other and only cost time.
+KERNELS_AT_MOST = 64
+
+# Candidates per ask: enough for each operator to meet most decisions, few enough for milliseconds.
+CANDIDATES = 128
 
 # A tree above its limits is redrawn; a space where this many draws fail in a row is contradictory.
 ADMISSION_ATTEMPTS = 500
@@ -41,127 +55,112 @@ ADMISSION_ATTEMPTS = 500
 Admissible = Callable[[Tree], bool]
 
 
-class Density(Protocol):
-    """A distribution over the values of one key."""
+class KernelDensity:
+    """A mixture of kernels around observed values and of a prior, over the values of one rule.
 
-    def log_density(self, value: Value) -> float: ...
+    Numbers have truncated normal kernels; whole numbers get exact mass, the
+    integral over the interval they own. Options get their observed shares.
 
-    def draw(self, generator: Generator) -> Value: ...
-
-
-class CategoricalDensity:
-    """Observed shares of the options, softened by one uniform kernel."""
-
-    def __init__(self, rule: Choice, values: Sequence[Value]) -> None:
-        counts = np.array([values.count(option) for option in rule.options], dtype=np.float64)
-        counts += PRIOR_KERNELS / len(rule.options)
-        self._options = rule.options
-        self._shares = counts / counts.sum()
-
-    def log_density(self, value: Value) -> float:
-        return math.log(self._shares[self._options.index(value)])
-
-    def draw(self, generator: Generator) -> Value:
-        return self._options[int(generator.choice(len(self._options), p=self._shares))]
-
-
-class NumericDensity:
-    """A mixture of truncated normal kernels and one uniform kernel, on the rule's own scale.
-
-    Whole numbers get exact probability mass: the integral of the mixture
-    over the half unit on either side.
+    Args:
+        codes: (k,) observed values.
+        prior: the density that stands in for missing observations; None is the uniform one.
+        prior_weight: how many kernels the prior is worth.
     """
 
-    def __init__(self, rule: Float | Int, values: Sequence[Value]) -> None:
-        self._rule = rule
-        margin = 0.5 if isinstance(rule, Int) else 0.0
-        self._low, self._high = self._scaled(rule.low - margin), self._scaled(rule.high + margin)
-        self._span = self._high - self._low
-        self._centres = np.array([self._scaled(float(value)) for value in values])  # (k,)
-        k = len(self._centres)
-        spread = float(self._centres.std()) if k else 0.0
+    def __init__(
+        self, scale: Scale, codes: Codes, prior: KernelDensity | None = None, prior_weight: float = PRIOR_KERNELS
+    ) -> None:
+        self._scale, self._prior, self._prior_weight = scale, prior, prior_weight
+        self._codes = codes[:: -(-len(codes) // KERNELS_AT_MOST)] if len(codes) else codes
+        k = len(self._codes)
+        spread = float(self._codes.std()) if k else 0.0
         # Scott's rule, kept from collapsing on repeated values.
-        self._width = max(1.06 * spread * max(k, 1) ** -0.2, self._span / (k + 2), 1e-12)
+        self._width = max(1.06 * spread * max(k, 1) ** -0.2, 1.0 / (k + 2))
+        if not scale.options:
+            self._below = ndtr(-self._codes / self._width)
+            self._inside = ndtr((1.0 - self._codes) / self._width) - self._below  # (k,)
 
-    def log_density(self, value: Value) -> float:
-        if self._span == 0.0:
-            return 0.0
-        at = float(value)
-        if isinstance(self._rule, Int):
-            mass = self._mass(self._scaled(at - 0.5), self._scaled(at + 0.5))
-            return math.log(max(mass, 1e-300))
-        return math.log(max(self._pdf(self._scaled(at)), 1e-300))
+    def log_densities(self, codes: Codes) -> Codes:
+        """(n,) log densities of numbers, log masses of whole numbers and options."""
+        return np.asarray(np.log(np.maximum(self._densities(codes), 1e-300)))
 
-    def draw(self, generator: Generator) -> Value:
-        k = len(self._centres)
-        if self._span == 0.0 or generator.uniform(0.0, k + PRIOR_KERNELS) >= k:
-            return draw_uniform(self._rule, generator)
-        centre = self._centres[int(generator.integers(k))]
+    def draw(self, generator: Generator) -> float:
+        """The code of one value."""
+        k = len(self._codes)
+        if generator.random() * (k + self._prior_weight) >= k:
+            return self._prior.draw(generator) if self._prior else generator.random()
+        centre = float(self._codes[int(generator.random() * k)])
+        if self._scale.options:
+            return centre
         while True:  # the centre lies inside, so at least about half of each kernel does at an edge
-            scaled = generator.normal(centre, self._width)
-            if self._low <= scaled <= self._high:
-                return self._unscaled(scaled)
+            code = centre + self._width * float(generator.standard_normal())
+            if 0.0 <= code <= 1.0:
+                return float(code)
 
-    def _pdf(self, x: float) -> float:
-        kernels = np.exp(-0.5 * ((x - self._centres) / self._width) ** 2) / (
-            self._width * math.sqrt(2 * math.pi) * self._inside()
-        )
-        return float(kernels.sum() + PRIOR_KERNELS / self._span) / (len(kernels) + PRIOR_KERNELS)
+    def _densities(self, codes: Codes) -> Codes:
+        if self._scale.n_values == 1:
+            return np.ones(len(codes))
+        kernels, uniform = self._kernels(codes)
+        prior = self._prior._densities(codes) if self._prior else uniform
+        return np.asarray((kernels + self._prior_weight * prior) / (len(self._codes) + self._prior_weight))
 
-    def _mass(self, a: float, b: float) -> float:
-        kernels = (_normal_cdf((b - self._centres) / self._width) - _normal_cdf((a - self._centres) / self._width)) / (
-            self._inside()
-        )
-        return float(kernels.sum() + PRIOR_KERNELS * (b - a) / self._span) / (len(kernels) + PRIOR_KERNELS)
-
-    def _inside(self) -> NDArray[np.float64]:
-        """(k,) share of each untruncated kernel that lies within the limits."""
-        return _normal_cdf((self._high - self._centres) / self._width) - _normal_cdf(
-            (self._low - self._centres) / self._width
-        )
-
-    def _scaled(self, value: float) -> float:
-        return math.log(value) if self._rule.log else value
-
-    def _unscaled(self, scaled: float) -> Value:
-        value = math.exp(scaled) if self._rule.log else scaled
-        if isinstance(self._rule, Int):
-            return int(min(self._rule.high, max(self._rule.low, round(value))))
-        return float(min(self._rule.high, max(self._rule.low, value)))
-
-
-def _normal_cdf(z: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.array([0.5 * math.erfc(-x / math.sqrt(2.0)) for x in z])
+    def _kernels(self, codes: Codes) -> tuple[Codes, Codes]:
+        """Sums of the kernels, and the uniform density or mass, at each code."""
+        if self._scale.options:
+            same = np.abs(codes[:, None] - self._codes) < 0.25 / len(self._scale.options)  # (n, k)
+            return same.sum(axis=1), np.full(len(codes), 1.0 / len(self._scale.options))
+        if self._scale.discrete:
+            left, right = self._scale.edges(codes)
+            masses = ndtr((right[:, None] - self._codes) / self._width) - ndtr(
+                (left[:, None] - self._codes) / self._width
+            )
+            return (masses / self._inside).sum(axis=1), right - left
+        z = (codes[:, None] - self._codes) / self._width
+        heights = np.exp(-0.5 * z * z) / (self._width * math.sqrt(2 * math.pi))
+        return (heights / self._inside).sum(axis=1), np.ones(len(codes))
 
 
 class TreeDensity:
-    """A density over the trees of a space, fitted to some of them."""
+    """l: a density over the trees of a space, fitted to some of them."""
 
-    def __init__(self, space: Space, trees: Sequence[Tree]) -> None:
-        self._space = space
-        values: defaultdict[str, list[Value]] = defaultdict(list)
-        for tree in trees:
-            for decision in space.decisions(tree):
-                values[decision.key].append(decision.value)
-        self._values = values
-        self._densities: dict[str, Density] = {}
+    def __init__(self, table: SiteTable, trees: Sequence[Sites]) -> None:
+        self._table = table
+        self._by_key: defaultdict[str, list[float]] = defaultdict(list)
+        self._by_column: defaultdict[int, list[float]] = defaultdict(list)
+        for sites in trees:
+            for column, code in table.codes(sites):
+                self._by_column[column].append(code)
+                self._by_key[table.keys[column]].append(code)
+        self._keys: dict[str, KernelDensity] = {}
+        self._columns: dict[int, KernelDensity] = {}
 
-    def log_density(self, tree: Tree) -> float:
-        by_key: defaultdict[str, list[float]] = defaultdict(list)
-        for decision in self._space.decisions(tree):
-            by_key[decision.key].append(self._at(decision.key, decision.param).log_density(decision.value))
-        return sum(sum(logs) / len(logs) for logs in by_key.values())
-
-    def draw(self, generator: Generator) -> Tree:
-        return self._space.grow(lambda key, rule, _position: self._at(key, rule).draw(generator))
-
-    def _at(self, key: str, rule: Param) -> Density:
-        if key not in self._densities:
-            observed = self._values.get(key, [])
-            self._densities[key] = (
-                CategoricalDensity(rule, observed) if isinstance(rule, Choice) else NumericDensity(rule, observed)
+    def at(self, column: int) -> KernelDensity:
+        """The density of one site."""
+        if column not in self._columns:
+            key = self._table.keys[column]
+            scale = self._table.scales[key]
+            if key not in self._keys:
+                self._keys[key] = KernelDensity(scale, np.array(self._by_key[key]))
+            own = self._by_column[column]
+            self._columns[column] = (
+                self._keys[key]
+                if len(own) == len(self._by_key[key])
+                else KernelDensity(scale, np.array(own), self._keys[key], SIBLING_KERNELS)
             )
-        return self._densities[key]
+        return self._columns[column]
+
+    def log_densities(self, rows: Codes) -> Codes:
+        """(n,) summed over each tree's decisions; rows are `SiteTable.rows`."""
+        total = np.zeros(len(rows))
+        for column in range(rows.shape[1]):
+            present = np.flatnonzero(~np.isnan(rows[:, column]))
+            if len(present) and self._table.free[column]:
+                total[present] += self.at(column).log_densities(rows[present, column])
+        return total
+
+    def draw_value(self, key: str, position: tuple[int, ...], generator: Generator) -> Value:
+        scale = self._table.scales[key]
+        return scale.value(self.at(self._table.column((key, position))).draw(generator))
 
 
 class Scored(msgspec.Struct, frozen=True):
@@ -191,6 +190,39 @@ def draw_admissible(draw: Callable[[Generator], Tree], admissible: Admissible, g
     )
 
 
+def candidates(
+    space: Space, edits: Edits, density: TreeDensity, elite: Sequence[Sites], count: int, generator: Generator
+) -> list[Sites]:
+    """`count` trees: a quarter drawn from l as a whole, the others edits of good trees, better ones more often."""
+
+    def from_l(key: str, rule: Param, position: tuple[int, ...]) -> Value:
+        if generator.random() < REDRAWN_UNIFORMLY:
+            return draw_uniform(rule, generator)
+        return density.draw_value(key, position, generator)
+
+    drawn = []
+    for _ in range(count):
+        edit = generator.random()
+        # The square favours the front of the list, where the best trees stand.
+        parent = elite[int(len(elite) * generator.random() ** 2)] if elite else {}
+        if edit < 0.25 or not elite:
+            left: Sites = {}
+        elif edit < 0.6:
+            left = edits.redraw(parent, generator)
+        elif edit < 0.75:
+            left = edits.change_children(parent, generator)
+        elif edit < 0.85:
+            left = edits.redraw_siblings(parent, generator)
+        else:
+            left = edits.graft(parent, elite[int(generator.integers(len(elite)))], generator)
+        drawn.append(complete(space, left, from_l))
+    return drawn
+
+
+# A decision is drawn from the prior this often, whatever l says: what l has not seen must stay reachable.
+REDRAWN_UNIFORMLY = 0.05
+
+
 def shortlist(
     space: Space,
     good: Sequence[Tree],
@@ -200,17 +232,47 @@ def shortlist(
     admissible: Admissible = lambda _tree: True,
     known: frozenset[str] = frozenset(),
 ) -> list[Scored]:
-    """The `count` most promising of the trees drawn from l, best first and all different.
+    """The `count` most promising of many candidates, best first and all different.
 
     Args:
-        good, rest: evaluated trees; l and g are fitted to them.
+        good, rest: evaluated trees; l is fitted to the good ones, g to the rest.
         known: hashes of trees not to be proposed again.
+
+    Raises:
+        SpaceRejected: no candidate and no drawn tree is within the limits.
     """
-    density_l, density_g = TreeDensity(space, good), TreeDensity(space, rest)
-    candidates: dict[str, Scored] = {}
-    for _ in range(CANDIDATES_PER_PROPOSAL + 4 * count):
-        tree = draw_admissible(density_l.draw, admissible, generator)
+    table = SiteTable(space)
+    history = History(table)
+    for number, tree in enumerate(rest):
+        history.add(sites_of(space, tree), number)
+    elite = [sites_of(space, tree) for tree in good]
+    density = TreeDensity(table, elite)
+
+    def score(trees: list[Sites]) -> list[tuple[float, float]]:
+        rows = table.rows(trees)
+        return list(zip(density.log_densities(rows).tolist(), history.log_densities(rows).tolist(), strict=True))
+
+    drawn = candidates(space, Edits(table.scales), density, elite, CANDIDATES + 8 * count, generator)
+    scores = score(drawn)
+    order = sorted(range(len(drawn)), key=lambda n: scores[n][1] - scores[n][0])
+    trees = first_admissible((tree_of(space, drawn[n]) for n in order), count, admissible, known)
+    if not trees:
+        # Every candidate breaks the limits or is known; limits that nothing can meet raise here.
+        tree = draw_admissible(space.draw, admissible, generator)
+        trees = [] if tree_hash(tree) in known else [tree]
+    found = zip(trees, score([sites_of(space, tree) for tree in trees]), strict=True)
+    return [Scored(tree, log_l, log_g) for tree, (log_l, log_g) in found]
+
+
+def first_admissible(
+    ordered: Iterable[Tree], count: int, admissible: Admissible, known: frozenset[str] | set[str]
+) -> list[Tree]:
+    """The first `count` within the limits that are neither known nor equal to one before."""
+    found: dict[str, Tree] = {}
+    for tree in ordered:
+        if len(found) == count:
+            break
         name = tree_hash(tree)
-        if name not in known and name not in candidates:
-            candidates[name] = Scored(tree, density_l.log_density(tree), density_g.log_density(tree))
-    return sorted(candidates.values(), key=lambda scored: -scored.score)[:count]
+        if name not in known and name not in found and admissible(tree):
+            found[name] = tree
+    return list(found.values())

@@ -170,6 +170,20 @@ class Space(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             for index, child in enumerate(children):
                 yield from self._node_decisions(child, f"{key}/{slot.type}", (*position, index))
 
+    def rules(self) -> dict[str, Param]:
+        """The rule of every key that a tree of this space can hold."""
+        found: dict[str, Param] = {}
+
+        def visit(name: str, key: str) -> None:
+            for param, rule in self.types[name].params.items():
+                found[f"{key}.{param}"] = rule
+            for slot in self.types[name].slots:
+                found[f"{key}#{slot.type}"] = Int(slot.min, slot.max)
+                visit(slot.type, f"{key}/{slot.type}")
+
+        visit(self.root, self.root)
+        return found
+
     def draw(self, generator: Generator) -> Tree:
         """A tree drawn from the prior: every decision uniform over its rule."""
         return self.grow(lambda _key, rule, _position: draw_uniform(rule, generator))

@@ -1,9 +1,10 @@
+import msgspec
 import numpy as np
 import pytest
 
-from cerebros.motpe import GOOD_AT_MOST, Motpe, Observation, RandomSampler, split_history
+from cerebros.motpe import GOOD_AT_MOST, SAMPLERS, Motpe, Observation, RandomSampler, make_sampler, split_history
 from cerebros.pareto import nondominated
-from cerebros.rose_tree import Float, NodeType, Slot, Space, Tree, tree_hash
+from cerebros.rose_tree import Choice, Float, NodeType, Slot, Space, Tree, from_mapping, to_json, tree_hash
 
 SPACE = Space(
     "root", {"root": NodeType({"x": Float(0.0, 1.0)}, (Slot("leaf", 1, 4),)), "leaf": NodeType({"y": Float(0.0, 1.0)})}
@@ -41,6 +42,54 @@ def test_motpe_finds_more_hypervolume_than_random_search():
 
 def test_a_replayed_search_proposes_the_same_trees():
     assert searched(Motpe(SPACE, 3)) == searched(Motpe(SPACE, 3))
+
+
+@pytest.mark.parametrize("name", SAMPLERS)
+def test_a_search_resumed_from_what_was_told_goes_on_the_same(name):
+    """The first sampler dies after 20 trials; a second one is asked and told the same and then goes on."""
+    first, second = (make_sampler(name, SPACE, 3, lambda _tree: True) for _ in range(2))
+    for _ in range(20):
+        (tree,) = first.ask(1)
+        first.tell(tree, two_losses(tree))
+        (again,) = second.ask(1)
+        second.tell(from_mapping(msgspec.json.decode(to_json(again))), two_losses(tree))
+    assert first.ask(4) == second.ask(4)
+
+
+def searched_with(name: str, space: Space, loss, n: int = 16) -> list[Tree]:
+    sampler, trees = make_sampler(name, space, 1, lambda _tree: True), []
+    for _ in range(n):
+        trees += (asked := sampler.ask(1))
+        sampler.tell(asked[0], loss(asked[0]))
+    return trees
+
+
+@pytest.mark.parametrize("name", SAMPLERS)
+@pytest.mark.parametrize("losses", [(1.0,), (0.0, 0.0), (3.0, 1.0, 2.0), (1e300, -1e300)])
+def test_a_search_with_constant_losses_goes_on(name, losses):
+    assert len(searched_with(name, SPACE, lambda _tree: losses)) == 16
+
+
+@pytest.mark.parametrize("name", SAMPLERS)
+def test_a_space_of_one_tree_is_proposed_again_and_again(name):
+    lone = Space("a", {"a": NodeType({"x": Choice(("only",))}, (Slot("b", 0, 0),)), "b": NodeType()})
+    assert set(map(tree_hash, searched_with(name, lone, lambda _tree: (1.0, 2.0)))) == {
+        tree_hash(Tree("a", {"x": "only"}))
+    }
+
+
+@pytest.mark.parametrize("objectives", [1, 2, 3])
+def test_any_number_of_objectives_is_searched(objectives):
+    trees = searched_with("rose", SPACE, lambda tree: tuple(abs(tree.p["x"] - m / 2) for m in range(objectives)), 40)
+    assert len(set(map(tree_hash, trees))) == 40
+
+
+def test_limits_hold_for_every_proposal():
+    sampler = make_sampler("rose", SPACE, 0, lambda tree: len(tree.c) <= 2)
+    for _ in range(30):
+        (tree,) = sampler.ask(1)
+        assert len(tree.c) <= 2
+        sampler.tell(tree, two_losses(tree))
 
 
 def test_the_shortlist_is_proposed_first_and_in_order():

@@ -1,44 +1,106 @@
-import math
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cerebros.edits import sites_of
 from cerebros.errors import SpaceRejected
+from cerebros.histogram import History
 from cerebros.nets.space import cerebros_space
-from cerebros.parzen import CategoricalDensity, NumericDensity, shortlist
-from cerebros.rose_tree import Choice, Float, Int, NodeType, Space, Tree, tree_hash
+from cerebros.parzen import KernelDensity, TreeDensity, shortlist
+from cerebros.rose_tree import Choice, Float, Int, NodeType, Param, Slot, Space, Tree, tree_hash
+from cerebros.scale import Scale
+from cerebros.site_table import SiteTable
 
-values_in = st.lists(st.floats(0.1, 9.9), max_size=12)
-
-
-@given(values_in, st.booleans())
-def test_a_real_density_integrates_to_one(values, log):
-    density = NumericDensity(Float(0.1, 10.0, log=log), values)
-    ends = (math.log(0.1), math.log(10.0)) if log else (0.1, 10.0)
-    scaled = np.linspace(*ends, 2001)
-    at = np.exp(scaled) if log else scaled
-    heights = [math.exp(density.log_density(float(np.clip(x, 0.1, 10.0)))) for x in at]
-    assert np.trapezoid(heights, scaled) == pytest.approx(1.0, abs=0.01)
-
-
-@given(st.lists(st.integers(1, 30), max_size=12), st.booleans())
-def test_masses_of_whole_numbers_sum_to_one(values, log):
-    density = NumericDensity(Int(1, 30, log=log), values)
-    assert sum(math.exp(density.log_density(n)) for n in range(1, 31)) == pytest.approx(1.0, abs=1e-9)
+RULES: tuple[Param, ...] = (
+    Float(0.1, 10.0),
+    Float(0.1, 10.0, log=True),
+    Int(1, 30),
+    Int(1, 30, log=True),
+    Int(1, 500, log=True),
+    Choice(("a", "b", "c")),
+    Choice((True, 1, "1")),
+)
+rules = st.sampled_from(RULES)
+seeds = st.integers(0, 2**32)
 
 
-@given(st.lists(st.sampled_from("abc"), max_size=12))
-def test_shares_of_options_sum_to_one(values):
-    density = CategoricalDensity(Choice(("a", "b", "c")), values)
-    assert sum(math.exp(density.log_density(option)) for option in "abc") == pytest.approx(1.0)
+def codes_under(rule: Param, n: int, seed: int) -> np.ndarray:
+    space, scale = Space("a", {"a": NodeType({"x": rule})}), Scale(rule)
+    generator = np.random.default_rng(seed)
+    return np.array([scale.code(space.draw(generator).p["x"]) for _ in range(n)])
+
+
+def total(rule: Param, density) -> float:
+    """The integral over a continuum, the sum over whole numbers and options."""
+    if isinstance(rule, Float):
+        grid = np.linspace(0.0, 1.0, 20_001)
+        return float(np.trapezoid(density(grid), grid))
+    values = rule.options if isinstance(rule, Choice) else range(rule.low, rule.high + 1)
+    return float(density(np.array([Scale(rule).code(value) for value in values])).sum())
+
+
+@given(rules, seeds)
+def test_a_value_survives_its_code(rule, seed):
+    scale = Scale(rule)
+    for code in codes_under(rule, 3, seed):
+        assert scale.code(scale.value(code)) == pytest.approx(code)
+
+
+@given(rules, st.integers(0, 30), seeds)
+def test_kernel_densities_integrate_to_one(rule, n, seed):
+    codes = codes_under(rule, n, seed)
+    shared = KernelDensity(Scale(rule), codes)
+    own = KernelDensity(Scale(rule), codes[: n // 3], shared, 3.0)
+    for density in (shared, own):
+        assert total(rule, lambda at, d=density: np.exp(d.log_densities(at))) == pytest.approx(1.0, abs=1e-3)
+
+
+@settings(max_examples=40)
+@given(rules, st.integers(0, 30), seeds)
+def test_histogram_densities_integrate_to_one(rule, n, seed):
+    space = Space("a", {"a": NodeType({}, (Slot("b", 2, 2),)), "b": NodeType({"x": rule})})
+    table, generator = SiteTable(space), np.random.default_rng(seed)
+    history = History(table)
+    for number in range(n):
+        history.add(sites_of(space, space.draw(generator)), number)
+    column, other = table.column(("a/b.x", (0,))), table.column(("a/b.x", (1,)))
+
+    def density(codes: np.ndarray) -> np.ndarray:
+        rows = np.full((len(codes), len(table.keys)), np.nan)
+        rows[:, column] = codes
+        return np.exp(history.log_densities(rows))
+
+    assert other != column
+    # Trapezoids see a step between two bins as a slope; hence the tolerance.
+    assert total(rule, density) == pytest.approx(1.0, abs=2e-3)
+
+
+def test_old_trials_weigh_less_than_new_ones():
+    space = Space("a", {"a": NodeType({"x": Choice(("old", "new"))})})
+    table = SiteTable(space)
+    history = History(table)
+    for number in range(20):
+        history.add({("a.x", ()): "old" if number < 10 else "new"}, number)
+    old, new = history.log_densities(table.rows([{("a.x", ()): "old"}, {("a.x", ()): "new"}]))
+    assert new > old
+
+
+def test_a_position_with_its_own_optimum_is_told_from_its_siblings():
+    space = Space("a", {"a": NodeType({}, (Slot("b", 2, 2),)), "b": NodeType({"x": Float(0.0, 1.0)})})
+    table = SiteTable(space)
+    good = [{("a#b", ()): 2, ("a/b.x", (0,)): 0.1, ("a/b.x", (1,)): 0.9}] * 12
+    density = TreeDensity(table, good)
+    right, swapped = density.log_densities(
+        table.rows([good[0], {("a#b", ()): 2, ("a/b.x", (0,)): 0.9, ("a/b.x", (1,)): 0.1}])
+    )
+    assert right > swapped + 2
 
 
 def test_a_constant_parameter_has_density_one():
-    density = NumericDensity(Float(2.0, 2.0), [2.0, 2.0])
-    assert density.log_density(2.0) == 0.0
-    assert density.draw(np.random.default_rng(0)) == 2.0
+    density = KernelDensity(Scale(Float(2.0, 2.0)), np.array([0.5, 0.5]))
+    assert density.log_densities(np.array([0.5])) == 0.0
+    assert Scale(Float(2.0, 2.0)).value(density.draw(np.random.default_rng(0))) == 2.0
 
 
 LINE = Space("a", {"a": NodeType({"x": Float(0.0, 1.0)})})
@@ -64,6 +126,10 @@ def test_a_shortlist_is_ordered_distinct_and_spares_the_known():
     assert [s.score for s in found] == sorted((s.score for s in found), reverse=True)
     assert len({tree_hash(s.tree) for s in found}) == len(found) == 8
     assert known.isdisjoint(tree_hash(s.tree) for s in again)
+
+
+def test_a_shortlist_without_any_history_is_drawn_from_the_prior():
+    assert len(shortlist(cerebros_space(), [], [], 4, np.random.default_rng(0))) == 4
 
 
 def test_limits_nothing_can_meet_are_refused():

@@ -1,0 +1,180 @@
+"""Edits of rose trees: what becomes of one good tree when a few of its decisions change.
+
+A tree is edited as its *sites*: a table from (key, position) to value. An
+edit removes or moves sites; `complete` then asks for the missing ones, so an
+edited tree always belongs to its space.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from numpy.random import Generator
+
+from cerebros.rose_tree import Decide, Int, Param, Space, Tree, Value
+from cerebros.scale import Scale
+
+Site = tuple[str, tuple[int, ...]]
+Sites = dict[Site, Value]
+
+
+def sites_of(space: Space, tree: Tree) -> Sites:
+    """Every decision of a tree by its site.
+
+    Raises:
+        SpaceRejected: the tree does not belong to this space.
+    """
+    return {(decision.key, decision.position): decision.value for decision in space.decisions(tree)}
+
+
+def tree_of(space: Space, sites: Sites) -> Tree:
+    """The tree whose every decision stands in `sites`."""
+    return space.grow(lambda key, _rule, position: sites[key, position])
+
+
+def complete(space: Space, sites: Sites, decide: Decide) -> Sites:
+    """These decisions as a whole tree's: `decide` makes those that are missing, superfluous ones are dropped."""
+    grown: Sites = {}
+
+    def known_or_decided(key: str, rule: Param, position: tuple[int, ...]) -> Value:
+        value = sites.get((key, position))
+        if value is None:
+            value = decide(key, rule, position)
+        grown[key, position] = value
+        return value
+
+    space.grow(known_or_decided)
+    return grown
+
+
+class Edits:
+    """The edits one space allows.
+
+    Args:
+        scales: of every key of the space.
+    """
+
+    def __init__(self, scales: Mapping[str, Scale]) -> None:
+        self._scales = scales
+        self._free = {key for key, scale in scales.items() if scale.n_values != 1}
+        self._slots = {key: scale.rule for key, scale in scales.items() if "#" in key and isinstance(scale.rule, Int)}
+
+    def redraw(self, sites: Sites, generator: Generator) -> Sites:
+        """One to three decisions anew; where a number of children grows, the new ones are drawn."""
+        free = [site for site in sites if site[0] in self._free]
+        if not free:
+            return dict(sites)
+        count = min(len(free), int(generator.integers(1, 4)))
+        removed = {free[n] for n in generator.choice(len(free), count, replace=False)}
+        return {site: value for site, value in sites.items() if site not in removed}
+
+    def redraw_siblings(self, sites: Sites, generator: Generator) -> Sites:
+        """One key anew in every node that has it."""
+        free = sorted({key for key, _ in sites if key in self._free})
+        if not free:
+            return dict(sites)
+        chosen = free[int(generator.integers(len(free)))]
+        return {site: value for site, value in sites.items() if site[0] != chosen}
+
+    def change_children(self, sites: Sites, generator: Generator) -> Sites:
+        """Insert, delete, duplicate or move one child of one slot, with everything below it."""
+        slots = [site for site in sites if site[0] in self._slots and site[0] in self._free]
+        if not slots:
+            return self.redraw(sites, generator)
+        slot = slots[int(generator.integers(len(slots)))]
+        rule, count = self._slots[slot[0]], int(sites[slot])
+        possible = [
+            edit
+            for edit, allowed in (
+                (_insert, count < rule.high),
+                (_duplicate, 0 < count < rule.high),
+                (_delete, count > rule.low),
+                (_swap, count > 1),
+            )
+            if allowed
+        ]
+        return possible[int(generator.integers(len(possible)))](sites, slot, count, generator)
+
+    def nudge(self, sites: Sites, step: float, generator: Generator) -> Sites:
+        """One to three values moved by about `step` of their range; those that would leave it stop at its end.
+
+        Numbers of children stay, so the tree stays complete.
+        """
+        free = [site for site in sites if site[0] in self._free and site[0] not in self._slots]
+        moved = dict(sites)
+        for _ in range(min(len(free), int(generator.integers(1, 4)))):
+            site = free[int(generator.integers(len(free)))]
+            scale = self._scales[site[0]]
+            if scale.options:
+                moved[site] = scale.options[int(generator.integers(len(scale.options)))]
+            else:
+                moved[site] = scale.value(scale.code(sites[site]) + step * float(generator.standard_normal()))
+        return moved
+
+    def graft(self, sites: Sites, donor: Sites, generator: Generator) -> Sites:
+        """One child of the donor in the place of the child with the same position; else one decision of its."""
+        shared = [site for site in sites if site in donor and site[0] in self._free]
+        if not shared:
+            return dict(sites)
+        key, position = shared[int(generator.integers(len(shared)))]
+        node = key[: max(key.rfind("."), key.rfind("#"))]
+        below = (
+            {site for site in (*sites, *donor) if _is_below(site, node, position)} if position else {(key, position)}
+        )
+        grafted = {site: value for site, value in sites.items() if site not in below}
+        return grafted | {site: donor[site] for site in below if site in donor}
+
+
+def _child_key(slot: Site) -> tuple[str, int]:
+    """The key of a slot's children and the depth of the index that tells them apart."""
+    node, _, child = slot[0].rpartition("#")
+    return f"{node}/{child}", len(slot[1])
+
+
+def _is_below(site: Site, node: str, position: tuple[int, ...]) -> bool:
+    key = site[0]
+    return (
+        key.startswith(node)
+        and (len(key) == len(node) or key[len(node)] in "./#")
+        and site[1][: len(position)] == position
+    )
+
+
+def _renumbered(sites: Sites, slot: Site, renumber: Callable[[int], tuple[int, ...]], count: int) -> Sites:
+    """Sites with each child of a slot moved to the indices `renumber` gives it (none: it is dropped)."""
+    node, depth = _child_key(slot)
+    moved: Sites = {}
+    for (key, position), value in sites.items():
+        if _is_below((key, position), node, slot[1]):
+            for index in renumber(position[depth]):
+                moved[key, (*position[:depth], index, *position[depth + 1 :])] = value
+        else:
+            moved[key, position] = value
+    moved[slot] = count
+    return moved
+
+
+def _insert(sites: Sites, slot: Site, count: int, generator: Generator) -> Sites:
+    place = int(generator.integers(count + 1))
+    return _renumbered(sites, slot, lambda index: (index + (index >= place),), count + 1)
+
+
+def _duplicate(sites: Sites, slot: Site, count: int, generator: Generator) -> Sites:
+    twin = int(generator.integers(count))
+    return _renumbered(
+        sites,
+        slot,
+        lambda index: (index, index + 1) if index == twin else (index + (index > twin),),
+        count + 1,
+    )
+
+
+def _delete(sites: Sites, slot: Site, count: int, generator: Generator) -> Sites:
+    gone = int(generator.integers(count))
+    return _renumbered(sites, slot, lambda index: () if index == gone else (index - (index > gone),), count - 1)
+
+
+def _swap(sites: Sites, slot: Site, count: int, generator: Generator) -> Sites:
+    left = int(generator.integers(count - 1))
+    swapped = {left: left + 1, left + 1: left}
+    return _renumbered(sites, slot, lambda index: (swapped.get(index, index),), count)

@@ -1,0 +1,54 @@
+"""Trees as rows of numbers: one column for each site that was ever seen.
+
+Columns are only ever added, so a column's number stays valid.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from cerebros.edits import Site, Sites
+from cerebros.rose_tree import Space
+from cerebros.scale import Codes, Scale
+
+
+class SiteTable:
+    """Columns for the sites of one space, with the scale of each."""
+
+    def __init__(self, space: Space) -> None:
+        self.rules = space.rules()
+        self.scales = {key: Scale(rule) for key, rule in self.rules.items()}
+        self.keys: list[str] = []  # of each column
+        self.free: list[bool] = []  # whether a column has more than one value
+        self.of_key: defaultdict[str, list[int]] = defaultdict(list)  # columns of each key
+        self._columns: dict[Site, int] = {}
+
+    def column(self, site: Site) -> int:
+        found = self._columns.get(site)
+        if found is None:
+            found = self._columns[site] = len(self.keys)
+            self.keys.append(site[0])
+            self.free.append(self.scales[site[0]].n_values != 1)
+            self.of_key[site[0]].append(found)
+        return found
+
+    def codes(self, sites: Sites) -> Iterator[tuple[int, float]]:
+        """Column and code of each decision."""
+        for site, value in sites.items():
+            yield self.column(site), self.scales[site[0]].code(value)
+
+    def rows(self, trees: Sequence[Sites]) -> Codes:
+        """(n_trees, n_columns) codes, NaN where a tree has no such decision."""
+        column, scales = self.column, self.scales
+        places: list[int] = []
+        codes: list[float] = []
+        for sites in trees:
+            for site, value in sites.items():
+                places.append(column(site))
+                codes.append(scales[site[0]].code(value))
+        rows = np.full((len(trees), len(self.keys)), np.nan)
+        rows[np.repeat(np.arange(len(trees)), [len(sites) for sites in trees]), places] = codes
+        return rows

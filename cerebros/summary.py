@@ -1,0 +1,75 @@
+"""Trees of different shapes as points of one space, for a model that needs vectors.
+
+A point holds, for each site, its code; for each key with siblings, the mean
+and the sum of its codes; options become one coordinate each. What a tree does
+not have takes the mean of those that do, so absence is told by the counts alone.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cerebros.scale import Codes
+from cerebros.site_table import SiteTable
+
+Points = NDArray[np.float64]
+
+# A site that fewer trees have says more about those trees than about itself.
+SEEN_AT_LEAST = 3
+
+
+class Summary:
+    """Coordinates chosen and centred on some rows of a table; the same for every row later on.
+
+    Args:
+        rows: (n_trees, n_columns) of `SiteTable.rows`.
+    """
+
+    def __init__(self, table: SiteTable, rows: Codes) -> None:
+        self._table = table
+        seen = (~np.isnan(rows)).sum(axis=0)
+        self._columns = [
+            column for column in range(rows.shape[1]) if table.free[column] and seen[column] >= SEEN_AT_LEAST
+        ]
+        self._shared = {
+            key: columns
+            for key, columns in table.of_key.items()
+            if len(columns) > 1 and table.free[columns[0]] and columns[0] < rows.shape[1]
+        }
+        raw = self._coordinates(rows)
+        present = ~np.isnan(raw)
+        counts = np.maximum(1, present.sum(axis=0))
+        self._means = np.where(present, raw, 0.0).sum(axis=0) / counts
+        filled = np.where(present, raw, self._means)
+        self._spreads = filled.std(axis=0)
+        self._varied = self._spreads > 1e-9
+
+    def points(self, rows: Codes) -> Points:
+        """(n_trees, n_coordinates), each with about unit spread over the rows chosen on."""
+        raw = self._coordinates(rows)
+        filled = np.where(np.isnan(raw), self._means, raw)
+        return np.asarray(((filled - self._means) / np.maximum(self._spreads, 1e-9))[:, self._varied])
+
+    def _coordinates(self, rows: Codes) -> Points:
+        parts: list[Points] = []
+        for column in self._columns:
+            parts.extend(self._expanded(self._table.keys[column], rows[:, column : column + 1], sums=False))
+        for key, columns in self._shared.items():
+            within = [column for column in columns if column < rows.shape[1]]
+            parts.extend(self._expanded(key, rows[:, within], sums=True))
+        return np.stack(parts, axis=1) if parts else np.zeros((len(rows), 0))
+
+    def _expanded(self, key: str, codes: Codes, *, sums: bool) -> list[Points]:
+        """Mean (and sum) over siblings of a number, or of each option's presence."""
+        absent = np.isnan(codes)
+        counts = (~absent).sum(axis=1)
+        n_options = len(self._table.scales[key].options)
+        if n_options:
+            places = np.floor(codes * n_options)
+            values = [np.where(absent, 0.0, places == place) for place in range(n_options)]
+        else:
+            values = [np.where(absent, 0.0, codes)]
+        totals = [value.sum(axis=1) for value in values]
+        means = [np.where(counts > 0, total / np.maximum(1, counts), np.nan) for total in totals]
+        return means + totals if sums else means

@@ -1,0 +1,78 @@
+from itertools import combinations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from cerebros.hypervolume import gains, greedy_subset, hypervolume, unbeaten
+
+SIDE = 5
+
+
+def whole_losses(objectives: int, most: int = 7):
+    """Losses on a grid of whole numbers, where volumes can be counted cell by cell."""
+    return st.integers(1, most).flatmap(
+        lambda n: arrays(np.float64, (n, objectives), elements=st.integers(0, SIDE).map(float))
+    )
+
+
+any_losses = st.integers(1, 4).flatmap(whole_losses)
+
+
+def reference(losses: np.ndarray) -> np.ndarray:
+    return np.full(losses.shape[1], float(SIDE))
+
+
+def cells(losses: np.ndarray) -> int:
+    """The volume below (5, 5, …), counted: a unit cell is beaten when a trial is at or below its lower corner."""
+    corners = np.stack(np.meshgrid(*[np.arange(SIDE)] * losses.shape[1]), axis=-1).reshape(-1, losses.shape[1])
+    return int((losses[:, None] <= corners[None]).all(axis=2).any(axis=0).sum())
+
+
+@given(any_losses)
+def test_the_volume_equals_the_cells_counted_one_by_one(losses):
+    assert hypervolume(losses, reference(losses)) == pytest.approx(cells(losses))
+
+
+@given(st.integers(1, 2).flatmap(whole_losses), st.data())
+def test_a_gain_is_the_difference_of_two_volumes(front, data):
+    points = data.draw(whole_losses(front.shape[1]))
+    at = reference(front)
+    expected = [hypervolume(np.vstack([front, point]), at) - hypervolume(front, at) for point in points]
+    assert gains(points, front, at) == pytest.approx(expected)
+
+
+def test_with_three_objectives_gains_are_the_share_of_unbeaten_places():
+    generator = np.random.default_rng(0)
+    front, points, at = generator.uniform(size=(5, 3)), generator.uniform(size=(6, 3)), np.ones(3)
+    probes = unbeaten(front, np.zeros(3), at, generator.uniform(size=(200_000, 3)))
+    free = 1 - hypervolume(front, at)
+    expected = [hypervolume(np.vstack([front, point]), at) - hypervolume(front, at) for point in points]
+    assert gains(points, front, at, probes) * free == pytest.approx(expected, abs=0.01)
+
+
+@settings(max_examples=50)
+@given(any_losses, st.integers(1, 4))
+def test_each_greedy_choice_adds_as_much_as_any_other_would(losses, count):
+    at, chosen = reference(losses), greedy_subset(losses, count, reference(losses))
+    assert len(chosen) == len(set(chosen)) == min(count, len(losses))
+    for n, index in enumerate(chosen):
+        volumes = [hypervolume(losses[[*chosen[:n], other]], at) for other in range(len(losses))]
+        assert hypervolume(losses[[*chosen[:n], index]], at) == pytest.approx(max(volumes))
+
+
+@settings(max_examples=50)
+@given(any_losses, st.integers(1, 3))
+def test_the_greedy_subset_has_most_of_the_best_subsets_volume(losses, count):
+    at = reference(losses)
+    best = max(
+        hypervolume(losses[list(subset)], at) for subset in combinations(range(len(losses)), min(count, len(losses)))
+    )
+    assert hypervolume(losses[greedy_subset(losses, count, at)], at) >= (1 - 1 / np.e) * best - 1e-9
+
+
+def test_no_trial_below_the_reference_is_no_volume():
+    assert hypervolume(np.array([[2.0, 0.0]]), np.array([1.0, 1.0])) == 0.0
+    assert hypervolume(np.empty((0, 2)), np.array([1.0, 1.0])) == 0.0
