@@ -69,6 +69,8 @@ class StartRun(_Message, frozen=True, kw_only=True):
         task: what the PAC shall be able to do, in words; it becomes the
             capability embedding. The manifest's description when empty.
         objectives: names from `cerebros.objectives`, at least one.
+        sampler: `rose` screens candidates with a Gaussian process,
+            `rose-parzen` trusts the densities alone, `random` is the baseline.
     """
 
     pac_id: Id
