@@ -60,9 +60,10 @@ class Outcome(StrEnum):
     error = "error"
 
 
-@strawberry.enum(description="What proposes candidates: the Rose-Tree Parzen estimator, or chance alone.")
+@strawberry.enum(description="What proposes candidates: Parzen densities with or without screening, or chance alone.")
 class Sampler(StrEnum):
     rose = "rose"
+    rose_parzen = "rose-parzen"  # a GraphQL name has no hyphen
     random = "random"
 
 
