@@ -88,6 +88,8 @@ def train(
     optimiser = torch.optim.AdamW(
         net.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True
     )
+    # Steps shrink to nothing over the epochs, so the last weights are not those of a random walk.
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, T_max=recipe.epochs)
     criterion = loss_function(task)
     inputs, targets = tensors(rows, device)
     best: tuple[float, int, Weights] | None = None
@@ -96,6 +98,7 @@ def train(
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(dropout_seed + number)
             train_loss = _one_epoch(net, optimiser, criterion, inputs, targets, recipe.batch_size, shuffle)
+        schedule.step()
         if not math.isfinite(train_loss):
             yield Diverged(number)
             return
