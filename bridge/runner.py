@@ -92,9 +92,8 @@ class Runner:
             log_failure("cerebros.worker.stale", run_id=claim.run_id, reason=problem.message)
         except (asyncio.CancelledError, Unavailable, ResourceExhausted):
             await _stop(cycle)
-            with suppress(
-                Unavailable, ResourceExhausted
-            ):  # then the lease runs out, and the run is claimed all the same
+            # Where even that fails the lease runs out, and the run is claimed all the same.
+            with suppress(Unavailable, ResourceExhausted):
                 await asyncio.shield(self._deps.runs.release_run(claim))
             raise
         finally:

@@ -62,6 +62,10 @@ class TrainingMetrics(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     trials_failed: int = 0
     trials_pruned: int = 0
 
+    @property
+    def spent(self) -> Spent:
+        return Spent(self.duration_s, self.cpu_s, self.energy_j, self.cost_usd)
+
     def __post_init__(self) -> None:
         for name in self.__struct_fields__:
             value = getattr(self, name)

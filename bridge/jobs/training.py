@@ -31,7 +31,7 @@ from bridge.jobs.work import (
 from cerebros import dataset_check
 from cerebros.errors import FailedPrecondition
 from cerebros.features import Fold, Folds, make_folds
-from cerebros.metrics import Spent, TrainingMetrics
+from cerebros.metrics import TrainingMetrics
 from cerebros.nets import training
 from cerebros.nets.latency import measure_latency
 from cerebros.nets.model_file import Description, load_model, onnx_bytes, weights_bytes
@@ -70,9 +70,7 @@ def train(job: TrainJob) -> Trained:
         reason = f"the loss was not finite in epoch {len(curve) + 1}"
         return Trained("diverged", curve=curve, reason=reason, spent=meter.read().spent)
     metrics = _metrics(job, end, folds.validation, meter)
-    return Trained(
-        "ok", metrics, curve, spent=Spent(metrics.duration_s, metrics.cpu_s, metrics.energy_j, metrics.cost_usd)
-    )
+    return Trained("ok", metrics, curve, spent=metrics.spent)
 
 
 def score(job: ScoreJob) -> Scored:

@@ -26,9 +26,9 @@ set_json_loads(msgspec.json.decode)
 set_json_dumps(msgspec.json.encode)
 
 
-def jsonb(value: object) -> Jsonb:
-    """A parameter for a jsonb column, from any of our structs."""
-    return Jsonb(msgspec.to_builtins(value))
+def jsonb(value: object) -> Jsonb | None:
+    """A parameter for a jsonb column, from any of our structs; None stays NULL."""
+    return None if value is None else Jsonb(msgspec.to_builtins(value))
 
 
 class Database:

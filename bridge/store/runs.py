@@ -264,8 +264,8 @@ class RunStore:
                 outcome=trial.outcome,
                 tree=jsonb(trial.tree),
                 tree_hash=trial.tree_hash,
-                metrics=None if trial.metrics is None else jsonb(trial.metrics),
-                spent=None if spent is None else jsonb(spent),
+                metrics=jsonb(trial.metrics),
+                spent=jsonb(spent),
                 reason=trial.reason,
                 curve=list(trial.curve),
             )
@@ -312,8 +312,8 @@ class RunStore:
             run_id=write.run_id,
             epoch=write.epoch,
             state=state,
-            metrics=None if metrics is None else jsonb(metrics),
-            error=None if error is None else jsonb(error),
+            metrics=jsonb(metrics),
+            error=jsonb(error),
         )
 
     # Ending runs that no worker holds
