@@ -23,13 +23,7 @@ class ArtifactFiles:
         path = self.directory / digest
         if path.exists() and path.read_bytes() == content:
             return digest
-        descriptor, draft = tempfile.mkstemp(dir=self.directory, prefix="draft-")
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(draft).rename(path)
-        _sync_directory(self.directory)
+        write_whole(path, content)
         return digest
 
     def read(self, digest: str) -> bytes:
@@ -48,6 +42,17 @@ class ArtifactFiles:
         if actual != digest:
             raise ArtifactCorrupt(f"{path} has sha256 {actual}; delete it and restore it from a backup")
         return content
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file so that after a crash it is there whole, or as it was before."""
+    descriptor, draft = tempfile.mkstemp(dir=path.parent, prefix="draft-")
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    Path(draft).rename(path)
+    _sync_directory(path.parent)
 
 
 def _sync_directory(directory: Path) -> None:

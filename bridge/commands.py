@@ -10,7 +10,7 @@ import signal
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import click
 import msgspec
@@ -18,7 +18,7 @@ import msgspec
 from bridge import show
 from bridge.doctor import examine
 from bridge.jobs.work import Exported, ExportJob
-from bridge.messages import Budget, CheckDataset, CheckGate, GetCapability, ListArtifacts, StartRun, WatchRun
+from bridge.messages import Budget, CheckDataset, CheckGate, GetCapability, ListArtifacts, Queue, StartRun, WatchRun
 from bridge.parentage import die_with_parent
 from bridge.procedures import STREAM, Bridge, call, watch
 from bridge.service import keep_worker, migrated_database, open_bridge, runner_on, serve, until_signalled
@@ -96,12 +96,13 @@ def port(stdio: bool, worker: bool) -> None:
 
 @main.command()
 @click.option("--until-idle", is_flag=True, help="End when no run waits.")
-def worker(until_idle: bool) -> None:
+@click.option("--queue", type=click.Choice(get_args(Queue)), help="Take runs from this queue; CEREBROS_QUEUE else.")
+def worker(until_idle: bool, queue: Queue | None) -> None:
     """Claim runs and work on them; SIGTERM gives the current run back and ends."""
     die_with_parent(signal.SIGTERM)
 
     async def use(bridge: Bridge, _url: str) -> None:
-        await until_signalled(asyncio.create_task(runner_on(bridge).work(until_idle=until_idle)))
+        await until_signalled(asyncio.create_task(runner_on(bridge, queue=queue).work(until_idle=until_idle)))
 
     on_bridge(use)
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
+from functools import partial
 from time import monotonic
 from typing import Any, NamedTuple
 
@@ -21,7 +22,7 @@ from bridge.deps import Deps
 from bridge.jobs.work import Checked, CheckJob, Embedded, EmbedJob, Scored, ScoreJob
 from bridge.messages import StartRun, Trial, VcvDraft, Verdict
 from bridge.policy import PolicyInputs, judge, read_policy, require_use_allowed
-from bridge.store.runs import Claim, Write
+from bridge.store.claims import Claim, Step
 from cerebros.dataset_check import DatasetReport
 from cerebros.errors import CerebrosError, PermissionDenied
 from cerebros.manifest import Manifest
@@ -90,16 +91,17 @@ async def score_choice(run: CycleRun, deps: Deps) -> ScoredModel:
     """Refit the front's most accurate candidate and score it on the held-out rows."""
     assert run.search is not None  # noqa: S101
     choice = await _choice(run, run.search, deps)
-    scored = await deps.jobs.run(
-        ScoreJob(
-            search.data_of(run.claim),
-            from_mapping(choice.tree or {}),
-            epochs=1 + choice.curve.index(min(choice.curve)),  # the epoch that was best in the search
-            seed=run.request.seed,
-            prices=deps.settings.prices,
-        ),
-        Scored,
+    job = ScoreJob(
+        search.data_of(run.claim),
+        from_mapping(choice.tree or {}),
+        epochs=1 + choice.curve.index(min(choice.curve)),  # the epoch that was best in the search
+        seed=run.request.seed,
+        prices=deps.settings.prices,
+        checkpoint_s=deps.settings.checkpoint_s,
+        resume=await deps.checkpoints.newest(run.claim.run_id, choice.number),
     )
+    scored = await deps.jobs.run(job, Scored, partial(deps.checkpoints.save, run.claim, choice.number))
+    await deps.checkpoints.forget(run.claim.run_id, choice.number)
     weights, description = [
         StoredFile(await asyncio.to_thread(deps.artifacts.write, content), len(content))
         for content in (scored.weights, scored.description)
@@ -180,14 +182,14 @@ async def promote(run: CycleRun, deps: Deps) -> VcvDraft:
     )
 
 
-async def record_nothing_more(_run: CycleRun, _result: object, _write: Write, _deps: Deps) -> None:
+async def record_nothing_more(_run: CycleRun, _result: object, _step: Step, _deps: Deps) -> None:
     """The stage's own row is all there is to store."""
 
 
-async def record_shortlist(run: CycleRun, made: search.Shortlisted, write: Write, deps: Deps) -> None:
+async def record_shortlist(run: CycleRun, made: search.Shortlisted, step: Step, deps: Deps) -> None:
     chosen = made.shortlist
-    await deps.runs.insert_shortlist(write, chosen)
-    await write.append(
+    await step.insert_shortlist(chosen)
+    await step.append(
         ShortlistStop(
             candidates=len(chosen.candidates),
             observations=chosen.observations,
@@ -197,20 +199,20 @@ async def record_shortlist(run: CycleRun, made: search.Shortlisted, write: Write
     )
 
 
-async def record_artifacts(run: CycleRun, model: ScoredModel, write: Write, deps: Deps) -> None:
+async def record_artifacts(run: CycleRun, model: ScoredModel, step: Step, deps: Deps) -> None:
     for kind, file in (("weights", model.weights), ("description", model.description)):
-        await deps.catalogue.insert_artifact(write.connection, run.claim.run_id, kind, file.digest, file.bytes)
+        await deps.catalogue.insert_artifact(step.connection, run.claim.run_id, kind, file.digest, file.bytes)
 
 
-async def record_verdict(run: CycleRun, verdict: Verdict, write: Write, deps: Deps) -> None:
-    await deps.catalogue.insert_verdict(write.connection, run.claim.run_id, run.request.pac_id, verdict)
+async def record_verdict(run: CycleRun, verdict: Verdict, step: Step, deps: Deps) -> None:
+    await deps.catalogue.insert_verdict(step.connection, run.claim.run_id, run.request.pac_id, verdict)
     event = VerdictStop(run_id=run.claim.run_id, verdict_id=verdict.verdict_id, decision=verdict.decision)
-    await write.append(event)
+    await step.append(event)
 
 
-async def record_version(run: CycleRun, draft: VcvDraft, write: Write, deps: Deps) -> None:
-    version = await deps.catalogue.insert_vcv(write.connection, draft)
-    await write.append(
+async def record_version(run: CycleRun, draft: VcvDraft, step: Step, deps: Deps) -> None:
+    version = await deps.catalogue.insert_vcv(step.connection, draft)
+    await step.append(
         PromotionStop(
             accuracy=draft.accuracy,
             latency_s=draft.latency_s,
@@ -230,7 +232,7 @@ class Stage(NamedTuple):
 
     work: Callable[[CycleRun, Deps], Awaitable[Any]]
     result: type[msgspec.Struct]
-    record: Callable[[CycleRun, Any, Write, Deps], Awaitable[None]] = record_nothing_more
+    record: Callable[[CycleRun, Any, Step, Deps], Awaitable[None]] = record_nothing_more
 
 
 # The database remembers these names; a resumed cycle skips the ones it has done.
@@ -251,7 +253,7 @@ STAGES_OF: dict[str, tuple[str, ...]] = {
 
 async def resume(claim: Claim, deps: Deps) -> CycleRun:
     """The cycle of a claimed run with all that earlier workers have finished."""
-    stored = await deps.runs.stage_results(claim.run_id)
+    stored = await deps.engine.stage_results(claim.run_id)
     done: dict[str, Any] = {name: msgspec.convert(result, STAGES[name].result) for name, result in stored.items()}
     return CycleRun(claim, **done)
 
@@ -271,17 +273,17 @@ async def advance(run: CycleRun, deps: Deps) -> CycleRun:
 
 async def _do(name: str, run: CycleRun, deps: Deps) -> CycleRun:
     stage, run_id = STAGES[name], run.claim.run_id
-    await deps.runs.insert_event(run.claim, StageStart(run_id=run_id, stage=name))
+    await deps.engine.append(run.claim, StageStart(run_id=run_id, stage=name))
     started = monotonic()
     try:
         result = await stage.work(run, deps)
     except CerebrosError as error:
         duration_s = monotonic() - started
-        await deps.runs.insert_event(run.claim, stage_exception(run_id, name, duration_s, error))
+        await deps.engine.append(run.claim, stage_exception(run_id, name, duration_s, error))
         raise
     duration_s = monotonic() - started
-    async with deps.runs.effect(run_id, run.claim.epoch) as write:
-        await stage.record(run, result, write, deps)
-        await deps.runs.insert_stage(write, name, result, duration_s)
-        await write.append(StageStop(duration_s=duration_s, run_id=run_id, stage=name))
+    async with deps.engine.step(run.claim) as step:
+        await stage.record(run, result, step, deps)
+        await step.insert_stage(name, result, duration_s)
+        await step.append(StageStop(duration_s=duration_s, run_id=run_id, stage=name))
     return msgspec.structs.replace(run, **{name: result})

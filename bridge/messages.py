@@ -26,6 +26,8 @@ Seconds = Annotated[float, Meta(gt=0, le=30 * 86400)]
 PageSize = Annotated[int, Meta(ge=1, le=1000)]
 
 RunKind = Literal["cycle", "nas"]
+Queue = Literal["cpu", "gpu"]
+LockState = Literal["open", "draining", "locked"]
 RunState = Literal["queued", "running", "succeeded", "failed", "cancelled", "timed_out"]
 Outcome = Literal["ok", "pruned", "diverged", "oom", "timeout", "lost", "error"]
 Decision = Literal["allow", "deny"]
@@ -71,6 +73,10 @@ class StartRun(_Message, frozen=True, kw_only=True):
         objectives: names from `cerebros.objectives`, at least one.
         sampler: `rose` screens candidates with a Gaussian process,
             `rose-parzen` trusts the densities alone, `random` is the baseline.
+        deadline_s: seconds of the service's own clock, which stands still
+            while no process of the service is up.
+        queue: which workers may take the run.
+        priority: from 0 to 9; higher ones are taken first.
     """
 
     pac_id: Id
@@ -84,6 +90,8 @@ class StartRun(_Message, frozen=True, kw_only=True):
     seed: Annotated[int, Meta(ge=0, le=2**53)] = 8675309
     deadline_s: Seconds | None = None
     correlation_id: Id | None = None
+    queue: Queue = "cpu"
+    priority: Annotated[int, Meta(ge=0, le=9)] = 0
 
 
 class GetRun(_Message, frozen=True, kw_only=True):
@@ -169,6 +177,43 @@ class CheckGate(_Message, frozen=True, kw_only=True):
     pac_id: Id | None = None
 
 
+class GetTrainingLock(_Message, frozen=True, kw_only=True):
+    pac_id: Id
+
+
+class SetTrainingLock(_Message, frozen=True, kw_only=True):
+    """Open or close a PAC for training.
+
+    Attributes:
+        state: `draining` lets the run at work end and starts no other,
+            `locked` sends it back to its queue as well.
+        holder: who decides this, for those who ask later.
+        expected_epoch: the epoch the caller has seen (0: nobody ever set
+            it); the call is refused when somebody was faster.
+    """
+
+    pac_id: Id
+    state: LockState
+    holder: Id
+    reason: Annotated[str, Meta(min_length=1, max_length=1024)]
+    expected_epoch: Annotated[int, Meta(ge=0)] | None = None
+
+
+class ListQueues(_Message, frozen=True, kw_only=True):
+    pass
+
+
+class LimitQueue(_Message, frozen=True, kw_only=True):
+    """How many runs of a queue may be at work at once, on all machines together; None for no limit."""
+
+    name: Queue
+    running_at_most: Annotated[int, Meta(ge=0, le=1_000_000)] | None = None
+
+
+class Drain(_Message, frozen=True, kw_only=True):
+    """Take this front out of service: it is not ready any more and refuses new runs; what runs goes on."""
+
+
 class Health(_Message, frozen=True, kw_only=True):
     pass
 
@@ -210,6 +255,8 @@ class Run(_Message, frozen=True, kw_only=True):
     stages_done: tuple[str, ...]
     last_seq: int
     epoch: int
+    queue: Queue
+    priority: int
     trials_total: int
     trials_ok: int
     trials_failed: int
@@ -368,8 +415,32 @@ class GateReport(_Message, frozen=True, kw_only=True):
     findings: tuple[GateFinding, ...]
 
 
+class TrainingLock(_Message, frozen=True, kw_only=True):
+    """Whether a PAC may be trained; `run_id` is the run that trains it now. `epoch` counts the changes."""
+
+    pac_id: str
+    state: LockState
+    holder: str
+    reason: str
+    epoch: int
+    since: datetime | None
+    run_id: str | None
+
+
+class QueueStatus(_Message, frozen=True, kw_only=True):
+    name: str
+    running_at_most: int | None
+    queued: int
+    running: int
+    workers: int
+
+
+class QueueList(_Message, frozen=True, kw_only=True):
+    queues: tuple[QueueStatus, ...]
+
+
 class HealthReport(_Message, frozen=True, kw_only=True):
-    status: Literal["serving", "not_serving"]
+    status: Literal["serving", "draining", "not_serving"]
     version: str
     database: str
     workers: int

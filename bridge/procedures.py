@@ -19,7 +19,7 @@ import msgspec
 import uuid_utils
 
 from bridge.artifacts import ArtifactFiles
-from bridge.jobs.pool import JobPool
+from bridge.jobs.executor import Executor
 from bridge.jobs.work import Checked, CheckJob, Data
 from bridge.messages import (
     Artifact,
@@ -28,27 +28,34 @@ from bridge.messages import (
     CheckDataset,
     CheckGate,
     DatasetList,
+    Drain,
     GateFinding,
     GateReport,
     GetArtifact,
     GetCapability,
     GetRun,
     GetShortlist,
+    GetTrainingLock,
     Health,
     HealthReport,
+    LimitQueue,
     ListArtifacts,
     ListCapabilities,
     ListDatasets,
+    ListQueues,
     ListRuns,
     ListTrials,
     NearestCapabilities,
     NeighbourList,
+    QueueList,
     Rollback,
     Run,
     RunEvent,
     RunList,
+    SetTrainingLock,
     Shortlist,
     StartRun,
+    TrainingLock,
     TrialList,
     VcvDraft,
     VcvEntry,
@@ -59,16 +66,20 @@ from bridge.messages import (
 from bridge.policy import Seal, require_use_allowed
 from bridge.settings import Settings
 from bridge.store.catalogue import Catalogue
+from bridge.store.claims import Payload
+from bridge.store.engine import Engine
 from bridge.store.notices import Notices, until_woken
-from bridge.store.runs import Payload, RunStore
+from bridge.store.runs import RunStore
 from cerebros import gate
 from cerebros.dataset_check import DatasetReport
 from cerebros.errors import (
     CerebrosError,
+    FailedPrecondition,
     Internal,
     ManifestRejected,
     NotFound,
     PermissionDenied,
+    ResourceExhausted,
     Unavailable,
 )
 from cerebros.manifest import Manifest, dataset_digest, parse_manifest
@@ -84,16 +95,25 @@ class Bridge(msgspec.Struct, frozen=True):
     """What the procedures work with: one per process of the front."""
 
     settings: Settings
+    engine: Engine
     runs: RunStore
     catalogue: Catalogue
     notices: Notices
     artifacts: ArtifactFiles
-    jobs: JobPool
+    jobs: Executor
     seal: Seal
+    draining: asyncio.Event
 
 
 async def start_run(bridge: Bridge, request: StartRun) -> Run:
-    """Queue a run; the same run_id with the same payload answers the run that is there."""
+    """Queue a run; the same run_id with the same payload answers the run that is there.
+
+    Raises:
+        Unavailable: this front is being taken out of service.
+        ResourceExhausted: too many runs wait in the queue.
+    """
+    if bridge.draining.is_set():
+        raise Unavailable("this front is draining and starts no more runs; call another one, or this one again later")
     objectives_named(request.objectives)
     manifest, base = await asyncio.to_thread(read_manifest, request.manifest)
     require_use_allowed(manifest.purposes, manifest.retain_until, datetime.now(UTC).date())
@@ -110,7 +130,7 @@ async def start_run(bridge: Bridge, request: StartRun) -> Run:
     # What is asked for, without how it was spelt: a retry with another correlation id is the same run.
     wanted = msgspec.structs.replace(payload.request, manifest="", correlation_id=None), manifest, base
     digest = hashlib.sha256(msgspec.json.encode(wanted, order="deterministic")).hexdigest()
-    await bridge.runs.insert_run(payload, dataset_digest(manifest), digest, event)
+    await bridge.engine.enqueue(payload, dataset_digest(manifest), digest, event, bridge.settings.queued_at_most)
     return await bridge.runs.get_run(run_id)
 
 
@@ -141,8 +161,7 @@ async def cancel_run(bridge: Bridge, request: CancelRun) -> Run:
 
     Cancelling a run that has ended changes nothing and answers how it ended.
     """
-    await bridge.runs.request_cancel(request.run_id, request.reason)
-    await bridge.runs.end_forsaken(request.run_id)
+    await bridge.engine.cancel(request.run_id, request.reason)
     return await bridge.runs.get_run(request.run_id)
 
 
@@ -236,6 +255,29 @@ async def check_gate(bridge: Bridge, request: CheckGate) -> GateReport:
     )
 
 
+async def get_training_lock(bridge: Bridge, request: GetTrainingLock) -> TrainingLock:
+    return await bridge.engine.training_lock(request.pac_id)
+
+
+async def set_training_lock(bridge: Bridge, request: SetTrainingLock) -> TrainingLock:
+    return await bridge.engine.set_training_lock(request)
+
+
+async def list_queues(bridge: Bridge, _request: ListQueues) -> QueueList:
+    return QueueList(queues=await bridge.catalogue.queue_rows())
+
+
+async def limit_queue(bridge: Bridge, request: LimitQueue) -> QueueList:
+    await bridge.engine.limit_queue(request.name, request.running_at_most)
+    return QueueList(queues=await bridge.catalogue.queue_rows())
+
+
+async def drain(bridge: Bridge, request: Drain) -> HealthReport:
+    """Stop starting runs here; `up` also does this when it is asked to end."""
+    bridge.draining.set()
+    return await health(bridge, Health())
+
+
 async def health(bridge: Bridge, _request: Health) -> HealthReport:
     """Whether the service can do its work; an unreachable database is an answer, not an error."""
     try:
@@ -245,7 +287,7 @@ async def health(bridge: Bridge, _request: Health) -> HealthReport:
             status="not_serving", version=VERSION, database=problem.message, workers=0, queued=0, running=0
         )
     return HealthReport(
-        status="serving",
+        status="draining" if bridge.draining.is_set() else "serving",
         version=VERSION,
         database="reachable",
         workers=now.workers,
@@ -281,9 +323,17 @@ PROCEDURES: dict[str, Procedure] = {
         Procedure("nearest_capabilities", NearestCapabilities, NeighbourList, nearest_capabilities),
         Procedure("rollback", Rollback, VcvEntry, rollback),
         Procedure("check_gate", CheckGate, GateReport, check_gate),
+        Procedure("get_training_lock", GetTrainingLock, TrainingLock, get_training_lock),
+        Procedure("set_training_lock", SetTrainingLock, TrainingLock, set_training_lock),
+        Procedure("list_queues", ListQueues, QueueList, list_queues),
+        Procedure("limit_queue", LimitQueue, QueueList, limit_queue),
+        Procedure("drain", Drain, HealthReport, drain),
         Procedure("health", Health, HealthReport, health),
     )
 }
+
+# A watcher that has once caught up holds no more than this many unread events; a replay may be as long as the run.
+WATCHER_LAG_AT_MOST = 2000
 
 # The one procedure that streams; `watch` serves it.
 STREAM = "watch_run"
@@ -311,23 +361,39 @@ async def call(bridge: Bridge, name: str, raw: Mapping[str, Any]) -> msgspec.Str
 
 
 async def watch(bridge: Bridge, raw: Mapping[str, Any]) -> AsyncIterator[RunEvent]:
-    """A run's events behind `after_seq`, the stored ones and those to come, until the run has ended."""
+    """A run's events behind `after_seq`, the stored ones and those to come, until the run has ended.
+
+    Raises:
+        ResourceExhausted: the watcher had caught up once and takes events more slowly than they come.
+        FailedPrecondition: events behind `after_seq` are so old that they were forgotten.
+    """
     request = decode(raw, WatchRun)
-    seen = request.after_seq
-    woken = bridge.notices.subscribe(request.run_id)
+    run_id, seen, live = request.run_id, request.after_seq, False
+    woken = bridge.notices.subscribe(run_id)
     try:
         while True:
             # State before events: an event that is stored in between is then read, and the end is not missed.
-            ended, last_seq = await bridge.runs.run_state(request.run_id)
-            for event in await bridge.runs.events_after(request.run_id, seen):
+            ended, first_seq, last_seq = await bridge.runs.run_state(run_id)
+            if seen + 1 < first_seq:
+                raise FailedPrecondition(
+                    f"events {seen + 1} to {first_seq - 1} of run {run_id!r} are older than events are kept; "
+                    f"watch after_seq {first_seq - 1}"
+                )
+            if live and last_seq - seen > WATCHER_LAG_AT_MOST:
+                raise ResourceExhausted(
+                    f"the watcher is {last_seq - seen} events behind, {WATCHER_LAG_AT_MOST} are allowed; "
+                    f"watch again with after_seq {seen} and take events faster"
+                )
+            for event in await bridge.runs.events_after(run_id, seen):
                 seen = event.seq
                 yield event
             if ended and seen >= last_seq:
                 return
             if seen >= last_seq:
+                live = True
                 await until_woken(woken)
     finally:
-        bridge.notices.unsubscribe(request.run_id, woken)
+        bridge.notices.unsubscribe(run_id, woken)
 
 
 async def scrape(bridge: Bridge) -> str:

@@ -8,14 +8,16 @@ import socket
 import traceback
 from contextlib import suppress
 from time import monotonic
-from typing import Any
 
 import msgspec
 
 from bridge.cycle import CycleRun, advance, resume
 from bridge.deps import Deps
 from bridge.messages import RunError
-from bridge.store.runs import Claim, cancelled
+from bridge.store.claims import Claim
+from bridge.store.engine import cancelled
+from bridge.store.notices import until_woken
+from bridge.tasks import end_tasks
 from cerebros.errors import (
     Cancelled,
     CerebrosError,
@@ -28,9 +30,6 @@ from cerebros.errors import (
 from telemetry.events import RunStart, run_stop
 from telemetry.logs import log_failure
 
-# A worker with nothing to do looks for work this often.
-IDLE_PAUSE_S = 0.25
-
 # A database in trouble is not asked more often than this.
 TROUBLE_PAUSE_S = 1.0
 
@@ -40,41 +39,55 @@ RENEWALS_PER_LEASE = 5
 STATE_OF = {Cancelled: "cancelled", DeadlineExceeded: "timed_out"}
 
 
+class TrainingLocked(Exception):
+    """Somebody locked the PAC; its run goes back to the queue as it stands."""
+
+
 class Runner:
     """One worker: works on one run at a time, with as many job processes as it was given."""
 
     def __init__(self, deps: Deps, only: str | None = None) -> None:
         self._deps = deps
         self._only = only
+        self._queue = deps.settings.queue
         self.worker_id = f"{socket.gethostname()}-{os.getpid()}"
 
     async def work(self, *, until_idle: bool = False) -> None:
-        """Claim and finish runs until cancelled, or until none is left."""
-        settings, runs = self._deps.settings, self._deps.runs
+        """Claim and finish runs until cancelled, or until none is left.
+
+        Cancelling keeps the trainings' states, gives the run back and ends.
+
+        Raises:
+            StaleWorker: this worker was away so long that its run was given
+                to another; what else it holds is as old, so it ends.
+        """
+        engine, notices, topic = self._deps.engine, self._deps.notices, f"queue/{self._queue}"
+        woken = notices.subscribe(topic)
         try:
             while True:
                 try:
-                    await runs.worker_seen(self.worker_id)
-                    claim = await runs.claim_run(self.worker_id, settings.lease_s, self._only)
+                    await engine.worker_seen(self.worker_id, self._queue)
+                    claim = await engine.claim(self.worker_id, self._queue, self._deps.settings.lease_s, self._only)
                     if claim is not None:
                         await self._run(claim)
                     elif until_idle:
                         return
+                    else:
+                        await until_woken(woken)
                 except (Unavailable, ResourceExhausted) as problem:
                     log_failure("cerebros.worker.waits", reason=problem.message)
-                    claim = None
                     await asyncio.sleep(TROUBLE_PAUSE_S)
-                if claim is None:
-                    await asyncio.sleep(IDLE_PAUSE_S)
         finally:
-            with suppress(Unavailable):
-                await asyncio.shield(runs.worker_gone(self.worker_id))
+            notices.unsubscribe(topic, woken)
+            with suppress(Unavailable, ResourceExhausted):
+                await asyncio.shield(engine.worker_gone(self.worker_id))
             await asyncio.shield(self._deps.jobs.close())
 
     async def _run(self, claim: Claim) -> None:
-        """Work on one claimed run to its end; a lost claim is left to whoever has it now.
+        """Work on one claimed run to its end.
 
         Raises:
+            StaleWorker: the claim is lost; whoever has it now goes on.
             Unavailable, ResourceExhausted: the database's trouble is not the run's; it is given back.
         """
         started = monotonic()
@@ -86,19 +99,27 @@ class Runner:
             if error is None:
                 error = await self._outcome(cycle)
             else:
-                await _stop(cycle)
+                await end_tasks(cycle)
             await self._end(claim, error, claim.elapsed_s + monotonic() - started)
         except StaleWorker as problem:
             log_failure("cerebros.worker.stale", run_id=claim.run_id, reason=problem.message)
+            raise
+        except TrainingLocked:
+            await self._give_back(claim, cycle)
         except (asyncio.CancelledError, Unavailable, ResourceExhausted):
-            await _stop(cycle)
-            # Where even that fails the lease runs out, and the run is claimed all the same.
-            with suppress(Unavailable, ResourceExhausted):
-                await asyncio.shield(self._deps.runs.release_run(claim))
+            await asyncio.shield(self._give_back(claim, cycle))
             raise
         finally:
-            await _stop(cycle)
-            await _stop(heart)
+            await end_tasks(cycle, heart)
+
+    async def _give_back(self, claim: Claim, cycle: asyncio.Task[CycleRun]) -> None:
+        """Keep what the trainings have reached, and put the run back into its queue."""
+        if not cycle.done():
+            await self._deps.jobs.checkpoint_all(self._deps.settings.drain_s)
+        await end_tasks(cycle)
+        # Where even that fails the lease runs out, and the run is claimed all the same.
+        with suppress(Unavailable, ResourceExhausted):
+            await self._deps.engine.release(claim)
 
     async def _advance(self, claim: Claim) -> CycleRun:
         event = RunStart(
@@ -109,7 +130,7 @@ class Runner:
             epoch=claim.epoch,
             worker_id=self.worker_id,
         )
-        await self._deps.runs.insert_event(claim, event)
+        await self._deps.engine.append(claim, event)
         return await advance(await resume(claim, self._deps), self._deps)
 
     async def _keep_lease(self, claim: Claim, cycle: asyncio.Task[CycleRun]) -> CerebrosError | None:
@@ -117,18 +138,21 @@ class Runner:
 
         Raises:
             StaleWorker: the run is not ours any more.
+            TrainingLocked: it shall not go on now.
         """
         lease_s = self._deps.settings.lease_s
         while not cycle.done():
             # The next renewal may succeed; if none does, the lease runs out.
             with suppress(Unavailable, ResourceExhausted):
-                lease = await self._deps.runs.renew_lease(claim, lease_s)
+                lease = await self._deps.engine.heartbeat(claim, lease_s)
                 if lease.cancel_reason is not None:
                     return cancelled(claim.run_id, lease.cancel_reason)
                 if lease.overdue:
                     limit = claim.payload.request.deadline_s
                     return DeadlineExceeded(f"run {claim.run_id!r} did not end within its {limit} s; allow more")
-                await self._deps.runs.worker_seen(self.worker_id)
+                if lease.locked:
+                    raise TrainingLocked
+                await self._deps.engine.worker_seen(self.worker_id, self._queue)
             await asyncio.sleep(min(1.0, lease_s / RENEWALS_PER_LEASE))
         return None
 
@@ -173,9 +197,4 @@ class Runner:
             error=error,
         )
         ended_by = RunError.of(error) if error else None
-        await runs.end_run(claim.run_id, claim.epoch, state, metrics, ended_by, event)
-
-
-async def _stop(task: asyncio.Task[Any]) -> None:
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
+        await self._deps.engine.end(claim.run_id, claim.epoch, state, metrics, ended_by, event)

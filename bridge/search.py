@@ -9,20 +9,21 @@ have asked for.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from functools import partial
 from time import monotonic
-from typing import Any
 
 import msgspec
 import numpy as np
 
 from bridge.deps import Deps
-from bridge.jobs.pool import JobCrashed, JobLost, JobTimedOut
-from bridge.jobs.work import Data, Trained, TrainJob
+from bridge.jobs.executor import JobCrashed, JobLost, JobTimedOut
+from bridge.jobs.work import Checkpoint, Data, Trained, TrainJob
 from bridge.messages import Budget, Candidate, Shortlist, Trial
-from bridge.store.runs import Claim
+from bridge.store.claims import Claim
+from bridge.tasks import end_tasks
 from cerebros.dataset_check import DatasetReport
-from cerebros.errors import FailedPrecondition
+from cerebros.errors import ArtifactCorrupt, FailedPrecondition
 from cerebros.metrics import NOTHING, Spent
 from cerebros.motpe import STARTUP_TRIALS, Observation, make_sampler, split_history
 from cerebros.nets.space import cerebros_space
@@ -115,7 +116,7 @@ async def _probe(
     try:
         answers = await asyncio.gather(*in_flight.values())
     finally:
-        await _end(in_flight)
+        await end_tasks(*in_flight.values())
     observations = [Observation(tree, figures(answer, objectives)) for tree, answer in zip(trees, answers, strict=True)]
     return observations, sum((answer.spent for answer in answers if answer.spent), start=NOTHING)
 
@@ -156,7 +157,7 @@ async def search(claim: Claim, report: DatasetReport, chosen: Shortlist, deps: D
         while in_flight:
             await tell_next()
     finally:
-        await _end(in_flight)
+        await end_tasks(*in_flight.values())
     # A resumed search that ran out of time may hold trials it had no time to come to again; they were measured.
     told += [trial for number, trial in kept.items() if number >= len(told)]
     return SearchResult(_front(told, objectives), stopped_by)
@@ -173,10 +174,10 @@ def figures(trial: Trial | Trained, objectives: tuple[Objective, ...]) -> tuple[
     return None if trial.metrics is None else tuple(losses(trial.metrics, objectives).tolist())
 
 
-async def train_once(job: TrainJob, deps: Deps) -> Trained:
+async def train_once(job: TrainJob, deps: Deps, keep: Callable[[Checkpoint], Awaitable[None]] | None = None) -> Trained:
     """Train to an outcome: what can go wrong with one trial is a value, not an exception."""
     try:
-        return await deps.jobs.run(job, Trained)
+        return await deps.jobs.run(job, Trained, keep)
     except JobTimedOut as problem:
         return Trained("timeout", reason=problem.message)
     except JobCrashed as problem:
@@ -186,8 +187,7 @@ async def train_once(job: TrainJob, deps: Deps) -> Trained:
 
 
 async def _run_trial(number: int, tree: Tree, claim: Claim, deps: Deps) -> Trial:
-    request = claim.payload.request
-    ended = await train_once(_train_job(claim, tree, request.seed + number, request.budget.epochs, deps), deps)
+    ended = await _train_from_checkpoint(number, tree, claim, deps)
     trial = Trial(
         number=number,
         outcome=ended.outcome,
@@ -198,8 +198,21 @@ async def _run_trial(number: int, tree: Tree, claim: Claim, deps: Deps) -> Trial
         curve=ended.curve,
     )
     event = trial_stop(claim.run_id, number, trial.outcome, trial.tree_hash, trial.metrics, trial.reason)
-    await deps.runs.insert_trial(claim, trial, ended.spent, event)
+    await deps.engine.append_trial(claim, trial, ended.spent, event)
+    await deps.checkpoints.forget(claim.run_id, number)
     return trial
+
+
+async def _train_from_checkpoint(number: int, tree: Tree, claim: Claim, deps: Deps) -> Trained:
+    """Train a trial from its newest whole checkpoint, or from its start where it never had one."""
+    request = claim.payload.request
+    try:
+        resume = await deps.checkpoints.newest(claim.run_id, number)
+    except ArtifactCorrupt as problem:
+        return Trained("error", reason=f"artifact_corrupt: {problem.message}")
+    job = _train_job(claim, tree, request.seed + number, request.budget.epochs, deps)
+    job = msgspec.structs.replace(job, checkpoint_s=deps.settings.checkpoint_s, resume=resume)
+    return await train_once(job, deps, partial(deps.checkpoints.save, claim, number))
 
 
 def _train_job(claim: Claim, tree: Tree, seed: int, epochs: int, deps: Deps) -> TrainJob:
@@ -213,13 +226,6 @@ def data_of(claim: Claim) -> Data:
 
 async def _keep(trial: Trial) -> Trial:
     return trial
-
-
-async def _end(tasks: dict[int, asyncio.Task[Any]]) -> None:
-    """Cancel what is still in flight and wait until its processes are gone."""
-    for task in tasks.values():
-        task.cancel()
-    await asyncio.gather(*tasks.values(), return_exceptions=True)
 
 
 def _alarm(seconds: float) -> Callable[[], bool]:

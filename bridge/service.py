@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import os
+import random
 import signal
 import socket
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 
+import msgspec
+
 from bridge.artifacts import ArtifactFiles
+from bridge.checkpoints import Checkpoints
 from bridge.deps import Deps
+from bridge.jobs.executor import Executor
 from bridge.jobs.pool import JobPool
-from bridge.messages import RunEvent
+from bridge.messages import Queue, RunEvent
 from bridge.parentage import parent_environment
 from bridge.policy import Seal
 from bridge.procedures import Bridge
@@ -22,23 +27,26 @@ from bridge.settings import Settings
 from bridge.store.catalogue import Catalogue
 from bridge.store.database import Database
 from bridge.store.embedded import embedded_postgres
+from bridge.store.engine import Engine
 from bridge.store.migrate import migrate
 from bridge.store.notices import Notices
 from bridge.store.runs import RunStore
+from bridge.tasks import end_tasks
 from cerebros.errors import FailedPrecondition, ResourceExhausted, Unavailable
 from telemetry.logs import log_event, log_failure
 
 # A worker that ends at once is not started again faster than this.
 RESTART_PAUSE_S = 1.0
 
-# A queued run whose deadline passes is ended at most this much later.
-SWEEP_PAUSE_S = 1.0
+# The service clock moves, lapsed leases are noticed and overdue runs ended at most this much later.
+SWEEP_PAUSE_S = 0.5
 
-# A worker that does not end within this of its SIGTERM is killed; its run is claimed again after the lease.
-WORKER_GRACE_S = 10.0
+# A worker may need this beyond its trainings' time to drain; then it is killed, and its run claimed after the lease.
+WORKER_GRACE_S = 2.0
 
 # Open calls may finish within this; streams are told to reconnect.
 GRACE_S = 1.0
+WS_PING_S = 2.0
 
 
 @contextmanager
@@ -61,40 +69,53 @@ async def open_bridge(settings: Settings, url: str) -> AsyncIterator[Bridge]:
     notices = Notices(url)
     bridge = Bridge(
         settings=settings,
-        runs=RunStore(database, _tell),
+        engine=Engine(database, _tell),
+        runs=RunStore(database),
         catalogue=Catalogue(database),
         notices=notices,
         artifacts=ArtifactFiles(settings.home_path / "artifacts"),
-        jobs=JobPool(settings.trial_processes, settings.trial_memory_bytes, settings.trial_timeout_s),
+        jobs=_executor(settings),
         seal=Seal.at(settings.home_path / "keys" / "verdicts.ed25519"),
+        draining=asyncio.Event(),
     )
-    duties = [asyncio.create_task(notices.listen()), asyncio.create_task(_sweep(bridge.runs))]
+    duties = [asyncio.create_task(notices.listen()), asyncio.create_task(_sweep(bridge.engine, settings))]
     try:
         yield bridge
     finally:
-        for duty in duties:
-            duty.cancel()
-        await asyncio.gather(*duties, return_exceptions=True)
+        await end_tasks(*duties)
         await bridge.jobs.close()
         await database.close()
 
 
-async def _sweep(runs: RunStore) -> None:
-    """End runs that are cancelled or overdue while no worker has them, until cancelled."""
+def _executor(settings: Settings) -> Executor:
+    limits = settings.trial_processes, settings.trial_memory_bytes, settings.trial_timeout_s
+    if settings.executor == "local":
+        return JobPool(*limits)
+    from bridge.jobs.ray_executor import RayExecutor
+
+    return RayExecutor(settings.ray_address, *limits)
+
+
+async def _sweep(engine: Engine, settings: Settings) -> None:
+    """What the engine needs from time to time, until cancelled."""
     while True:
-        await asyncio.sleep(SWEEP_PAUSE_S)
         with suppress(Unavailable, ResourceExhausted):
-            while await runs.end_forsaken():
-                pass
+            await engine.sweep(settings.events_kept_days * 86400)
+        # Not all processes at once: the first to come moves the clock for all.
+        await asyncio.sleep(SWEEP_PAUSE_S * random.uniform(0.8, 1.2))  # noqa: S311
 
 
-def runner_on(bridge: Bridge, only: str | None = None) -> Runner:
+def runner_on(bridge: Bridge, only: str | None = None, queue: Queue | None = None) -> Runner:
     """A worker that shares this process and its job processes; `only` narrows it to one run."""
+    settings = msgspec.structs.replace(bridge.settings, queue=queue or bridge.settings.queue)
     deps = Deps(
-        settings=bridge.settings,
+        settings=settings,
+        engine=bridge.engine,
         runs=bridge.runs,
+        notices=bridge.notices,
         catalogue=bridge.catalogue,
         artifacts=bridge.artifacts,
+        checkpoints=Checkpoints(settings.home_path / "checkpoints", bridge.engine),
         jobs=bridge.jobs,
         seal=bridge.seal,
     )
@@ -130,7 +151,11 @@ async def serve(bridge: Bridge, url: str, *, with_worker: bool) -> None:
 
     settings = bridge.settings
     listener = _bind(settings.http_address)
-    http = uvicorn.Server(uvicorn.Config(make_app(bridge), log_level="warning", lifespan="off"))
+    # A subscriber that vanished or froze is let go within two pings.
+    config = uvicorn.Config(
+        make_app(bridge), log_level="warning", lifespan="off", ws_ping_interval=WS_PING_S, ws_ping_timeout=WS_PING_S
+    )
+    http = uvicorn.Server(config)
     http.capture_signals = _no_signals  # type: ignore[method-assign]
     grpc = await start_grpc(bridge, address=settings.grpc_address, socket_path=settings.home_path / "bridge.sock")
     worker = asyncio.create_task(keep_worker(settings, url)) if with_worker else None
@@ -138,12 +163,13 @@ async def serve(bridge: Bridge, url: str, *, with_worker: bool) -> None:
     try:
         await asyncio.shield(serving)
     finally:
-        http.should_exit = True
-        await asyncio.gather(serving, return_exceptions=True)
-        await grpc.stop(GRACE_S)
+        bridge.draining.set()  # not ready, no new runs; whoever watches hears the run go back to its queue
         if worker is not None:
             worker.cancel()
             await asyncio.gather(worker, return_exceptions=True)
+        http.should_exit = True
+        await asyncio.gather(serving, return_exceptions=True)
+        await grpc.stop(GRACE_S)
 
 
 def _bind(address: str) -> socket.socket:
@@ -175,7 +201,7 @@ async def keep_worker(settings: Settings, url: str) -> None:
         except asyncio.CancelledError:
             worker.terminate()
             try:
-                await asyncio.wait_for(worker.wait(), WORKER_GRACE_S)
+                await asyncio.wait_for(worker.wait(), settings.drain_s + WORKER_GRACE_S)
             except TimeoutError:
                 worker.kill()
                 await worker.wait()

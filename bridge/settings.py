@@ -12,6 +12,7 @@ import msgspec
 import platformdirs
 from msgspec import Meta
 
+from bridge.messages import Queue
 from cerebros.errors import InvalidArgument
 from cerebros.metrics import PriceTable
 
@@ -29,6 +30,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         trial_timeout_s: after this a trial is killed and recorded as `timeout`.
         trial_memory_bytes: above this a trial ends as `oom`.
         lease_s: a worker that has not renewed its claim for so long has lost it.
+        queue: the queue this machine's worker takes runs from.
+        queued_at_most: runs that may wait in a queue; more are refused.
+        executor: where trials run: in processes of this machine, or on the
+            Ray cluster at `ray_address`.
+        checkpoint_s: a training that lasts longer keeps its state this often.
+        drain_s: what SIGTERM leaves trainings to keep their state, and calls to end.
+        events_kept_days: events of runs that ended earlier are forgotten, but the last one.
         usd_per_cpu_hour, watts_per_cpu: the price table. The defaults are a
             common cloud price of a shared core and the share of one core in
             the rated power of a server processor; set your own.
@@ -44,6 +52,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     trial_timeout_s: Positive = 600.0
     trial_memory_bytes: Annotated[int, Meta(ge=2**28)] = 8 * 2**30
     lease_s: Positive = 15.0
+    queue: Queue = "cpu"
+    queued_at_most: Annotated[int, Meta(ge=1, le=1_000_000)] = 10_000
+    executor: Literal["local", "ray"] = "local"
+    ray_address: str = ""
+    checkpoint_s: Positive = 10.0
+    drain_s: Positive = 8.0
+    events_kept_days: Positive = 30.0
     usd_per_cpu_hour: Annotated[float, Meta(ge=0)] = 0.04
     watts_per_cpu: Annotated[float, Meta(ge=0)] = 10.0
     policy: str = ""

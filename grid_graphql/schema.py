@@ -29,13 +29,15 @@ from grid_graphql.types import (
     GateReport,
     HealthReport,
     Neighbour,
+    QueueStatus,
     Run,
     RunEvent,
     Shortlist,
+    TrainingLock,
     Trial,
     VcvEntry,
 )
-from grid_graphql.vocabulary import BIG_INT, BigInt, RunKind, RunState, Sampler
+from grid_graphql.vocabulary import BIG_INT, BigInt, LockState, Queue, RunKind, RunState, Sampler
 
 Answer = TypeVar("Answer")
 
@@ -46,6 +48,8 @@ CurrentOr = Annotated[int | None, strawberry.argument(description="A version; th
 Earlier = Annotated[int, strawberry.argument(description="The earlier version, from 1.")]
 Reason = Annotated[str, strawberry.argument(description="Why, for the one who reads it later.")]
 Seen = Annotated[int, strawberry.argument(description="The last number the caller has seen; 0 for all.")]
+Holder = Annotated[str, strawberry.argument(description="Who decides this, for those who ask later.")]
+SeenEpoch = Annotated[int | None, strawberry.argument(description="The epoch the caller has seen; null: any.")]
 Limit = Annotated[int, strawberry.argument(description="At most so many, 1 to 1,000.")]
 
 
@@ -101,11 +105,13 @@ class StartRunInput:
     sampler: Sampler = strawberry.field(default=Sampler(_START.sampler), description="What proposes candidates.")
     seed: BigInt = strawberry.field(default=BigInt(_START.seed), description="Seed of every random choice, from 0.")
     deadline_s: float | None = strawberry.field(
-        default=None, description="Seconds after which the run ends as `timed_out`; none when null."
+        default=None, description="Seconds of the service's clock after which it ends as `timed_out`; none when null."
     )
     correlation_id: str | None = strawberry.field(
         default=None, description="The caller's id of what this belongs to; it returns in the run's events."
     )
+    queue: Queue = strawberry.field(default=Queue(_START.queue), description="Which workers may take it.")
+    priority: int = strawberry.field(default=_START.priority, description="From 0 to 9; higher ones are taken first.")
 
 
 async def _capability_vector(info: Info, pac_id: PacId, version: CurrentOr = None) -> VcvEntry:
@@ -149,6 +155,14 @@ async def _gate(info: Info, pac_id: AnyPac = None) -> GateReport:
     return await _ask(info, "check_gate", GateReport, pac_id=pac_id)
 
 
+async def _training_lock(info: Info, pac_id: PacId) -> TrainingLock:
+    return await _ask(info, "get_training_lock", TrainingLock, pac_id=pac_id)
+
+
+async def _queues(info: Info) -> list[QueueStatus]:
+    return cast(list[QueueStatus], (await _ask(info, "list_queues", messages.QueueList)).queues)
+
+
 async def _health(info: Info) -> HealthReport:
     return await _ask(info, "health", HealthReport)
 
@@ -176,6 +190,12 @@ class Query:
     gate: GateReport = strawberry.field(
         resolver=_gate, description="What the Balance Readiness Gate says, of everything or of one PAC."
     )
+    training_lock: TrainingLock = strawberry.field(
+        resolver=_training_lock, description="Whether a PAC may be trained, and by which run it is trained now."
+    )
+    queues: list[QueueStatus] = strawberry.field(
+        resolver=_queues, description="The queues, with what waits and works in them."
+    )
     health: HealthReport = strawberry.field(resolver=_health, description="How the service is doing.")
 
 
@@ -191,6 +211,21 @@ async def _rollback(info: Info, pac_id: PacId, version: Earlier, reason: Reason)
     return await _ask(info, "rollback", VcvEntry, pac_id=pac_id, version=version, reason=reason)
 
 
+async def _set_training_lock(
+    info: Info, pac_id: PacId, state: LockState, holder: Holder, reason: Reason, expected_epoch: SeenEpoch = None
+) -> TrainingLock:
+    return await _ask(
+        info,
+        "set_training_lock",
+        TrainingLock,
+        pac_id=pac_id,
+        state=state,
+        holder=holder,
+        reason=reason,
+        expected_epoch=expected_epoch,
+    )
+
+
 @strawberry.type(description="What can be changed.")
 class Mutation:
     start_run: Run = strawberry.mutation(
@@ -204,6 +239,10 @@ class Mutation:
     rollback: VcvEntry = strawberry.mutation(
         resolver=_rollback,
         description="Make an earlier version current again by writing it as a new version.",
+    )
+    set_training_lock: TrainingLock = strawberry.mutation(
+        resolver=_set_training_lock,
+        description="Open or close a PAC for training; refused as FAILED_PRECONDITION where somebody was faster.",
     )
 
 

@@ -18,7 +18,9 @@ from grid_graphql.vocabulary import (
     BigInt,
     EnergyMethod,
     GateStatus,
+    LockState,
     Outcome,
+    Queue,
     RunKind,
     RunState,
     ServingStatus,
@@ -84,6 +86,8 @@ class Run:
     stages_done: list[str] = strawberry.field(description="Stages that are done; a resumed run skips them.")
     last_seq: int = strawberry.field(description="Number of its newest event; 0 before the first.")
     epoch: int = strawberry.field(description="How often a worker claimed it; 2 means one worker was lost.")
+    queue: Queue = strawberry.field(description="Which workers may take it.")
+    priority: int = strawberry.field(description="From 0 to 9; higher ones are taken first.")
     trials_total: int = strawberry.field(description="Trials so far.")
     trials_ok: int = strawberry.field(description="Those of them that gave a result.")
     trials_failed: int = strawberry.field(description="Those that ended without one.")
@@ -179,6 +183,26 @@ class GateReport:
     overall_status: GateStatus = strawberry.field(description="The worst status of any finding.")
     timestamp: datetime = strawberry.field(description="When it was asked.")
     findings: list[GateFinding] = strawberry.field(description="One per rule.")
+
+
+@strawberry.type(description="Whether a PAC may be trained.")
+class TrainingLock:
+    pac_id: str = strawberry.field(description="The PAC.")
+    state: LockState = strawberry.field(description="How it stands.")
+    holder: str = strawberry.field(description="Who set it; empty where nobody ever did.")
+    reason: str = strawberry.field(description="Why.")
+    epoch: int = strawberry.field(description="How often it was set.")
+    since: datetime | None = strawberry.field(description="When it was set last.")
+    run_id: str | None = strawberry.field(description="The run that trains the PAC now, if one does.")
+
+
+@strawberry.type(description="Where runs wait.")
+class QueueStatus:
+    name: str = strawberry.field(description="Its name.")
+    running_at_most: int | None = strawberry.field(description="Runs that may be at work at once; null for no limit.")
+    queued: int = strawberry.field(description="Runs that wait.")
+    running: int = strawberry.field(description="Runs at work.")
+    workers: int = strawberry.field(description="Workers that take from it and gave a sign of life lately.")
 
 
 @strawberry.type(description="How the service is doing.")

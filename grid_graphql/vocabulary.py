@@ -87,7 +87,23 @@ class GateStatus(StrEnum):
     critical = "critical"
 
 
-@strawberry.enum(description="Whether the service can do its work.")
+@strawberry.enum(description="Which workers may take a run.")
+class Queue(StrEnum):
+    cpu = "cpu"
+    gpu = "gpu"
+
+
+@strawberry.enum(
+    description="Whether a PAC may be trained; `draining` lets the run at work end, `locked` sends it back."
+)
+class LockState(StrEnum):
+    open = "open"
+    draining = "draining"
+    locked = "locked"
+
+
+@strawberry.enum(description="Whether the service can do its work; a draining one starts no more runs.")
 class ServingStatus(StrEnum):
     serving = "serving"
+    draining = "draining"
     not_serving = "not_serving"

@@ -6,12 +6,13 @@ import msgspec
 
 
 class Occupation(msgspec.Struct, frozen=True):
-    """Workers alive, runs waiting and running, and running ones whose worker is overdue."""
+    """Workers alive, runs waiting and running, running ones whose worker is overdue, writes the fence refused."""
 
     workers: int
     queued: int
     running: int
     expired_leases: int
+    refused_writes: int
 
 
 class RunFigure(msgspec.Struct, frozen=True):

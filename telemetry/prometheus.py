@@ -45,6 +45,9 @@ def _occupation(figures: Figures) -> Iterable[Metric]:
     yield _gauge("cerebros_queue_depth", "Runs waiting for a worker.", now.queued)
     yield _gauge("cerebros_runs_running", "Runs a worker holds.", now.running)
     yield _gauge("cerebros_expired_leases", "Running runs whose worker is overdue.", now.expired_leases)
+    yield CounterMetricFamily(
+        "cerebros_refused_writes", "Writes of workers that had lost their claim.", value=now.refused_writes
+    )
 
 
 def _runs(figures: Figures) -> Iterable[Metric]:

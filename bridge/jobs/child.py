@@ -1,4 +1,4 @@
-"""A job process: `python -m bridge.jobs.child`. Reads jobs on stdin, answers on stdout, one at a time.
+"""A job process: `python -m bridge.jobs.child`. Reads jobs on stdin, one at a time; sends checkpoints and answers.
 
 It dies with its parent, keeps stdout to itself so that no library can print
 into the protocol, and never handles an exception it does not understand:
@@ -11,12 +11,24 @@ import os
 import resource
 import signal
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from typing import Any, BinaryIO
 
 import msgspec
 
-from bridge.jobs.work import LENGTH, Answer, CheckJob, EmbedJob, ExportJob, Job, Refused, ScoreJob, TrainJob
+from bridge.jobs.work import (
+    CHECKPOINT_SIGNAL,
+    LENGTH,
+    CheckJob,
+    EmbedJob,
+    ExportJob,
+    Job,
+    Message,
+    Refused,
+    ScoreJob,
+    TrainJob,
+)
 from bridge.parentage import die_with_parent
 from cerebros.errors import CerebrosError
 
@@ -26,20 +38,41 @@ def main() -> None:
     die_with_parent(signal.SIGKILL)
     _limit_memory(int(os.environ.get("CEREBROS_TRIAL_MEMORY_BYTES", "0")))
     requests, answers = _private_streams()
-    trades = _trades()
+    trades = _trades(CheckpointDue())
     while (message := _read(requests)) is not None:
         job = msgspec.msgpack.decode(message, type=Job)
-        _write(answers, _answer(trades[type(job)], job))
+        for sent in _messages(trades[type(job)], job):
+            _write(answers, sent)
 
 
-def _answer(trade: Callable[[Any], Answer], job: Job) -> Answer:
+class CheckpointDue:
+    """Tells a training, after each epoch, whether its state is wanted now."""
+
+    def __init__(self) -> None:
+        self._asked = False
+        self._last = time.monotonic()
+        signal.signal(CHECKPOINT_SIGNAL, lambda *_: setattr(self, "_asked", True))
+
+    def __call__(self, every_s: float) -> bool:
+        now = time.monotonic()
+        if not self._asked and now - self._last < every_s:
+            return False
+        self._asked, self._last = False, now
+        return True
+
+    def start(self) -> None:
+        """A new training begins: nothing was asked of it yet."""
+        self._asked, self._last = False, time.monotonic()
+
+
+def _messages(trade: Callable[[Any], Iterator[Message]], job: Job) -> Iterator[Message]:
     try:
-        return trade(job)
+        yield from trade(job)
     except CerebrosError as error:
-        return Refused(type(error).__name__, error.message)
+        yield Refused(type(error).__name__, error.message)
 
 
-def _trades() -> dict[type, Callable[[Any], Answer]]:
+def _trades(due: CheckpointDue) -> dict[type, Callable[[Any], Iterator[Message]]]:
     import torch
 
     from bridge.jobs import training
@@ -48,8 +81,8 @@ def _trades() -> dict[type, Callable[[Any], Answer]]:
     torch.set_num_threads(1)
     return {
         CheckJob: training.check,
-        TrainJob: training.train,
-        ScoreJob: training.score,
+        TrainJob: lambda job: training.train(job, due),
+        ScoreJob: lambda job: training.score(job, due),
         EmbedJob: training.embed,
         ExportJob: training.export,
     }
@@ -76,8 +109,8 @@ def _read(stream: BinaryIO) -> bytes | None:
     return stream.read(LENGTH.unpack(head)[0])
 
 
-def _write(stream: BinaryIO, answer: Answer) -> None:
-    message = msgspec.msgpack.encode(answer)
+def _write(stream: BinaryIO, sent: Message) -> None:
+    message = msgspec.msgpack.encode(sent)
     stream.write(LENGTH.pack(len(message)) + message)
     stream.flush()
 

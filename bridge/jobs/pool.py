@@ -1,4 +1,4 @@
-"""Job processes: started when needed, one job at a time each, ended in every way a job can end.
+"""Job processes of this machine: started when needed, one job at a time each, ended in every way a job can end.
 
 Each process leads its own process group, so that killing it leaves nothing
 behind, and is replaced by a fresh one after it died.
@@ -10,61 +10,63 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from typing import TypeVar
+from time import monotonic
 
 import msgspec
 
-from bridge.jobs.work import LENGTH, Answer, Job, Refused
+from bridge.jobs.executor import Executor, JobCrashed, JobLost, JobTimedOut, is_training
+from bridge.jobs.work import CHECKPOINT_SIGNAL, LENGTH, Checkpoint, Job, Message
 from bridge.parentage import parent_environment
-from cerebros import errors
-from cerebros.errors import CerebrosError, DeadlineExceeded, Internal
 
 # The last lines of a crashed process's stderr are its own account of why.
 STDERR_TAIL_BYTES = 2000
 
-Expected = TypeVar("Expected", bound=msgspec.Struct)
-
-
-class JobLost(Internal):
-    """The process was killed from outside, or by the kernel, more than once."""
-
-
-class JobCrashed(Internal):
-    """The process ended itself with a defect; its account is the message."""
-
-
-class JobTimedOut(DeadlineExceeded):
-    """The job took longer than its limit and was killed."""
-
 
 class _Process:
-    """One running job process and its streams."""
+    """One job process and its streams."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
         self._stderr = bytearray()
         self._drain = asyncio.create_task(self._read_stderr())
+        self.kept = asyncio.Event()
 
     @property
     def alive(self) -> bool:
         return self._process.returncode is None
 
-    async def run(self, job: Job) -> Answer:
-        stdin, stdout = self._process.stdin, self._process.stdout
-        assert stdin is not None  # noqa: S101 - both are pipes, see _start
-        assert stdout is not None  # noqa: S101
+    async def send(self, job: Job) -> None:
+        stdin = self._process.stdin
+        assert stdin is not None  # noqa: S101 - it is a pipe, see _start
         message = msgspec.msgpack.encode(job)
         try:
             stdin.write(LENGTH.pack(len(message)) + message)
             await stdin.drain()
+        except ConnectionError:
+            raise await self._account() from None
+
+    async def read(self) -> Message:
+        """The next message.
+
+        Raises:
+            JobLost, JobCrashed: the process has ended instead.
+        """
+        stdout = self._process.stdout
+        assert stdout is not None  # noqa: S101
+        try:
             head = await stdout.readexactly(LENGTH.size)
             body = await stdout.readexactly(LENGTH.unpack(head)[0])
         except (asyncio.IncompleteReadError, ConnectionError):
             raise await self._account() from None
-        answer: Answer = msgspec.msgpack.decode(body, type=Answer)
-        return answer
+        message: Message = msgspec.msgpack.decode(body, type=Message)
+        return message
+
+    def ask_for_checkpoint(self) -> None:
+        self.kept.clear()
+        with suppress(ProcessLookupError):
+            self._process.send_signal(CHECKPOINT_SIGNAL)
 
     async def _account(self) -> JobLost | JobCrashed:
         status = await self._process.wait()
@@ -89,43 +91,48 @@ class _Process:
             self._stderr = (self._stderr + chunk)[-STDERR_TAIL_BYTES:]
 
 
-class JobPool:
+class JobPool(Executor):
     """Up to `processes` jobs at the same time."""
 
     def __init__(self, processes: int, memory_bytes: int, timeout_s: float) -> None:
         self._free: list[_Process] = []
+        self._training: set[_Process] = set()
         self._slots = asyncio.Semaphore(processes)
         self._memory_bytes = memory_bytes
         self._timeout_s = timeout_s
 
-    async def run(self, job: Job, expected: type[Expected]) -> Expected:
-        """Run a job to its answer.
-
-        Cancelling the caller kills the job.
-
-        Raises:
-            CerebrosError: the job refused, with its own typed error.
-            JobLost, JobCrashed, JobTimedOut: there is no answer.
-        """
-        try:
-            answer = await self._attempt(job)
-        except JobLost:  # once may be chance; a job that is lost again is the reason itself
-            answer = await self._attempt(job)
-        if isinstance(answer, Refused):
-            raise _error_named(answer.error)(answer.message)
-        if not isinstance(answer, expected):
-            raise Internal(f"a job process answered {type(answer).__name__} where {expected.__name__} was due")
-        return answer
-
-    async def _attempt(self, job: Job) -> Answer:
+    async def messages(self, job: Job) -> AsyncGenerator[Message, None]:
         async with self._process() as process:
+            end = monotonic() + self._timeout_s
+            await process.send(job)
+            if is_training(job):
+                self._training.add(process)
             try:
-                return await asyncio.wait_for(process.run(job), self._timeout_s)
-            except TimeoutError:
-                raise JobTimedOut(f"the job took longer than {self._timeout_s:.0f} s and was killed") from None
+                while isinstance(message := await self._read(process, end), Checkpoint):
+                    yield message
+                    process.kept.set()  # whoever comes back for the next message has kept this one
+            finally:
+                self._training.discard(process)
+                process.kept.set()
+        yield message  # the process is free again
+
+    async def _read(self, process: _Process, end: float) -> Message:
+        try:
+            async with asyncio.timeout(end - monotonic()):
+                return await process.read()
+        except TimeoutError:
+            raise JobTimedOut(f"the job took longer than {self._timeout_s:.0f} s and was killed") from None
+
+    async def checkpoint_all(self, within_s: float) -> None:
+        asked = tuple(self._training)
+        for process in asked:
+            process.ask_for_checkpoint()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(within_s):
+                for process in asked:
+                    await process.kept.wait()
 
     async def close(self) -> None:
-        """End all processes; jobs must have been awaited or cancelled before."""
         while self._free:
             await self._free.pop().end()
 
@@ -133,12 +140,12 @@ class JobPool:
     async def _process(self) -> AsyncIterator[_Process]:
         async with self._slots:
             process = await self._take() or await self._start()
-            healthy = False
+            answered = False
             try:
                 yield process
-                healthy = process.alive
+                answered = process.alive
             finally:
-                if healthy:
+                if answered:
                     self._free.append(process)
                 else:
                     await asyncio.shield(process.end())
@@ -175,8 +182,3 @@ class JobPool:
                 limit=2**20,
             )
         )
-
-
-def _error_named(name: str) -> type[CerebrosError]:
-    error = getattr(errors, name, Internal)
-    return error if issubclass(error, CerebrosError) else Internal

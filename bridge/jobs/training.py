@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import time
+from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,16 +14,18 @@ import msgspec
 import numpy as np
 import torch
 
-from bridge.jobs.meter import Meter
+from bridge.jobs.meter import Meter, Reading
 from bridge.jobs.sources import read_table
 from bridge.jobs.work import (
     Checked,
     CheckJob,
+    Checkpoint,
     Data,
     Embedded,
     EmbedJob,
     Exported,
     ExportJob,
+    Message,
     Scored,
     ScoreJob,
     Trained,
@@ -31,49 +34,41 @@ from bridge.jobs.work import (
 from cerebros import dataset_check
 from cerebros.errors import FailedPrecondition
 from cerebros.features import Fold, Folds, make_folds
-from cerebros.metrics import TrainingMetrics
+from cerebros.metrics import NOTHING, Spent, TrainingMetrics
 from cerebros.nets import training
 from cerebros.nets.latency import measure_latency
 from cerebros.nets.model_file import Description, load_model, onnx_bytes, weights_bytes
-from cerebros.nets.wiring import Architecture, count_flops, count_parameters, wire
+from cerebros.nets.wiring import count_flops, count_parameters, wire
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
-
-def check(job: CheckJob) -> Checked:
-    return Checked(dataset_check.check(job.data.manifest, read_table(job.data.manifest, Path(job.data.base))))
+    from bridge.jobs.child import CheckpointDue
 
 
-def train(job: TrainJob) -> Trained:
+def check(job: CheckJob) -> Iterator[Message]:
+    yield Checked(dataset_check.check(job.data.manifest, read_table(job.data.manifest, Path(job.data.base))))
+
+
+def train(job: TrainJob, due: CheckpointDue) -> Iterator[Message]:
     """One trial: train with early stopping on the validation rows, then measure."""
     folds = _folds(msgspec.msgpack.encode(job.data))
-    meter = Meter(job.prices)
+    fit = _Fit(job, folds, folds.train, folds.validation, due)
     try:
-        progress = list(
-            training.train(
-                _architecture(job, folds),
-                _recipe(job),
-                folds.train,
-                folds.validation,
-                job.data.manifest.task,
-                _device(),
-            )
-        )
+        yield from fit.checkpoints()
     except (MemoryError, RuntimeError) as problem:
         if not _out_of_memory(problem):
             raise
-        return Trained("oom", reason=str(problem) or "out of memory", spent=meter.read().spent)
-    curve = tuple(step.validation.loss for step in progress if isinstance(step, training.EpochDone) and step.validation)
-    end = progress[-1]
-    if not isinstance(end, training.Trained):
-        reason = f"the loss was not finite in epoch {len(curve) + 1}"
-        return Trained("diverged", curve=curve, reason=reason, spent=meter.read().spent)
-    metrics = _metrics(job, end, folds.validation, meter)
-    return Trained("ok", metrics, curve, spent=metrics.spent)
+        yield Trained("oom", reason=str(problem) or "out of memory", spent=fit.spent)
+        return
+    if not isinstance(fit.end, training.Trained):
+        yield Trained("diverged", curve=fit.curve, reason=f"the loss ran off by epoch {fit.epoch}", spent=fit.spent)
+        return
+    metrics = _metrics(job, fit, fit.end, folds.validation)
+    yield Trained("ok", metrics, fit.curve, spent=metrics.spent)
 
 
-def score(job: ScoreJob) -> Scored:
+def score(job: ScoreJob, due: CheckpointDue) -> Iterator[Message]:
     """Refit on all but the test rows, score on these; the only place they are looked at.
 
     Raises:
@@ -84,25 +79,68 @@ def score(job: ScoreJob) -> Scored:
         np.concatenate([folds.train.inputs, folds.validation.inputs]),
         np.concatenate([folds.train.targets, folds.validation.targets]),
     )
-    meter = Meter(job.prices)
-    task = job.data.manifest.task
-    *_, end = training.train(_architecture(job, folds), _recipe(job), known, None, task, _device())
-    if not isinstance(end, training.Trained):
+    fit = _Fit(job, folds, known, None, due)
+    yield from fit.checkpoints()
+    if not isinstance(fit.end, training.Trained):
         raise FailedPrecondition("the refit of the chosen candidate diverged; start the run again with another seed")
-    metrics = _metrics(job, end, folds.test, meter)
-    weights = weights_bytes(end.net)
-    description = Description(1, end.net.architecture, folds.encoding, hashlib.sha256(weights).hexdigest())
-    return Scored(metrics, _baseline(known, folds.test, task), weights, msgspec.json.encode(description))
+    metrics = _metrics(job, fit, fit.end, folds.test)
+    net = fit.end.net
+    weights = weights_bytes(net)
+    description = Description(1, net.architecture, folds.encoding, hashlib.sha256(weights).hexdigest())
+    baseline = _baseline(known, folds.test, job.data.manifest.task)
+    yield Scored(metrics, baseline, weights, msgspec.json.encode(description))
 
 
-def embed(job: EmbedJob) -> Embedded:
+class _Fit:
+    """One training of a job from its start, or from a checkpoint, with the meter running."""
+
+    def __init__(
+        self, job: TrainJob | ScoreJob, folds: Folds, rows: Fold, validation: Fold | None, due: CheckpointDue
+    ) -> None:
+        self._job, self._due = job, due
+        self._meter = Meter(job.prices)
+        self._before = job.resume.spent if job.resume else NOTHING
+        self.curve = job.resume.curve if job.resume else ()
+        self.epoch = job.resume.epoch if job.resume else 0
+        self.end: training.Progress | None = None
+        architecture = wire(job.tree, folds.encoding.width, folds.encoding.outputs)
+        self._task = architecture, _recipe(job), rows, validation, job.data.manifest.task
+
+    def _training(self) -> training.Training:
+        if self._job.resume is None:
+            return training.Training(*self._task, _device())
+        return training.resume(*self._task, self._job.resume.state, _device())
+
+    def checkpoints(self) -> Iterator[Checkpoint]:
+        """Train to the end, stopping for a checkpoint whenever one is due."""
+        self._due.start()
+        fit = self._training()
+        for progress in fit:
+            self.end = progress
+            if isinstance(progress, training.EpochDone):
+                self.epoch = progress.number
+                self.curve += (progress.validation.loss,) if progress.validation else ()
+                if self._due(self._job.checkpoint_s):
+                    yield Checkpoint(self.epoch, self.curve, self.spent, training.state(fit))
+
+    @property
+    def spent(self) -> Spent:
+        return self._before + self._meter.read().spent
+
+    def reading(self) -> Reading:
+        """The meter's reading, with what was spent before the checkpoint."""
+        now = self._meter.read()
+        return msgspec.structs.replace(now, spent=self._before + now.spent)
+
+
+def embed(job: EmbedJob) -> Iterator[Message]:
     """The text's unit vector, 384 numbers, by all-MiniLM-L6-v2."""
     vector = _encoder().encode(job.text, normalize_embeddings=True)
-    return Embedded(tuple(float(x) for x in vector))
+    yield Embedded(tuple(float(x) for x in vector))
 
 
-def export(job: ExportJob) -> Exported:
-    return Exported(onnx_bytes(load_model(job.description, job.weights)))
+def export(job: ExportJob) -> Iterator[Message]:
+    yield Exported(onnx_bytes(load_model(job.description, job.weights)))
 
 
 @lru_cache(maxsize=2)
@@ -131,10 +169,6 @@ def _device() -> str:
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
-def _architecture(job: TrainJob | ScoreJob, folds: Folds) -> Architecture:
-    return wire(job.tree, folds.encoding.width, folds.encoding.outputs)
-
-
 def _recipe(job: TrainJob | ScoreJob) -> training.Recipe:
     p = job.tree.p
     return training.Recipe(
@@ -146,12 +180,12 @@ def _recipe(job: TrainJob | ScoreJob) -> training.Recipe:
     )
 
 
-def _metrics(job: TrainJob | ScoreJob, end: training.Trained, fold: Fold, meter: Meter) -> TrainingMetrics:
+def _metrics(job: TrainJob | ScoreJob, fit: _Fit, end: training.Trained, fold: Fold) -> TrainingMetrics:
     task = job.data.manifest.task
     scores = training.evaluate(end.net, fold, task, _device())
     if not math.isfinite(scores.loss):
         raise FailedPrecondition(f"the loss on the held-out rows is {scores.loss}; look for extreme values in the data")
-    reading = meter.read()
+    reading = fit.reading()
     spent = reading.spent
     latency = measure_latency(end.net, _device(), time.perf_counter)
     return TrainingMetrics(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import signal
 import struct
 
 import msgspec
@@ -15,6 +17,9 @@ from cerebros.rose_tree import Tree
 # Each message is preceded by its length, 4 bytes, big endian.
 LENGTH = struct.Struct(">I")
 
+# Asks a job process for a checkpoint at the end of its epoch.
+CHECKPOINT_SIGNAL = signal.SIGUSR1
+
 
 class Data(msgspec.Struct, frozen=True):
     """A dataset by its manifest and the directory its relative paths start from."""
@@ -27,14 +32,29 @@ class CheckJob(msgspec.Struct, frozen=True, tag="check"):
     data: Data
 
 
+class Checkpoint(msgspec.Struct, frozen=True, tag="checkpoint"):
+    """A training after `epoch` epochs: its validation losses, what it took so far, and the state it can go on from."""
+
+    epoch: int
+    curve: tuple[float, ...]
+    spent: Spent
+    state: bytes
+
+
 class TrainJob(msgspec.Struct, frozen=True, tag="train"):
-    """Train a tree's network on the training rows and measure it on the validation rows."""
+    """Train a tree's network on the training rows and measure it on the validation rows.
+
+    A checkpoint is sent at the end of the epoch in which `checkpoint_s`
+    seconds have passed since the last one, and whenever one is asked for.
+    """
 
     data: Data
     tree: Tree
     epochs: int
     seed: int
     prices: PriceTable
+    checkpoint_s: float = math.inf
+    resume: Checkpoint | None = None
 
 
 class ScoreJob(msgspec.Struct, frozen=True, tag="score"):
@@ -45,6 +65,8 @@ class ScoreJob(msgspec.Struct, frozen=True, tag="score"):
     epochs: int
     seed: int
     prices: PriceTable
+    checkpoint_s: float = math.inf
+    resume: Checkpoint | None = None
 
 
 class EmbedJob(msgspec.Struct, frozen=True, tag="embed"):
@@ -104,3 +126,6 @@ class Refused(msgspec.Struct, frozen=True, tag="refused"):
 
 
 Answer = Checked | Trained | Scored | Embedded | Exported | Refused
+
+# What a job process sends: any number of checkpoints, then one answer.
+Message = Checkpoint | Answer

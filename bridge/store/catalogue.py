@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 from psycopg.rows import DictRow
 
-from bridge.messages import Artifact, Dataset, Neighbour, VcvDraft, VcvEntry, Verdict
+from bridge.messages import Artifact, Dataset, Neighbour, QueueStatus, VcvDraft, VcvEntry, Verdict
 from bridge.store.database import Connection, Database, jsonb
 from cerebros.dataset_check import DatasetReport
 from cerebros.errors import NotFound
@@ -28,6 +28,9 @@ class Catalogue:
             manifest=jsonb(manifest),
             report=jsonb(report),
         )
+
+    async def queue_rows(self) -> tuple[QueueStatus, ...]:
+        return tuple(QueueStatus(**row) for row in await self._database.rows("queue_rows"))
 
     async def dataset_rows(self, limit: int) -> tuple[Dataset, ...]:
         return tuple(Dataset(**row) for row in await self._database.rows("dataset_rows", limit=limit))

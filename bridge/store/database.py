@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import asyncio
+import os
+import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any
 
 import msgspec
@@ -21,6 +24,9 @@ Connection = psycopg.AsyncConnection[DictRow]
 # A caller waits no longer than this for a free connection before it is told that the database is unavailable.
 POOL_TIMEOUT_S = 5.0
 POOL_SIZE = 8
+
+# A backend that says nothing for so long is taken for dead, however alive its socket looks.
+SILENCE_S = 5.0
 
 set_json_loads(msgspec.json.decode)
 set_json_dumps(msgspec.json.encode)
@@ -49,7 +55,6 @@ class Database:
                 "row_factory": dict_row,
                 "options": "-c search_path=cerebros,public -c hnsw.iterative_scan=strict_order -c jit=off",
                 "connect_timeout": 5,
-                "tcp_user_timeout": 10_000,
             },
         )
 
@@ -84,7 +89,8 @@ class Database:
     async def _connection(self) -> AsyncIterator[Connection]:
         try:
             async with self._pool.connection() as connection:
-                yield connection
+                with _hanging_up(connection):
+                    yield connection
         except PoolTimeout:
             raise Unavailable(f"no database connection within {POOL_TIMEOUT_S:.0f} s; retry later") from None
         except (errors.DiskFull, errors.OutOfMemory, errors.TooManyConnections) as problem:
@@ -93,3 +99,18 @@ class Database:
             raise InvalidArgument(f"the database cannot hold a value of the request: {problem}; change it") from None
         except (psycopg.OperationalError, psycopg.InterfaceError) as problem:
             raise Unavailable(f"the database does not answer: {problem}; retry later") from None
+
+
+@contextmanager
+def _hanging_up(connection: Connection) -> Iterator[None]:
+    """Shut the connection's socket when its use takes too long; its user then sees a lost connection."""
+
+    def hang_up() -> None:
+        with suppress(OSError), socket.socket(fileno=os.dup(connection.fileno())) as line:
+            line.shutdown(socket.SHUT_RDWR)
+
+    watch = asyncio.get_running_loop().call_later(SILENCE_S, hang_up)
+    try:
+        yield
+    finally:
+        watch.cancel()

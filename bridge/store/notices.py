@@ -1,4 +1,8 @@
-"""Wakes watchers: one LISTEN connection per process, shared by all of its streams."""
+"""Wakes watchers and idle workers: one LISTEN connection per process, shared by all of them.
+
+A topic is the id of a run that has new events, or `queue/<name>` where a run
+waits or room has come; ids hold no slash.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +20,7 @@ RECONNECT_PAUSE_S = 0.5
 
 
 class Notices:
-    """Tells watchers that a run has new events."""
+    """Tells those who wait for a topic that something is new."""
 
     def __init__(self, url: str) -> None:
         self._url = url
@@ -33,20 +37,21 @@ class Notices:
                             event.set()
             await asyncio.sleep(RECONNECT_PAUSE_S)
 
-    def subscribe(self, run_id: str) -> asyncio.Event:
-        """An event that is set whenever the run has something new; take it before reading."""
+    def subscribe(self, topic: str) -> asyncio.Event:
+        """An event that is set whenever the topic has something new; take it before reading."""
         woken = asyncio.Event()
-        self._waiting[run_id].add(woken)
+        self._waiting[topic].add(woken)
         return woken
 
-    def unsubscribe(self, run_id: str, woken: asyncio.Event) -> None:
-        self._waiting[run_id].discard(woken)
-        if not self._waiting[run_id]:
-            del self._waiting[run_id]
+    def unsubscribe(self, topic: str, woken: asyncio.Event) -> None:
+        self._waiting[topic].discard(woken)
+        if not self._waiting[topic]:
+            del self._waiting[topic]
 
 
 async def until_woken(woken: asyncio.Event) -> None:
     """Return when `woken` is set, or after a while in any case."""
     with suppress(TimeoutError):
-        await asyncio.wait_for(woken.wait(), PATIENCE_S)
+        async with asyncio.timeout(PATIENCE_S):
+            await woken.wait()
     woken.clear()

@@ -1,18 +1,35 @@
 -- Every statement of the store. A line `-- name:` begins one; the comment
--- below it says what it gives.
+-- below it says what it gives. Seconds (`…_s`) are of the service clock, not
+-- of a wall clock, wherever something depends on them.
+
+-- name: tick
+-- Moves the service clock by the seconds the caller counted since it saw tick
+-- `seen`. No row when somebody else has moved it since: those seconds are told.
+UPDATE service_clock SET seconds = seconds + %(elapsed_s)s, ticks = ticks + 1 WHERE ticks = %(seen)s
+RETURNING ticks;
+
+-- name: clock_ticks
+-- How often the service clock has been moved.
+SELECT ticks FROM service_clock;
 
 -- name: insert_run
--- A new queued run, or no row when the id is taken.
-INSERT INTO runs (run_id, kind, pac_id, dataset, dataset_digest, payload, payload_digest, deadline)
-VALUES (%(run_id)s, %(kind)s, %(pac_id)s, %(dataset)s, %(dataset_digest)s, %(payload)s, %(payload_digest)s,
-        now() + %(deadline_s)s::double precision * interval '1 second')
+-- A new queued run, or no row when the id is taken or the queue is full.
+INSERT INTO runs (run_id, kind, pac_id, dataset, dataset_digest, payload, payload_digest, queue, priority, queued_s, deadline_s)
+SELECT %(run_id)s, %(kind)s, %(pac_id)s, %(dataset)s, %(dataset_digest)s, %(payload)s, %(payload_digest)s, %(queue)s,
+       %(priority)s, c.seconds, c.seconds + %(deadline_s)s::double precision
+  FROM service_clock c
+ WHERE (SELECT count(*) FROM (SELECT FROM runs WHERE state = 'queued' AND queue = %(queue)s LIMIT %(queued_at_most)s)) < %(queued_at_most)s
 ON CONFLICT (run_id) DO NOTHING
-RETURNING run_id;
+RETURNING run_id, pg_notify('cerebros_events', 'queue/' || queue)::text AS notified;
+
+-- name: payload_digest
+-- What a run was started with, in short.
+SELECT payload_digest FROM runs WHERE run_id = %(run_id)s;
 
 -- name: run_rows
 -- Runs as callers see them, newest first.
-SELECT r.run_id, r.kind, r.pac_id, r.state, r.dataset, r.last_seq, r.epoch, r.metrics, r.error,
-       r.created_at, r.started_at, r.finished_at, r.payload_digest,
+SELECT r.run_id, r.kind, r.pac_id, r.state, r.queue, r.priority, r.dataset, r.last_seq, r.epoch, r.metrics, r.error,
+       r.created_at, r.started_at, r.finished_at,
        coalesce((SELECT array_agg(s.name ORDER BY s.done_at) FROM stages s WHERE s.run_id = r.run_id), '{}') AS stages_done,
        t.total AS trials_total, t.ok AS trials_ok, t.total - t.ok AS trials_failed,
        (SELECT array_agg(n::int) FROM stages s, jsonb_array_elements_text(s.result -> 'front') n
@@ -28,55 +45,121 @@ SELECT r.run_id, r.kind, r.pac_id, r.state, r.dataset, r.last_seq, r.epoch, r.me
  LIMIT %(limit)s;
 
 -- name: claim_run
--- The oldest run that waits, or whose worker let its lease run out; raises its
--- epoch, and in the second case counts a lost worker.
-UPDATE runs
-   SET lost_workers = lost_workers + (state = 'running')::int, state = 'running', epoch = epoch + 1, worker_id = %(worker_id)s,
-       lease_until = clock_timestamp() + %(lease_s)s::double precision * interval '1 second',
-       started_at = coalesce(started_at, clock_timestamp())
- WHERE run_id = (SELECT run_id FROM runs
-                  WHERE (state = 'queued' OR (state = 'running' AND lease_until < clock_timestamp()))
-                    AND cancel_reason IS NULL
-                    AND (%(only)s::text IS NULL OR run_id = %(only)s)
-                  ORDER BY created_at
-                  LIMIT 1
-                  FOR UPDATE SKIP LOCKED)
-RETURNING run_id, kind, pac_id, payload, epoch, lost_workers,
-          extract(epoch FROM clock_timestamp() - created_at)::double precision AS queue_s,
-          extract(epoch FROM clock_timestamp() - started_at)::double precision AS elapsed_s;
+-- The first run that waits in a queue with room, of a PAC that is not being
+-- trained; raises its epoch. Two claims that race for the same PAC or slot are
+-- told apart by the unique indexes: the loser's statement fails.
+WITH next AS (
+    SELECT r.run_id, q.running_at_most FROM runs r JOIN queues q ON q.name = r.queue
+     WHERE r.state = 'queued' AND r.cancel_reason IS NULL
+       AND (r.queue = %(queue)s OR %(only)s::text IS NOT NULL)
+       AND (%(only)s::text IS NULL OR r.run_id = %(only)s)
+       AND NOT EXISTS (SELECT FROM runs busy WHERE busy.pac_id = r.pac_id AND busy.state = 'running')
+       AND NOT EXISTS (SELECT FROM training_locks l WHERE l.pac_id = r.pac_id AND l.state <> 'open')
+       AND (q.running_at_most IS NULL
+            OR q.running_at_most > (SELECT count(*) FROM runs busy WHERE busy.queue = r.queue AND busy.state = 'running'))
+     ORDER BY r.priority DESC, r.queued_s, r.run_id
+     LIMIT 1
+     FOR UPDATE OF r SKIP LOCKED
+)
+UPDATE runs r
+   SET state = 'running', epoch = epoch + 1, worker_id = %(worker_id)s, lease_until_s = c.seconds + %(lease_s)s,
+       started_s = coalesce(started_s, c.seconds), started_at = coalesce(started_at, clock_timestamp()),
+       slot = (SELECT min(n) FROM generate_series(1, next.running_at_most) n
+                WHERE NOT EXISTS (SELECT FROM runs busy
+                                   WHERE busy.queue = r.queue AND busy.slot = n AND busy.state = 'running'))
+  FROM next, service_clock c
+ WHERE r.run_id = next.run_id
+RETURNING r.run_id, kind, pac_id, payload, epoch, lost_workers, c.seconds - queued_s AS queue_s,
+          c.seconds - started_s AS elapsed_s;
 
 -- name: renew_lease
--- Keeps a claim and tells whether somebody wants the run ended; no row when the claim is lost.
-UPDATE runs
-   SET lease_until = clock_timestamp() + %(lease_s)s::double precision * interval '1 second'
+-- Keeps a claim and tells what the claim's holder has to obey; no row when the claim is lost.
+UPDATE runs r SET lease_until_s = c.seconds + %(lease_s)s
+  FROM service_clock c
  WHERE run_id = %(run_id)s AND epoch = %(epoch)s AND state = 'running'
-RETURNING cancel_reason, coalesce(deadline < clock_timestamp(), false) AS overdue;
+RETURNING cancel_reason, coalesce(deadline_s < c.seconds, false) AS overdue,
+          EXISTS (SELECT FROM training_locks l WHERE l.pac_id = r.pac_id AND l.state = 'locked') AS locked;
 
 -- name: release_run
--- Gives a claimed run back to the queue.
-UPDATE runs SET state = 'queued', worker_id = NULL, lease_until = NULL
- WHERE run_id = %(run_id)s AND epoch = %(epoch)s AND state = 'running';
+-- Gives a claimed run back to its queue.
+UPDATE runs SET state = 'queued', worker_id = NULL, lease_until_s = NULL, slot = NULL, queued_s = c.seconds
+  FROM service_clock c
+ WHERE run_id = %(run_id)s AND epoch = %(epoch)s AND state = 'running'
+RETURNING pg_notify('cerebros_events', 'queue/' || queue)::text AS notified;
+
+-- name: requeue_lapsed
+-- Runs whose workers let their leases run out go back to their queues, and the loss is counted.
+UPDATE runs
+   SET state = 'queued', worker_id = NULL, lease_until_s = NULL, slot = NULL, queued_s = c.seconds, lost_workers = lost_workers + 1
+  FROM service_clock c
+ WHERE run_id IN (SELECT run_id FROM runs, service_clock s
+                   WHERE state = 'running' AND lease_until_s < s.seconds FOR UPDATE OF runs SKIP LOCKED)
+RETURNING run_id, pg_notify('cerebros_events', 'queue/' || queue)::text AS notified;
 
 -- name: append_event
 -- The fence: numbers an event under the claim's epoch, stores it and wakes the
--- watchers at commit; no row when the claim is lost.
+-- watchers at commit; no row when the claim is lost. Epoch 0 is before the first claim.
 WITH numbered AS (
     UPDATE runs SET last_seq = last_seq + 1
-     WHERE run_id = %(run_id)s AND epoch = %(epoch)s AND state IN ('queued', 'running')
+     WHERE run_id = %(run_id)s AND epoch = %(epoch)s AND (state = 'running' OR state = 'queued' AND %(unclaimed)s)
     RETURNING last_seq
 )
 INSERT INTO events (run_id, seq, name, measurements, metadata)
 SELECT %(run_id)s, last_seq, %(name)s, %(measurements)s, %(metadata)s FROM numbered
-RETURNING seq, at, pg_notify('cerebros_events', run_id)::text AS notified;
+RETURNING seq, at, pg_notify('cerebros_events', %(run_id)s)::text AS notified;
+
+-- name: append_trial
+-- The fence with a trial's result in the same statement; a number that has its effect already is a unique violation.
+WITH numbered AS (
+    UPDATE runs SET last_seq = last_seq + 1
+     WHERE run_id = %(run_id)s AND epoch = %(epoch)s AND state = 'running'
+    RETURNING last_seq
+), trial AS (
+    INSERT INTO trials (run_id, number, outcome, tree, tree_hash, metrics, spent, reason, curve)
+    SELECT %(run_id)s, %(number)s, %(outcome)s, %(tree)s, %(tree_hash)s, %(metrics_of_trial)s, %(spent)s, %(reason)s, %(curve)s
+      FROM numbered
+)
+INSERT INTO events (run_id, seq, name, measurements, metadata)
+SELECT %(run_id)s, last_seq, %(name)s, %(measurements)s, %(metadata)s FROM numbered
+RETURNING seq, at, pg_notify('cerebros_events', %(run_id)s)::text AS notified;
+
+-- name: append_end
+-- The fence with the run's end in the same statement; the queue hears that there is room.
+WITH numbered AS (
+    UPDATE runs
+       SET last_seq = last_seq + 1, state = %(state)s, metrics = %(metrics_of_run)s, error = %(error)s,
+           finished_at = clock_timestamp(), lease_until_s = NULL, slot = NULL
+     WHERE run_id = %(run_id)s AND epoch = %(epoch)s AND (state = 'running' OR state = 'queued' AND %(unclaimed)s)
+    RETURNING last_seq, queue
+)
+INSERT INTO events (run_id, seq, name, measurements, metadata)
+SELECT %(run_id)s, last_seq, %(name)s, %(measurements)s, %(metadata)s FROM numbered
+RETURNING seq, at, pg_notify('cerebros_events', %(run_id)s)::text AS notified,
+          (SELECT pg_notify('cerebros_events', 'queue/' || queue) FROM numbered)::text AS room;
+
+-- name: count_refused_write
+-- Remembers that the fence refused a write to the run.
+UPDATE runs SET refused_writes = refused_writes + 1 WHERE run_id = %(run_id)s;
 
 -- name: events_after
 -- A run's events behind a number, oldest first.
 SELECT run_id, seq, name, measurements, metadata, at
   FROM events WHERE run_id = %(run_id)s AND seq > %(after_seq)s ORDER BY seq LIMIT %(limit)s;
 
+-- name: forget_events
+-- Of runs that ended longer ago than events are kept, only the last event stays.
+WITH old AS (
+    SELECT run_id, last_seq FROM runs
+     WHERE finished_at < clock_timestamp() - %(kept_s)s::double precision * interval '1 second' AND first_seq < last_seq
+     LIMIT 100 FOR UPDATE SKIP LOCKED
+), forgotten AS (
+    DELETE FROM events e USING old WHERE e.run_id = old.run_id AND e.seq < old.last_seq
+)
+UPDATE runs r SET first_seq = r.last_seq FROM old WHERE r.run_id = old.run_id RETURNING r.run_id;
+
 -- name: run_state
--- State and last event number, for a watcher that wants to know whether more will come.
-SELECT state, last_seq FROM runs WHERE run_id = %(run_id)s;
+-- State, and the numbers of the first event that is kept and of the last, for a watcher that wants to know what will come.
+SELECT state, first_seq, last_seq FROM runs WHERE run_id = %(run_id)s;
 
 -- name: request_cancel
 -- Notes that the run shall end; its worker hears with its next heartbeat, a sweep ends it where there is none.
@@ -85,17 +168,59 @@ UPDATE runs SET cancel_reason = %(reason)s
 
 -- name: lock_forsaken
 -- A run that shall end and that no worker holds, locked until the transaction ends.
-SELECT run_id, epoch, kind, pac_id, cancel_reason FROM runs
- WHERE (state = 'queued' OR (state = 'running' AND lease_until < clock_timestamp()))
-   AND (cancel_reason IS NOT NULL OR deadline < clock_timestamp())
+SELECT run_id, epoch, kind, pac_id, cancel_reason FROM runs, service_clock c
+ WHERE state = 'queued' AND (cancel_reason IS NOT NULL OR deadline_s < c.seconds)
    AND (%(run_id)s::text IS NULL OR run_id = %(run_id)s)
- ORDER BY created_at LIMIT 1 FOR UPDATE SKIP LOCKED;
+ ORDER BY queued_s LIMIT 1 FOR UPDATE OF runs SKIP LOCKED;
 
--- name: end_run
--- The run's last write under its epoch.
-UPDATE runs
-   SET state = %(state)s, metrics = %(metrics)s, error = %(error)s, finished_at = clock_timestamp(), lease_until = NULL
- WHERE run_id = %(run_id)s AND epoch = %(epoch)s;
+-- name: set_training_lock
+-- Opens or closes a PAC for training; no row when its lock has another epoch than the caller expects.
+INSERT INTO training_locks AS l (pac_id, state, holder, reason)
+SELECT %(pac_id)s, %(state)s, %(holder)s, %(reason)s
+ WHERE coalesce(%(expected_epoch)s::int, 0) = 0 OR EXISTS (SELECT FROM training_locks WHERE pac_id = %(pac_id)s)
+ON CONFLICT (pac_id) DO UPDATE
+   SET state = excluded.state, holder = excluded.holder, reason = excluded.reason, epoch = l.epoch + 1, since = clock_timestamp()
+ WHERE %(expected_epoch)s::int IS NULL OR l.epoch = %(expected_epoch)s
+RETURNING pac_id, state, holder, reason, epoch, since;
+
+-- name: training_lock
+-- Whether a PAC may be trained, and the run that is training it now; open when nobody ever closed it.
+SELECT %(pac_id)s AS pac_id, coalesce(l.state, 'open') AS state, coalesce(l.holder, '') AS holder,
+       coalesce(l.reason, '') AS reason, coalesce(l.epoch, 0) AS epoch, l.since,
+       (SELECT run_id FROM runs WHERE pac_id = %(pac_id)s AND state = 'running') AS run_id
+  FROM (SELECT) AS one LEFT JOIN training_locks l ON l.pac_id = %(pac_id)s;
+
+-- name: limit_queue
+-- How many runs of a queue may be at work at once, on all machines together.
+UPDATE queues SET running_at_most = %(running_at_most)s WHERE name = %(name)s;
+
+-- name: queue_rows
+-- The queues: how many runs wait, how many are at work, and how many workers look.
+SELECT q.name, q.running_at_most,
+       (SELECT count(*) FROM runs WHERE queue = q.name AND state = 'queued')::int AS queued,
+       (SELECT count(*) FROM runs WHERE queue = q.name AND state = 'running')::int AS running,
+       (SELECT count(*) FROM workers w, service_clock c WHERE w.queue = q.name AND w.seen_s > c.seconds - 30)::int AS workers
+  FROM queues q ORDER BY q.name;
+
+-- name: checkpoint_rows
+-- A trial's checkpoints, newest first.
+SELECT epoch, digest FROM checkpoints WHERE run_id = %(run_id)s AND trial = %(trial)s ORDER BY epoch DESC;
+
+-- name: insert_checkpoint
+-- A state a training can go on from; only under a claim that still holds.
+INSERT INTO checkpoints (run_id, trial, epoch, digest, bytes)
+SELECT run_id, %(trial)s, %(at_epoch)s, %(digest)s, %(bytes)s
+  FROM runs WHERE run_id = %(run_id)s AND epoch = %(epoch)s AND state = 'running' FOR UPDATE
+ON CONFLICT (run_id, trial, epoch) DO UPDATE SET digest = excluded.digest, bytes = excluded.bytes
+RETURNING trial;
+
+-- name: forget_checkpoints
+-- Drops a trial's checkpoints but the newest few, and gives the epochs whose files nobody needs any more.
+DELETE FROM checkpoints
+ WHERE run_id = %(run_id)s AND trial = %(trial)s
+   AND epoch NOT IN (SELECT epoch FROM checkpoints WHERE run_id = %(run_id)s AND trial = %(trial)s
+                      ORDER BY epoch DESC LIMIT %(kept)s)
+RETURNING epoch;
 
 -- name: trial_counts
 -- How many trials a run has, and how many of them have figures.
@@ -122,13 +247,6 @@ SELECT name, result FROM stages WHERE run_id = %(run_id)s;
 -- Remembers a finished stage.
 INSERT INTO stages (run_id, name, result, duration_s)
 VALUES (%(run_id)s, %(name)s, %(result)s, %(duration_s)s);
-
--- name: insert_trial
--- A finished trial; no row when its number already has its effect.
-INSERT INTO trials (run_id, number, outcome, tree, tree_hash, metrics, spent, reason, curve)
-VALUES (%(run_id)s, %(number)s, %(outcome)s, %(tree)s, %(tree_hash)s, %(metrics)s, %(spent)s, %(reason)s, %(curve)s)
-ON CONFLICT (run_id, number) DO NOTHING
-RETURNING number;
 
 -- name: trials_of
 -- A run's trials by number; `numbers` narrows them.
@@ -232,8 +350,8 @@ SELECT v.pac_id, v.version, v.task, v.capability::real[] AS capability, v.skills
 
 -- name: worker_seen
 -- A worker's sign of life.
-INSERT INTO workers (worker_id) VALUES (%(worker_id)s)
-ON CONFLICT (worker_id) DO UPDATE SET last_seen = clock_timestamp();
+INSERT INTO workers (worker_id, queue, seen_s) SELECT %(worker_id)s, %(queue)s, seconds FROM service_clock
+ON CONFLICT (worker_id) DO UPDATE SET seen_s = excluded.seen_s;
 
 -- name: worker_gone
 -- A worker that leaves says so.
@@ -241,10 +359,11 @@ DELETE FROM workers WHERE worker_id = %(worker_id)s;
 
 -- name: occupation
 -- What the service is doing right now.
-SELECT (SELECT count(*) FROM workers WHERE last_seen > clock_timestamp() - interval '30 seconds')::int AS workers,
+SELECT (SELECT count(*) FROM workers, service_clock c WHERE seen_s > c.seconds - 30)::int AS workers,
        (SELECT count(*) FROM runs WHERE state = 'queued')::int AS queued,
        (SELECT count(*) FROM runs WHERE state = 'running')::int AS running,
-       (SELECT count(*) FROM runs WHERE state = 'running' AND lease_until < clock_timestamp())::int AS expired_leases;
+       (SELECT count(*) FROM runs, service_clock c WHERE state = 'running' AND lease_until_s < c.seconds)::int AS expired_leases,
+       (SELECT coalesce(sum(refused_writes), 0) FROM runs)::int AS refused_writes;
 
 -- name: run_figures
 -- Per kind and state: how many runs, and the seconds they took.
@@ -285,7 +404,7 @@ SELECT (SELECT extract(epoch FROM clock_timestamp() - max(finished_at))::double 
        (SELECT decision FROM verdicts WHERE %(pac_id)s::text IS NULL OR pac_id = %(pac_id)s
          ORDER BY issued_at DESC LIMIT 1) AS last_decision,
        (SELECT count(*) FROM runs WHERE state = 'queued')::int AS queued,
-       (SELECT count(*) FROM runs WHERE state = 'running' AND lease_until < clock_timestamp())::int AS expired_leases,
+       (SELECT count(*) FROM runs, service_clock c WHERE state = 'running' AND lease_until_s < c.seconds)::int AS expired_leases,
        (SELECT avg((state IN ('failed', 'timed_out'))::int)::double precision FROM runs
          WHERE finished_at > clock_timestamp() - interval '1 day' AND state <> 'cancelled'
            AND (%(pac_id)s::text IS NULL OR pac_id = %(pac_id)s)) AS failed_share;

@@ -6,6 +6,13 @@ CREATE TABLE cerebros.artifacts (
     bytes bigint NOT NULL,
     created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
 );
+CREATE TABLE cerebros.checkpoints (
+    run_id text NOT NULL,
+    trial integer NOT NULL,
+    epoch integer NOT NULL,
+    digest text NOT NULL,
+    bytes bigint NOT NULL
+);
 CREATE TABLE cerebros.events (
     run_id text NOT NULL,
     seq bigint NOT NULL,
@@ -31,6 +38,11 @@ CREATE TABLE cerebros.memory_nodes (
     created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
     expires_at timestamp with time zone
 );
+CREATE TABLE cerebros.queues (
+    name text NOT NULL,
+    running_at_most integer,
+    CONSTRAINT queues_running_at_most_check CHECK ((running_at_most >= 0))
+);
 CREATE TABLE cerebros.runs (
     run_id text NOT NULL,
     kind text NOT NULL,
@@ -44,20 +56,35 @@ CREATE TABLE cerebros.runs (
     last_seq bigint DEFAULT 0 NOT NULL,
     worker_id text,
     lost_workers integer DEFAULT 0 NOT NULL,
-    lease_until timestamp with time zone,
-    deadline timestamp with time zone,
     cancel_reason text,
     metrics jsonb,
     error jsonb,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     started_at timestamp with time zone,
     finished_at timestamp with time zone,
+    queue text DEFAULT 'cpu'::text NOT NULL,
+    priority smallint DEFAULT 0 NOT NULL,
+    slot integer,
+    queued_s double precision DEFAULT 0 NOT NULL,
+    started_s double precision,
+    lease_until_s double precision,
+    deadline_s double precision,
+    refused_writes integer DEFAULT 0 NOT NULL,
+    first_seq bigint DEFAULT 1 NOT NULL,
     CONSTRAINT runs_kind_check CHECK ((kind = ANY (ARRAY['cycle'::text, 'nas'::text]))),
+    CONSTRAINT runs_priority_check CHECK (((priority >= 0) AND (priority <= 9))),
     CONSTRAINT runs_state_check CHECK ((state = ANY (ARRAY['queued'::text, 'running'::text, 'succeeded'::text, 'failed'::text, 'cancelled'::text, 'timed_out'::text])))
 );
 CREATE TABLE cerebros.schema_version (
     version_num character varying(32) NOT NULL
 );
+CREATE TABLE cerebros.service_clock (
+    only_row boolean DEFAULT true NOT NULL,
+    seconds double precision DEFAULT 0 NOT NULL,
+    ticks bigint DEFAULT 0 NOT NULL,
+    CONSTRAINT service_clock_only_row_check CHECK (only_row)
+)
+WITH (fillfactor='10');
 CREATE TABLE cerebros.shortlists (
     run_id text NOT NULL,
     observations integer NOT NULL,
@@ -71,6 +98,15 @@ CREATE TABLE cerebros.stages (
     result jsonb NOT NULL,
     duration_s double precision NOT NULL,
     done_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
+);
+CREATE TABLE cerebros.training_locks (
+    pac_id text NOT NULL,
+    state text NOT NULL,
+    holder text NOT NULL,
+    reason text NOT NULL,
+    epoch integer DEFAULT 1 NOT NULL,
+    since timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT training_locks_state_check CHECK ((state = ANY (ARRAY['open'::text, 'draining'::text, 'locked'::text])))
 );
 CREATE TABLE cerebros.trials (
     run_id text NOT NULL,
@@ -123,24 +159,33 @@ CREATE TABLE cerebros.verdicts (
 );
 CREATE TABLE cerebros.workers (
     worker_id text NOT NULL,
-    last_seen timestamp with time zone DEFAULT clock_timestamp() NOT NULL
+    queue text DEFAULT 'cpu'::text NOT NULL,
+    seen_s double precision DEFAULT 0 NOT NULL
 );
 ALTER TABLE ONLY cerebros.artifacts
     ADD CONSTRAINT artifacts_pkey PRIMARY KEY (run_id, kind);
+ALTER TABLE ONLY cerebros.checkpoints
+    ADD CONSTRAINT checkpoints_pkey PRIMARY KEY (run_id, trial, epoch);
 ALTER TABLE ONLY cerebros.events
     ADD CONSTRAINT events_pkey PRIMARY KEY (run_id, seq);
 ALTER TABLE ONLY cerebros.manifests
     ADD CONSTRAINT manifests_pkey PRIMARY KEY (digest);
 ALTER TABLE ONLY cerebros.memory_nodes
     ADD CONSTRAINT memory_nodes_pkey PRIMARY KEY (memory_id);
+ALTER TABLE ONLY cerebros.queues
+    ADD CONSTRAINT queues_pkey PRIMARY KEY (name);
 ALTER TABLE ONLY cerebros.runs
     ADD CONSTRAINT runs_pkey PRIMARY KEY (run_id);
 ALTER TABLE ONLY cerebros.schema_version
     ADD CONSTRAINT schema_version_pkc PRIMARY KEY (version_num);
+ALTER TABLE ONLY cerebros.service_clock
+    ADD CONSTRAINT service_clock_pkey PRIMARY KEY (only_row);
 ALTER TABLE ONLY cerebros.shortlists
     ADD CONSTRAINT shortlists_pkey PRIMARY KEY (run_id);
 ALTER TABLE ONLY cerebros.stages
     ADD CONSTRAINT stages_pkey PRIMARY KEY (run_id, name);
+ALTER TABLE ONLY cerebros.training_locks
+    ADD CONSTRAINT training_locks_pkey PRIMARY KEY (pac_id);
 ALTER TABLE ONLY cerebros.trials
     ADD CONSTRAINT trials_pkey PRIMARY KEY (run_id, number);
 ALTER TABLE ONLY cerebros.vcv_entries
@@ -151,14 +196,20 @@ ALTER TABLE ONLY cerebros.workers
     ADD CONSTRAINT workers_pkey PRIMARY KEY (worker_id);
 CREATE INDEX artifacts_by_digest ON cerebros.artifacts USING btree (digest);
 CREATE INDEX memory_nodes_embedding ON cerebros.memory_nodes USING ivfflat (content_embedding public.vector_cosine_ops) WITH (lists='100');
-CREATE INDEX runs_claimable ON cerebros.runs USING btree (created_at) WHERE (state = ANY (ARRAY['queued'::text, 'running'::text]));
 CREATE INDEX runs_of_pac ON cerebros.runs USING btree (pac_id, created_at DESC);
+CREATE UNIQUE INDEX runs_one_at_work_per_pac ON cerebros.runs USING btree (pac_id) WHERE (state = 'running'::text);
+CREATE UNIQUE INDEX runs_one_per_slot ON cerebros.runs USING btree (queue, slot) WHERE (state = 'running'::text);
+CREATE INDEX runs_waiting ON cerebros.runs USING btree (queue, priority DESC, queued_s, run_id) WHERE (state = 'queued'::text);
 CREATE INDEX vcv_capability ON cerebros.vcv_entries USING hnsw (capability public.vector_cosine_ops);
 CREATE INDEX verdicts_of_pac ON cerebros.verdicts USING btree (pac_id, issued_at DESC);
 ALTER TABLE ONLY cerebros.artifacts
     ADD CONSTRAINT artifacts_run_id_fkey FOREIGN KEY (run_id) REFERENCES cerebros.runs(run_id) ON DELETE CASCADE;
+ALTER TABLE ONLY cerebros.checkpoints
+    ADD CONSTRAINT checkpoints_run_id_fkey FOREIGN KEY (run_id) REFERENCES cerebros.runs(run_id) ON DELETE CASCADE;
 ALTER TABLE ONLY cerebros.events
     ADD CONSTRAINT events_run_id_fkey FOREIGN KEY (run_id) REFERENCES cerebros.runs(run_id) ON DELETE CASCADE;
+ALTER TABLE ONLY cerebros.runs
+    ADD CONSTRAINT runs_queue_fkey FOREIGN KEY (queue) REFERENCES cerebros.queues(name);
 ALTER TABLE ONLY cerebros.shortlists
     ADD CONSTRAINT shortlists_run_id_fkey FOREIGN KEY (run_id) REFERENCES cerebros.runs(run_id) ON DELETE CASCADE;
 ALTER TABLE ONLY cerebros.stages

@@ -16,7 +16,7 @@ import pytest
 from bridge.jobs.work import Checked, CheckJob, Data, Trained, TrainJob
 from bridge.procedures import call, watch
 from bridge.service import runner_on
-from bridge.store.runs import WORKERS_LOST_AT_MOST
+from bridge.store.engine import WORKERS_LOST_AT_MOST
 from cerebros.errors import PermissionDenied, Unavailable
 from cerebros.manifest import parse_manifest
 from cerebros.metrics import PriceTable
@@ -72,12 +72,12 @@ async def test_a_queued_run_times_out_without_a_worker(bridge, start):
 async def test_a_run_given_back_and_cancelled_keeps_its_count_of_trials(bridge, start, sql):
     request = start()
     await call(bridge, "start_run", request)
-    claim = await bridge.runs.claim_run("a", 60.0, request["run_id"])
+    claim = await bridge.engine.claim("a", "cpu", 60.0, request["run_id"])
     sql.execute(
         "INSERT INTO trials (run_id, number, outcome, tree, tree_hash) VALUES (%s, 0, 'error', '{}', 'x')",
         (claim.run_id,),
     )
-    await bridge.runs.release_run(claim)
+    await bridge.engine.release(claim)
     await call(bridge, "cancel_run", {"run_id": claim.run_id})
     events = [event async for event in watch(bridge, {"run_id": claim.run_id})]
     assert events[-1].measurements["trials_total"] == 1
@@ -87,7 +87,7 @@ async def test_a_payload_nobody_can_read_ends_its_run_and_not_its_worker(bridge,
     request = start()
     await call(bridge, "start_run", request)
     sql.execute("""UPDATE runs SET payload = '{"from": "the future"}' WHERE run_id = %s""", (request["run_id"],))
-    assert await bridge.runs.claim_run("a", 60.0, request["run_id"]) is None
+    assert await bridge.engine.claim("a", "cpu", 60.0, request["run_id"]) is None
     run = await call(bridge, "get_run", {"run_id": request["run_id"]})
     assert (run.state, run.error.code) == ("failed", "INTERNAL")
     assert "cannot be read" in run.error.message
@@ -96,7 +96,10 @@ async def test_a_payload_nobody_can_read_ends_its_run_and_not_its_worker(bridge,
 async def test_a_run_that_keeps_losing_its_workers_is_given_up(bridge, start):
     request = start()
     await call(bridge, "start_run", request)
-    claims = [await bridge.runs.claim_run(f"w{n}", 0.0, request["run_id"]) for n in range(WORKERS_LOST_AT_MOST + 1)]
+    claims = []
+    for n in range(WORKERS_LOST_AT_MOST + 1):
+        claims.append(await bridge.engine.claim(f"w{n}", "cpu", -1.0, request["run_id"]))
+        await bridge.engine.sweep(3600.0)
     assert [claim is None for claim in claims] == [False] * WORKERS_LOST_AT_MOST + [True]
     run = await call(bridge, "get_run", {"run_id": request["run_id"]})
     assert run.state == "failed"

@@ -121,21 +121,22 @@ async def test_a_cancelled_run_ends_within_seconds(bridge, database_url, start):
 async def test_a_stale_worker_cannot_write(bridge, start):
     request = start()
     await call(bridge, "start_run", request)
-    stale = await bridge.runs.claim_run("first", 0.0, request["run_id"])
-    fresh = await bridge.runs.claim_run("second", 60.0, request["run_id"])
+    stale = await bridge.engine.claim("first", "cpu", -1.0, request["run_id"])
+    await bridge.engine.sweep(3600.0)
+    fresh = await bridge.engine.claim("second", "cpu", 60.0, request["run_id"])
     assert (stale.epoch, fresh.epoch) == (1, 2)
     stage = {"name": "check", "result": {}, "duration_s": 0.0}
     from telemetry.events import StageStop
 
     event = StageStop(duration_s=0.0, run_id=request["run_id"], stage="check")
     with pytest.raises(StaleWorker):
-        async with bridge.runs.effect(stale.run_id, stale.epoch) as write:
-            await bridge.runs.insert_stage(write, **stage)
-            await write.append(event)
-    assert await bridge.runs.stage_results(stale.run_id) == {}
+        async with bridge.engine.step(stale) as step:
+            await step.insert_stage(**stage)
+            await step.append(event)
+    assert await bridge.engine.stage_results(stale.run_id) == {}
     with pytest.raises(StaleWorker):
-        await bridge.runs.renew_lease(stale, 60.0)
-    await bridge.runs.release_run(fresh)
+        await bridge.engine.heartbeat(stale, 60.0)
+    await bridge.engine.release(fresh)
     await call(bridge, "cancel_run", {"run_id": request["run_id"]})
 
 

@@ -24,7 +24,7 @@ def test_a_stop_without_a_result_carries_every_key_with_none():
 def test_figures_become_counters_and_gauges():
     text = render(
         Figures(
-            occupation=Occupation(workers=2, queued=3, running=1, expired_leases=0),
+            occupation=Occupation(workers=2, queued=3, running=1, expired_leases=0, refused_writes=0),
             runs=(RunFigure("cycle", "succeeded", 4, 80.5),),
             trials=(TrialFigure("ok", 10, 5.0, 4.5, 45.0, 0.01),),
             events=(EventFigure("cerebros.run.stop", 4),),

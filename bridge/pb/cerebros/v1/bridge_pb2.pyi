@@ -29,7 +29,7 @@ class Budget(_message.Message):
     def __init__(self, trials: _Optional[int] = ..., wall_s: _Optional[float] = ..., parameters: _Optional[int] = ..., epochs: _Optional[int] = ..., probes: _Optional[int] = ..., shortlist: _Optional[int] = ..., window: _Optional[int] = ...) -> None: ...
 
 class StartRunRequest(_message.Message):
-    __slots__ = ("pac_id", "manifest", "run_id", "kind", "task", "budget", "objectives", "sampler", "seed", "deadline_s", "correlation_id")
+    __slots__ = ("pac_id", "manifest", "run_id", "kind", "task", "budget", "objectives", "sampler", "seed", "deadline_s", "correlation_id", "queue", "priority")
     PAC_ID_FIELD_NUMBER: _ClassVar[int]
     MANIFEST_FIELD_NUMBER: _ClassVar[int]
     RUN_ID_FIELD_NUMBER: _ClassVar[int]
@@ -41,6 +41,8 @@ class StartRunRequest(_message.Message):
     SEED_FIELD_NUMBER: _ClassVar[int]
     DEADLINE_S_FIELD_NUMBER: _ClassVar[int]
     CORRELATION_ID_FIELD_NUMBER: _ClassVar[int]
+    QUEUE_FIELD_NUMBER: _ClassVar[int]
+    PRIORITY_FIELD_NUMBER: _ClassVar[int]
     pac_id: str
     manifest: str
     run_id: str
@@ -52,7 +54,9 @@ class StartRunRequest(_message.Message):
     seed: int
     deadline_s: float
     correlation_id: str
-    def __init__(self, pac_id: _Optional[str] = ..., manifest: _Optional[str] = ..., run_id: _Optional[str] = ..., kind: _Optional[str] = ..., task: _Optional[str] = ..., budget: _Optional[_Union[Budget, _Mapping]] = ..., objectives: _Optional[_Iterable[str]] = ..., sampler: _Optional[str] = ..., seed: _Optional[int] = ..., deadline_s: _Optional[float] = ..., correlation_id: _Optional[str] = ...) -> None: ...
+    queue: str
+    priority: int
+    def __init__(self, pac_id: _Optional[str] = ..., manifest: _Optional[str] = ..., run_id: _Optional[str] = ..., kind: _Optional[str] = ..., task: _Optional[str] = ..., budget: _Optional[_Union[Budget, _Mapping]] = ..., objectives: _Optional[_Iterable[str]] = ..., sampler: _Optional[str] = ..., seed: _Optional[int] = ..., deadline_s: _Optional[float] = ..., correlation_id: _Optional[str] = ..., queue: _Optional[str] = ..., priority: _Optional[int] = ...) -> None: ...
 
 class GetRunRequest(_message.Message):
     __slots__ = ("run_id",)
@@ -245,7 +249,7 @@ class TrialList(_message.Message):
     def __init__(self, trials: _Optional[_Iterable[_Union[Trial, _Mapping]]] = ...) -> None: ...
 
 class Run(_message.Message):
-    __slots__ = ("run_id", "kind", "pac_id", "state", "dataset", "stages_done", "last_seq", "epoch", "trials_total", "trials_ok", "trials_failed", "created_at", "started_at", "finished_at", "metrics", "front", "promoted_version", "error")
+    __slots__ = ("run_id", "kind", "pac_id", "state", "dataset", "stages_done", "last_seq", "epoch", "trials_total", "trials_ok", "trials_failed", "created_at", "started_at", "finished_at", "metrics", "front", "promoted_version", "error", "queue", "priority")
     RUN_ID_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
     PAC_ID_FIELD_NUMBER: _ClassVar[int]
@@ -264,6 +268,8 @@ class Run(_message.Message):
     FRONT_FIELD_NUMBER: _ClassVar[int]
     PROMOTED_VERSION_FIELD_NUMBER: _ClassVar[int]
     ERROR_FIELD_NUMBER: _ClassVar[int]
+    QUEUE_FIELD_NUMBER: _ClassVar[int]
+    PRIORITY_FIELD_NUMBER: _ClassVar[int]
     run_id: str
     kind: str
     pac_id: str
@@ -282,7 +288,9 @@ class Run(_message.Message):
     front: _containers.RepeatedCompositeFieldContainer[Trial]
     promoted_version: int
     error: RunError
-    def __init__(self, run_id: _Optional[str] = ..., kind: _Optional[str] = ..., pac_id: _Optional[str] = ..., state: _Optional[str] = ..., dataset: _Optional[str] = ..., stages_done: _Optional[_Iterable[str]] = ..., last_seq: _Optional[int] = ..., epoch: _Optional[int] = ..., trials_total: _Optional[int] = ..., trials_ok: _Optional[int] = ..., trials_failed: _Optional[int] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., started_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., finished_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., metrics: _Optional[_Union[TrainingMetrics, _Mapping]] = ..., front: _Optional[_Iterable[_Union[Trial, _Mapping]]] = ..., promoted_version: _Optional[int] = ..., error: _Optional[_Union[RunError, _Mapping]] = ...) -> None: ...
+    queue: str
+    priority: int
+    def __init__(self, run_id: _Optional[str] = ..., kind: _Optional[str] = ..., pac_id: _Optional[str] = ..., state: _Optional[str] = ..., dataset: _Optional[str] = ..., stages_done: _Optional[_Iterable[str]] = ..., last_seq: _Optional[int] = ..., epoch: _Optional[int] = ..., trials_total: _Optional[int] = ..., trials_ok: _Optional[int] = ..., trials_failed: _Optional[int] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., started_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., finished_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., metrics: _Optional[_Union[TrainingMetrics, _Mapping]] = ..., front: _Optional[_Iterable[_Union[Trial, _Mapping]]] = ..., promoted_version: _Optional[int] = ..., error: _Optional[_Union[RunError, _Mapping]] = ..., queue: _Optional[str] = ..., priority: _Optional[int] = ...) -> None: ...
 
 class RunList(_message.Message):
     __slots__ = ("runs",)
@@ -517,6 +525,80 @@ class GateReport(_message.Message):
     timestamp: _timestamp_pb2.Timestamp
     findings: _containers.RepeatedCompositeFieldContainer[GateFinding]
     def __init__(self, overall_status: _Optional[str] = ..., timestamp: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., findings: _Optional[_Iterable[_Union[GateFinding, _Mapping]]] = ...) -> None: ...
+
+class GetTrainingLockRequest(_message.Message):
+    __slots__ = ("pac_id",)
+    PAC_ID_FIELD_NUMBER: _ClassVar[int]
+    pac_id: str
+    def __init__(self, pac_id: _Optional[str] = ...) -> None: ...
+
+class SetTrainingLockRequest(_message.Message):
+    __slots__ = ("pac_id", "state", "holder", "reason", "expected_epoch")
+    PAC_ID_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    HOLDER_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    EXPECTED_EPOCH_FIELD_NUMBER: _ClassVar[int]
+    pac_id: str
+    state: str
+    holder: str
+    reason: str
+    expected_epoch: int
+    def __init__(self, pac_id: _Optional[str] = ..., state: _Optional[str] = ..., holder: _Optional[str] = ..., reason: _Optional[str] = ..., expected_epoch: _Optional[int] = ...) -> None: ...
+
+class TrainingLock(_message.Message):
+    __slots__ = ("pac_id", "state", "holder", "reason", "epoch", "since", "run_id")
+    PAC_ID_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    HOLDER_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    EPOCH_FIELD_NUMBER: _ClassVar[int]
+    SINCE_FIELD_NUMBER: _ClassVar[int]
+    RUN_ID_FIELD_NUMBER: _ClassVar[int]
+    pac_id: str
+    state: str
+    holder: str
+    reason: str
+    epoch: int
+    since: _timestamp_pb2.Timestamp
+    run_id: str
+    def __init__(self, pac_id: _Optional[str] = ..., state: _Optional[str] = ..., holder: _Optional[str] = ..., reason: _Optional[str] = ..., epoch: _Optional[int] = ..., since: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., run_id: _Optional[str] = ...) -> None: ...
+
+class ListQueuesRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class LimitQueueRequest(_message.Message):
+    __slots__ = ("name", "running_at_most")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    RUNNING_AT_MOST_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    running_at_most: int
+    def __init__(self, name: _Optional[str] = ..., running_at_most: _Optional[int] = ...) -> None: ...
+
+class QueueStatus(_message.Message):
+    __slots__ = ("name", "running_at_most", "queued", "running", "workers")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    RUNNING_AT_MOST_FIELD_NUMBER: _ClassVar[int]
+    QUEUED_FIELD_NUMBER: _ClassVar[int]
+    RUNNING_FIELD_NUMBER: _ClassVar[int]
+    WORKERS_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    running_at_most: int
+    queued: int
+    running: int
+    workers: int
+    def __init__(self, name: _Optional[str] = ..., running_at_most: _Optional[int] = ..., queued: _Optional[int] = ..., running: _Optional[int] = ..., workers: _Optional[int] = ...) -> None: ...
+
+class QueueList(_message.Message):
+    __slots__ = ("queues",)
+    QUEUES_FIELD_NUMBER: _ClassVar[int]
+    queues: _containers.RepeatedCompositeFieldContainer[QueueStatus]
+    def __init__(self, queues: _Optional[_Iterable[_Union[QueueStatus, _Mapping]]] = ...) -> None: ...
+
+class DrainRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
 
 class HealthReport(_message.Message):
     __slots__ = ("status", "version", "database", "workers", "queued", "running")

@@ -1,0 +1,76 @@
+"""Trainings in the middle, kept where the next worker finds them.
+
+The file is written before its row, the row carries the file's SHA-256, and
+the newest two of a trial stay: a damaged one falls back to the one before.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from contextlib import suppress
+from pathlib import Path
+
+import msgspec
+
+from bridge.artifacts import write_whole
+from bridge.jobs.work import Checkpoint
+from bridge.store.claims import Claim
+from bridge.store.engine import Engine
+from cerebros.errors import ArtifactCorrupt
+from telemetry.logs import log_failure
+
+# One to go on from, and one for the case that it is damaged.
+KEPT = 2
+
+
+class Checkpoints:
+    """The checkpoints of all trials, as files under one directory and rows in the database."""
+
+    def __init__(self, directory: Path, engine: Engine) -> None:
+        self._directory = directory
+        self._engine = engine
+        directory.mkdir(parents=True, exist_ok=True)
+
+    async def save(self, claim: Claim, trial: int, checkpoint: Checkpoint) -> None:
+        """Keep a checkpoint and drop those that are too old.
+
+        Raises:
+            StaleWorker: the claim is lost; the row is not written.
+        """
+        content = msgspec.msgpack.encode(checkpoint)
+        await asyncio.to_thread(write_whole, self._path(claim.run_id, trial, checkpoint.epoch), content)
+        digest = hashlib.sha256(content).hexdigest()
+        await self._engine.insert_checkpoint(claim, trial, checkpoint.epoch, digest, len(content))
+        await self._forget(claim.run_id, trial, KEPT)
+
+    async def newest(self, run_id: str, trial: int) -> Checkpoint | None:
+        """The newest checkpoint whose bytes are what its row says; None where there never was one.
+
+        Raises:
+            ArtifactCorrupt: there are checkpoints, and every one of them is damaged or missing.
+        """
+        faults: list[str] = []
+        for row in await self._engine.checkpoint_rows(run_id, trial):
+            path = self._path(run_id, trial, row.epoch)
+            content = b""
+            with suppress(OSError):
+                content = await asyncio.to_thread(path.read_bytes)
+            if hashlib.sha256(content).hexdigest() == row.digest:
+                return msgspec.msgpack.decode(content, type=Checkpoint)
+            faults.append(f"{path.name} is not what was written")
+            log_failure("cerebros.checkpoint.corrupt", run_id=run_id, trial=trial, reason=faults[-1])
+        if faults:
+            raise ArtifactCorrupt(f"no checkpoint of trial {trial} is whole: {'; '.join(faults)}; look at the disk")
+        return None
+
+    async def forget(self, run_id: str, trial: int) -> None:
+        """The trial has ended: nobody goes on from its checkpoints any more."""
+        await self._forget(run_id, trial, 0)
+
+    async def _forget(self, run_id: str, trial: int, kept: int) -> None:
+        for epoch in await self._engine.forget_checkpoints(run_id, trial, kept):
+            await asyncio.to_thread(self._path(run_id, trial, epoch).unlink, missing_ok=True)
+
+    def _path(self, run_id: str, trial: int, epoch: int) -> Path:
+        return self._directory / f"{run_id}.{trial}.{epoch}"
