@@ -91,9 +91,11 @@ def _executor(settings: Settings) -> Executor:
     limits = settings.trial_processes, settings.trial_memory_bytes, settings.trial_timeout_s
     if settings.executor == "local":
         return JobPool(*limits)
-    from bridge.jobs.ray_executor import RayExecutor
-
-    return RayExecutor(settings.ray_address, *limits)
+    try:
+        from bridge.jobs.ray_executor import RayExecutor
+    except ImportError:
+        raise FailedPrecondition("CEREBROS_EXECUTOR is ray; install cerebros-bridge[ray]") from None
+    return RayExecutor(settings.ray_address, *limits, gpus=int(settings.queue == "gpu"))
 
 
 async def _sweep(engine: Engine, settings: Settings) -> None:

@@ -1,0 +1,109 @@
+"""The same run on this machine's processes and on a Ray cluster."""
+
+import asyncio
+import os
+import subprocess
+import sys
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+
+import msgspec
+import pytest
+from numpy.random import default_rng
+
+from bridge.jobs.executor import JobTimedOut
+from bridge.jobs.ray_executor import RayExecutor
+from bridge.jobs.work import Trained
+from bridge.procedures import call
+from cerebros.errors import FailedPrecondition
+from tests.bridge.test_cycle import finished
+from tests.bridge.test_jobs import job
+from tests.conftest import SMALL
+from tests.test_service import free_port
+
+MEMORY_BYTES = 4 * 2**30
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    """The address of a cluster of one node on the loopback, with token authentication."""
+    token = f"{default_rng().integers(2**63):064x}"
+    os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": token, "RAY_USAGE_STATS_ENABLED": "0"}
+    address = f"127.0.0.1:{free_port()}"
+    # Ray's sockets have the directory in their paths, which pytest's own would make too long.
+    with tempfile.TemporaryDirectory(prefix="ray", dir="/tmp") as place:
+        command = [str(Path(sys.executable).parent / "ray"), "start", "--head", "--block", "--num-cpus=2"]
+        command += ["--node-ip-address=127.0.0.1", f"--port={address.rpartition(':')[2]}", f"--temp-dir={place}"]
+        command += ["--include-dashboard=false", "--object-store-memory=100000000", "--disable-usage-stats"]
+        head = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            yield address
+        finally:
+            import ray
+
+            ray.shutdown()
+            head.terminate()
+            head.wait(30)
+            for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_USAGE_STATS_ENABLED"):
+                del os.environ[name]
+
+
+@pytest.fixture(scope="module")
+async def on_ray(cluster):
+    executor = RayExecutor(cluster, 2, MEMORY_BYTES, timeout_s=120.0)
+    yield executor
+    await executor.close()
+
+
+def told(events):
+    """What events say that does not depend on the clock or on who worked."""
+    differing = {"run_id", "pac_id", "worker_id", "verdict_id", "correlation_id", "artifact_digest"}
+    return [
+        (event.name, sorted(event.measurements), {k: v for k, v in event.metadata.items() if k not in differing})
+        for event in events
+    ]
+
+
+async def test_the_same_run_gives_the_same_events_on_ray_and_here(bridge, start, on_ray):
+    # One trial at a time, so that two that race do not make the order of events a matter of luck.
+    budget = {**SMALL, "window": 1}
+    objectives = ("accuracy",)  # measured seconds differ from run to run, and so would what is proposed from them
+    here, events_here = await finished(bridge, start(kind="nas", budget=budget, objectives=objectives))
+    there, events_there = await finished(
+        msgspec.structs.replace(bridge, jobs=on_ray), start(kind="nas", budget=budget, objectives=objectives)
+    )
+    assert (here.state, there.state) == ("succeeded", "succeeded")
+    assert told(events_here) == told(events_there)
+    first, second = [(await call(bridge, "list_trials", {"run_id": run.run_id})).trials for run in (here, there)]
+    assert [t.curve for t in first] == [t.curve for t in second]
+
+
+async def test_a_training_on_ray_gives_its_state_when_it_is_asked(on_ray):
+    kept = []
+
+    async def keep(checkpoint):
+        kept.append(checkpoint)
+
+    working = asyncio.create_task(on_ray.run(job(epochs=100_000), Trained, keep))
+    async with asyncio.timeout(90):
+        while not kept:
+            await on_ray.checkpoint_all(5.0)
+    working.cancel()
+    with suppress(asyncio.CancelledError):
+        await working
+    again = await on_ray.run(msgspec.structs.replace(job(epochs=100_000), epochs=kept[-1].epoch), Trained)
+    assert again.outcome == "ok"
+
+
+async def test_a_trial_on_ray_that_takes_too_long_is_a_time_out_and_the_slot_goes_on(cluster, on_ray):
+    short = RayExecutor(cluster, 1, MEMORY_BYTES, timeout_s=0.5)
+    with pytest.raises(JobTimedOut, match="killed"):
+        await short.run(job(epochs=100_000), Trained)
+    await short.close()
+    assert (await on_ray.run(job(), Trained)).outcome == "ok"
+
+
+def test_ray_without_an_address_says_what_to_set():
+    with pytest.raises(FailedPrecondition, match="CEREBROS_RAY_ADDRESS"):
+        RayExecutor("", 1, MEMORY_BYTES, 1.0)
