@@ -11,7 +11,6 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 
 from bridge.artifacts import ArtifactFiles
-from bridge.deps import Deps
 from bridge.jobs.pool import JobPool
 from bridge.messages import RunEvent
 from bridge.parentage import parent_environment
@@ -25,6 +24,8 @@ from bridge.store.embedded import embedded_postgres
 from bridge.store.migrate import migrate
 from bridge.store.notices import Notices
 from bridge.store.runs import RunStore
+from bridge.store.studies import StudyStore
+from bridge.studies import Studies
 from cerebros.errors import FailedPrecondition, ResourceExhausted, Unavailable
 from telemetry.logs import log_event, log_failure
 
@@ -67,6 +68,7 @@ async def open_bridge(settings: Settings, url: str) -> AsyncIterator[Bridge]:
         artifacts=ArtifactFiles(settings.home_path / "artifacts"),
         jobs=JobPool(settings.trial_processes, settings.trial_memory_bytes, settings.trial_timeout_s),
         seal=Seal.at(settings.home_path / "keys" / "verdicts.ed25519"),
+        studies=Studies(StudyStore(database)),
     )
     duties = [asyncio.create_task(notices.listen()), asyncio.create_task(_sweep(bridge.runs))]
     try:
@@ -90,15 +92,7 @@ async def _sweep(runs: RunStore) -> None:
 
 def runner_on(bridge: Bridge, only: str | None = None) -> Runner:
     """A worker that shares this process and its job processes; `only` narrows it to one run."""
-    deps = Deps(
-        settings=bridge.settings,
-        runs=bridge.runs,
-        catalogue=bridge.catalogue,
-        artifacts=bridge.artifacts,
-        jobs=bridge.jobs,
-        seal=bridge.seal,
-    )
-    return Runner(deps, only)
+    return Runner(bridge.deps, only)
 
 
 async def until_signalled(task: asyncio.Task[None]) -> None:

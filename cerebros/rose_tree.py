@@ -111,13 +111,28 @@ class Space(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
                     raise SpaceRejected(f"slot {name}#{slot.type} names an undefined type; define {slot.type!r}")
                 if slot.min > slot.max:
                     raise SpaceRejected(f"slot {name}#{slot.type}: min {slot.min} is above max {slot.max}")
-        self._refuse_recursion(self.root, ())
+        self._refuse_recursion(self.root, (), set())
 
-    def _refuse_recursion(self, name: str, above: tuple[str, ...]) -> None:
+    def _refuse_recursion(self, name: str, above: tuple[str, ...], cleared: set[str]) -> None:
         if name in above:
             raise SpaceRejected(f"type {name!r} contains itself ({'/'.join((*above, name))}); trees must end")
+        if name in cleared:  # reached on another path: without this, types that share types cost 2^types steps
+            return
         for slot in self.types[name].slots:
-            self._refuse_recursion(slot.type, (*above, name))
+            self._refuse_recursion(slot.type, (*above, name), cleared)
+        cleared.add(name)
+
+    def decisions_at_most(self) -> int:
+        """How many decisions the largest tree has."""
+        counted: dict[str, int] = {}
+
+        def of(name: str) -> int:
+            if name not in counted:
+                kind = self.types[name]
+                counted[name] = len(kind.params) + sum(1 + slot.max * of(slot.type) for slot in kind.slots)
+            return counted[name]
+
+        return of(self.root)
 
     def grow(self, decide: Decide) -> Tree:
         """Build the tree whose every decision `decide` makes, parameters before children, root first."""
@@ -238,6 +253,8 @@ def _check_param(name: str, param: Param) -> None:
     if isinstance(param, Choice):
         if len(set(map(repr, param.options))) != len(param.options):
             raise SpaceRejected(f"{name} offers an option twice: {param.options}")
+        if any(isinstance(option, float) and not math.isfinite(option) for option in param.options):
+            raise SpaceRejected(f"{name} offers {param.options}; a number must be finite")
         return
     if not (param.low <= param.high and abs(param.low) < float("inf") and abs(param.high) < float("inf")):
         raise SpaceRejected(f"{name}: low {param.low} must be finite and not above high {param.high}")

@@ -164,6 +164,10 @@ class RunStore:
             raise NotFound(f"run {run_id!r} does not exist; list_runs shows those that do")
         return row["state"] in ENDED, row["last_seq"]
 
+    async def payload_of(self, run_id: str) -> Payload:
+        (row,) = await self._database.rows("payload_of", run_id=run_id)
+        return msgspec.convert(row["payload"], Payload)
+
     async def events_after(self, run_id: str, after_seq: int) -> list[RunEvent]:
         rows = await self._database.rows("events_after", run_id=run_id, after_seq=after_seq, limit=EVENTS_PER_READ)
         return [RunEvent(**row) for row in rows]
