@@ -57,17 +57,21 @@ async def test_a_forged_verdict_promotes_nothing(bridge, searched, sql):
     sql.execute("DELETE FROM verdicts WHERE verdict_id = %(verdict_id)s", this)
 
 
-async def test_a_denied_model_is_not_promoted(bridge, searched, tmp_path):
-    strict = tmp_path / "strict.toml"
-    fields = msgspec.structs.asdict(read_policy("")) | {"min_gain": 2.0}
-    strict.write_text("\n".join(f"{name} = {value!r}" for name, value in fields.items()))
-    severe = msgspec.structs.replace(bridge, settings=msgspec.structs.replace(bridge.settings, policy=str(strict)))
+@pytest.mark.parametrize(
+    ("rule", "decision", "told"),
+    [({"min_gain": 2.0}, "deny", "naive answer"), ({"verdict_ttl_s": 0.0}, "allow", "not valid any more")],
+    ids=["denied", "expired"],
+)
+async def test_without_a_verdict_that_holds_nothing_is_promoted(bridge, searched, tmp_path, rule, decision, told):
+    policy = tmp_path / "policy.toml"
+    fields = msgspec.structs.asdict(read_policy("")) | rule
+    policy.write_text("\n".join(f"{name} = {value!r}" for name, value in fields.items()))
+    strict = msgspec.structs.replace(bridge, settings=msgspec.structs.replace(bridge.settings, policy=str(policy)))
 
-    verdict = await call(severe, "evaluate_policy", {"run_id": "searched"})
+    assert (await call(strict, "evaluate_policy", {"run_id": "searched"})).decision == decision
 
-    assert verdict.decision == "deny"
-    with pytest.raises(PermissionDenied, match="naive answer"):
-        await call(severe, "promote", {"run_id": "searched"})
+    with pytest.raises(PermissionDenied, match=told):
+        await call(strict, "promote", {"run_id": "searched"})
 
 
 @pytest.mark.parametrize("procedure", ["promote", "evaluate_policy"])
