@@ -56,8 +56,8 @@ RESIDENTS = 32
 # The sampler expects something of every trial that is out, so each makes the next proposal dearer.
 OUT_AT_MOST = 256
 
-# A space whose largest tree has more decisions would take seconds a proposal.
-DECISIONS_AT_MOST = 4096
+# Nodes and decisions of a space's largest tree. Measured: 0.14 s a proposal for 256 decisions, 2.5 s for 4,096.
+SIZE_AT_MOST = 4096
 
 # Each study at work holds a connection; half of the pool's stay free for all other procedures.
 AT_WORK = 4
@@ -219,14 +219,13 @@ def read_space(document: Mapping[str, object]) -> Space:
         raise SpaceRejected(
             f"not a space: {problem}; a space is {{root, types: {{name: {{params, slots}}}}}}"
         ) from None
-    decisions = space.decisions_at_most()
-    if decisions == 0:
-        raise SpaceRejected("the space is empty: no type below its root has a parameter or a slot; add one")
-    if decisions > DECISIONS_AT_MOST:
+    if (size := space.size()) > SIZE_AT_MOST:
         raise SpaceRejected(
-            f"the space's largest tree has {decisions} decisions, {DECISIONS_AT_MOST} are allowed; "
+            f"the space's largest tree has {size} nodes and decisions, {SIZE_AT_MOST} are allowed; "
             "lower the max of a slot"
         )
+    if not space.rules():
+        raise SpaceRejected("the space is empty: no type below its root has a parameter or a slot; add one")
     return space
 
 

@@ -26,6 +26,9 @@ from cerebros.errors import SpaceRejected
 
 Value = int | float | str | bool
 
+# A tree as google.protobuf.Struct nests five messages a level, and protobuf readers stop at a hundred.
+DEPTH_AT_MOST = 16
+
 
 class Float(msgspec.Struct, frozen=True, tag="float", forbid_unknown_fields=True):
     """A real number between low and high, both included; `log` spreads it evenly over magnitudes."""
@@ -111,26 +114,30 @@ class Space(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
                     raise SpaceRejected(f"slot {name}#{slot.type} names an undefined type; define {slot.type!r}")
                 if slot.min > slot.max:
                     raise SpaceRejected(f"slot {name}#{slot.type}: min {slot.min} is above max {slot.max}")
-        self._refuse_recursion(self.root, (), set())
+        self._depth(self.root, (), {})
 
-    def _refuse_recursion(self, name: str, above: tuple[str, ...], cleared: set[str]) -> None:
+    def _depth(self, name: str, above: tuple[str, ...], depths: dict[str, int]) -> int:
+        """Levels from this type down; without the known `depths`, types that share types would cost 2^types steps."""
         if name in above:
             raise SpaceRejected(f"type {name!r} contains itself ({'/'.join((*above, name))}); trees must end")
-        if name in cleared:  # reached on another path: without this, types that share types cost 2^types steps
-            return
-        for slot in self.types[name].slots:
-            self._refuse_recursion(slot.type, (*above, name), cleared)
-        cleared.add(name)
+        if len(above) + depths.get(name, 1) > DEPTH_AT_MOST:
+            raise SpaceRejected(
+                f"type {name!r} makes trees of more than {DEPTH_AT_MOST} levels; nest types less deeply"
+            )
+        if name not in depths:
+            below = [self._depth(slot.type, (*above, name), depths) for slot in self.types[name].slots]
+            depths[name] = 1 + max(below, default=0)
+        return depths[name]
 
-    def decisions_at_most(self) -> int:
-        """How many decisions the largest tree has."""
-        counted: dict[str, int] = {}
+    def size(self) -> int:
+        """Nodes and decisions of the largest tree; a slot that stays empty counts as one child all the same."""
+        sizes: dict[str, int] = {}
 
         def of(name: str) -> int:
-            if name not in counted:
+            if name not in sizes:
                 kind = self.types[name]
-                counted[name] = len(kind.params) + sum(1 + slot.max * of(slot.type) for slot in kind.slots)
-            return counted[name]
+                sizes[name] = 1 + len(kind.params) + sum(1 + max(1, slot.max) * of(slot.type) for slot in kind.slots)
+            return sizes[name]
 
         return of(self.root)
 

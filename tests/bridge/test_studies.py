@@ -11,6 +11,7 @@ import tracemalloc
 import msgspec
 import numpy as np
 import pytest
+from google.protobuf import json_format
 from uuid_utils import uuid7
 
 from bridge.messages import StudyObjective
@@ -18,8 +19,9 @@ from bridge.procedures import call
 from bridge.service import open_bridge
 from bridge.store.studies import LogEntry, StudyPlan
 from bridge.studies import OUT_AT_MOST, Resident, read_space
+from bridge.transports.grpc_codec import RPCS, encode_reply
 from cerebros.errors import AlreadyExists, FailedPrecondition, InvalidArgument, NotFound, ResourceExhausted
-from cerebros.rose_tree import from_mapping, tree_hash
+from cerebros.rose_tree import DEPTH_AT_MOST, from_mapping, tree_hash
 
 LAYERS = {
     "root": "net",
@@ -262,6 +264,22 @@ for level in range(60):
         }
 
 
+def chain(depth):
+    """A space of so many levels with one number at the end."""
+    types = {f"t{n}": {"slots": [{"type": f"t{n + 1}", "min": 1, "max": 1}]} for n in range(depth - 1)}
+    return {
+        "root": "t0",
+        "types": types | {f"t{depth - 1}": space(x={"type": "int", "low": 1, "high": 9})["types"]["r"]},
+    }
+
+
+async def test_the_deepest_tree_can_be_read_over_grpc(bridge, study):
+    study_id = await study(space=chain(DEPTH_AT_MOST))
+    reply = await call(bridge, "suggest", {"study_id": study_id})
+    read = RPCS["suggest"].reply.FromString(encode_reply("suggest", reply))
+    assert json_format.MessageToDict(read.suggestions[0].tree) == reply.suggestions[0].tree
+
+
 @pytest.mark.parametrize(
     ("fields", "told"),
     [
@@ -273,7 +291,12 @@ for level in range(60):
         ({"space": space(x={"type": "choice", "options": []})}, "length >= 1"),
         ({"space": space(x={"type": "choice", "options": [math.inf]})}, "must be finite"),
         ({"space": {"root": "r", "types": {"r": {"slots": [{"type": "r", "min": 0, "max": 1}]}}}}, "contains itself"),
-        ({"space": LATTICE}, "are allowed"),
+        ({"space": LATTICE}, "16 levels"),
+        ({"space": chain(3000)}, "16 levels"),
+        (
+            {"space": space() | {"types": {"r": {"slots": [{"type": "s", "min": 0, "max": 10**9}]}, "s": {}}}},
+            "lower the",
+        ),
         ({"objectives": []}, "length >= 1"),
         ({"objectives": OBJECTIVES * 3}, "length <= 4"),
         ({"objectives": OBJECTIVES[:1] * 2}, "twice"),
