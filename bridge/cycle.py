@@ -17,33 +17,18 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from bridge import search
+from bridge import promotion, search
 from bridge.deps import Deps
-from bridge.jobs.work import Checked, CheckJob, Embedded, EmbedJob, Scored, ScoreJob
+from bridge.jobs.work import Checked, CheckJob, Scored, ScoreJob
 from bridge.messages import StartRun, Trial, VcvDraft, Verdict
-from bridge.policy import PolicyInputs, judge, read_policy, require_use_allowed
+from bridge.policy import require_use_allowed
+from bridge.promotion import ScoredModel, StoredFile
 from bridge.store.claims import Claim, Step
 from cerebros.dataset_check import DatasetReport
-from cerebros.errors import CerebrosError, PermissionDenied
+from cerebros.errors import CerebrosError
 from cerebros.manifest import Manifest
-from cerebros.metrics import TrainingMetrics
 from cerebros.rose_tree import from_mapping
 from telemetry.events import PromotionStop, ShortlistStop, StageStart, StageStop, VerdictStop, stage_exception
-
-
-class StoredFile(msgspec.Struct, frozen=True):
-    digest: str
-    bytes: int
-
-
-class ScoredModel(msgspec.Struct, frozen=True):
-    """The chosen trial, its held-out figures and the digests of its two documents."""
-
-    trial: int
-    metrics: TrainingMetrics
-    baseline: float
-    weights: StoredFile
-    description: StoredFile
 
 
 class CycleRun(msgspec.Struct, frozen=True):
@@ -124,62 +109,23 @@ async def give_verdict(run: CycleRun, deps: Deps) -> Verdict:
 
     A verdict to deny is a result like any other; `promote` is where it bites.
     """
-    assert run.check is not None  # noqa: S101
-    assert run.score is not None  # noqa: S101
-    spent = await deps.runs.spending(run.claim.run_id)
-    now = datetime.now(UTC)
-    inputs = PolicyInputs(
-        report=run.check,
-        purposes=run.manifest.purposes,
-        retain_until=run.manifest.retain_until,
-        metrics=run.score.metrics,
-        baseline=run.score.baseline,
-        run_cost_usd=spent.cost_usd,
-        artifact_digest=run.score.weights.digest,
-        today=now.date(),
-    )
-    return deps.seal.sign(judge(inputs, read_policy(deps.settings.policy), now))
+    return await promotion.verdict_on(_contender(run), deps)
 
 
 async def promote(run: CycleRun, deps: Deps) -> VcvDraft:
-    """The PAC's next capability vector, from measured figures only.
+    """The PAC's next capability vector.
 
     Raises:
         PermissionDenied: the verdict denies, or is not valid any more.
     """
+    assert run.verdict is not None  # noqa: S101
+    return await promotion.draft_version(_contender(run), run.verdict, deps)
+
+
+def _contender(run: CycleRun) -> promotion.Contender:
     assert run.check is not None  # noqa: S101
     assert run.score is not None  # noqa: S101
-    assert run.verdict is not None  # noqa: S101
-    if run.verdict.decision == "deny":
-        raise PermissionDenied(f"policy denies the promotion: {'; '.join(run.verdict.reasons)}")
-    if not deps.seal.holds(run.verdict, datetime.now(UTC)):
-        raise PermissionDenied("the verdict is not valid any more; start a new run to get a new one")
-    deps.artifacts.read(run.verdict.artifact_digest)  # raises when the bytes are not those the verdict judged
-    task = run.request.task or run.manifest.description
-    embedded = await deps.jobs.run(EmbedJob(task), Embedded)
-    metrics = run.score.metrics
-    return VcvDraft(
-        pac_id=run.request.pac_id,
-        task=task,
-        capability=embedded.vector,
-        skills=(run.manifest.task, run.manifest.name),
-        accuracy=metrics.accuracy,
-        latency_s=metrics.latency_p50_s,
-        cost_usd=metrics.cost_usd,
-        energy_j=metrics.energy_j,
-        resources={
-            "parameters": metrics.parameters,
-            "flops": metrics.flops,
-            "peak_mem_bytes": metrics.peak_mem_bytes,
-            "device": metrics.device,
-            "energy_method": metrics.energy_method,
-        },
-        policy_flags=run.manifest.purposes,
-        dataset_digest=run.check.digest,
-        artifact_digest=run.score.weights.digest,
-        run_id=run.claim.run_id,
-        verdict_id=run.verdict.verdict_id,
-    )
+    return promotion.Contender(run.claim.run_id, run.request, run.manifest, run.check, run.score)
 
 
 async def record_nothing_more(_run: CycleRun, _result: object, _step: Step, _deps: Deps) -> None:
@@ -253,7 +199,7 @@ STAGES_OF: dict[str, tuple[str, ...]] = {
 
 async def resume(claim: Claim, deps: Deps) -> CycleRun:
     """The cycle of a claimed run with all that earlier workers have finished."""
-    stored = await deps.engine.stage_results(claim.run_id)
+    stored = await deps.runs.stage_results(claim.run_id)
     done: dict[str, Any] = {name: msgspec.convert(result, STAGES[name].result) for name, result in stored.items()}
     return CycleRun(claim, **done)
 

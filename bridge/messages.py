@@ -14,8 +14,9 @@ from typing import Annotated, Any, Literal, TypeVar
 import msgspec
 from msgspec import Meta
 
+from bridge.settings import Queue
 from cerebros.errors import CerebrosError, InvalidArgument
-from cerebros.metrics import TrainingMetrics
+from cerebros.metrics import Spent, TrainingMetrics
 from cerebros.objectives import OBJECTIVES
 from telemetry.events import Scalar
 
@@ -24,10 +25,11 @@ Id = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$")]
 Digest = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
 Seconds = Annotated[float, Meta(gt=0, le=30 * 86400)]
 PageSize = Annotated[int, Meta(ge=1, le=1000)]
+Seed = Annotated[int, Meta(ge=0, le=2**53)]
 
 RunKind = Literal["cycle", "nas"]
-Queue = Literal["cpu", "gpu"]
 LockState = Literal["open", "draining", "locked"]
+Sampler = Literal["rose", "rose-parzen", "random"]
 RunState = Literal["queued", "running", "succeeded", "failed", "cancelled", "timed_out"]
 Outcome = Literal["ok", "pruned", "diverged", "oom", "timeout", "lost", "error"]
 Decision = Literal["allow", "deny"]
@@ -86,8 +88,8 @@ class StartRun(_Message, frozen=True, kw_only=True):
     task: Annotated[str, Meta(max_length=4096)] = ""
     budget: Budget = Budget()
     objectives: Annotated[tuple[str, ...], Meta(min_length=1)] = tuple(OBJECTIVES)
-    sampler: Literal["rose", "rose-parzen", "random"] = "rose"
-    seed: Annotated[int, Meta(ge=0, le=2**53)] = 8675309
+    sampler: Sampler = "rose"
+    seed: Seed = 8675309
     deadline_s: Seconds | None = None
     correlation_id: Id | None = None
     queue: Queue = "cpu"
@@ -169,6 +171,87 @@ class Rollback(_Message, frozen=True, kw_only=True):
     pac_id: Id
     version: Annotated[int, Meta(ge=1)]
     reason: Annotated[str, Meta(min_length=1, max_length=1024)]
+
+
+class Promote(_Message, frozen=True, kw_only=True):
+    """Write the model of a finished run as its PAC's next capability vector, under the run's newest verdict."""
+
+    run_id: Id
+
+
+class EvaluatePolicy(_Message, frozen=True, kw_only=True):
+    """Judge the model of a finished run by the policy in force now; the signed verdict is kept."""
+
+    run_id: Id
+
+
+class EstimateRun(_Message, frozen=True, kw_only=True):
+    """Ask what a run would take; the fields are those of `StartRun`."""
+
+    manifest: Annotated[str, Meta(min_length=1, max_length=4096)]
+    kind: RunKind = "cycle"
+    budget: Budget = Budget()
+
+
+class StudyObjective(_Message, frozen=True, kw_only=True):
+    """A figure that the caller measures, and whether less or more of it is better."""
+
+    name: Id
+    direction: Literal["minimize", "maximize"]
+
+
+class CreateStudy(_Message, frozen=True, kw_only=True):
+    """Open an optimiser for a caller who evaluates by itself.
+
+    Attributes:
+        space: `{root, types}`: node types with their parameters and slots
+            (`cerebros/rose_tree.py`).
+        objectives: one to four; a proposal's cost grows steeply with them.
+        lease_s: a trial that is not reported for so long is handed out again.
+    """
+
+    space: dict[str, Any]
+    objectives: Annotated[tuple[StudyObjective, ...], Meta(min_length=1, max_length=4)]
+    study_id: Id | None = None
+    sampler: Sampler = "rose"
+    seed: Seed = 8675309
+    lease_s: Seconds = 3600.0
+
+
+class Suggest(_Message, frozen=True, kw_only=True):
+    """Ask for the next trials; each call hands out others, also when it is a retry."""
+
+    study_id: Id
+    count: Annotated[int, Meta(ge=1, le=64)] = 1
+
+
+class Report(_Message, frozen=True, kw_only=True):
+    """Tell how a trial ended.
+
+    Attributes:
+        epoch: that of the suggestion; a trial handed out again has a higher one.
+        outcome: `ok` with a value for each objective; any other without values.
+    """
+
+    study_id: Id
+    number: Annotated[int, Meta(ge=0)]
+    epoch: Annotated[int, Meta(ge=1)]
+    outcome: Outcome = "ok"
+    values: dict[str, float] = {}
+    reason: Annotated[str, Meta(max_length=1024)] = ""
+
+
+class BestTrials(_Message, frozen=True, kw_only=True):
+    study_id: Id
+    limit: PageSize = 50
+
+
+class ListStudies(_Message, frozen=True, kw_only=True):
+    limit: PageSize = 50
+
+
+class DeleteStudy(_Message, frozen=True, kw_only=True):
+    study_id: Id
 
 
 class CheckGate(_Message, frozen=True, kw_only=True):
@@ -399,6 +482,70 @@ class Neighbour(_Message, frozen=True, kw_only=True):
 
 class NeighbourList(_Message, frozen=True, kw_only=True):
     neighbours: tuple[Neighbour, ...]
+
+
+class RunEstimate(_Message, frozen=True, kw_only=True):
+    """What a run would take, by `method` from `runs` measured ones.
+
+    `expected` goes by their mean, `low` and `high` by the cheapest and the
+    dearest of them, figure by figure.
+    """
+
+    method: str
+    runs: int
+    expected: Spent
+    low: Spent
+    high: Spent
+
+
+class Study(_Message, frozen=True, kw_only=True):
+    """A study as it stands; `trials_out` were handed out and not reported yet."""
+
+    study_id: str
+    space: dict[str, Any]
+    objectives: tuple[StudyObjective, ...]
+    sampler: Sampler
+    seed: int
+    lease_s: float
+    trials_total: int
+    trials_ok: int
+    trials_out: int
+    created_at: datetime
+
+
+class StudyList(_Message, frozen=True, kw_only=True):
+    studies: tuple[Study, ...]
+
+
+class Suggestion(_Message, frozen=True, kw_only=True):
+    """A trial to evaluate; report it with its number and epoch, within `lease_s` seconds of the service's clock."""
+
+    study_id: str
+    number: int
+    epoch: int
+    tree: dict[str, Any]
+    tree_hash: str
+    lease_s: float
+
+
+class SuggestionList(_Message, frozen=True, kw_only=True):
+    suggestions: tuple[Suggestion, ...]
+
+
+class StudyTrial(_Message, frozen=True, kw_only=True):
+    """A trial of a study; `outcome` is None while it is out."""
+
+    number: int
+    epoch: int
+    outcome: Outcome | None
+    tree: dict[str, Any]
+    tree_hash: str
+    values: dict[str, float]
+    reason: str | None = None
+
+
+class StudyTrialList(_Message, frozen=True, kw_only=True):
+    trials: tuple[StudyTrial, ...]
 
 
 class GateFinding(_Message, frozen=True, kw_only=True):

@@ -18,17 +18,26 @@ from typing import Any, NamedTuple
 import msgspec
 import uuid_utils
 
+from bridge import promotion
 from bridge.artifacts import ArtifactFiles
+from bridge.checkpoints import Checkpoints
+from bridge.deps import Deps
+from bridge.estimates import estimate
 from bridge.jobs.executor import Executor
 from bridge.jobs.work import Checked, CheckJob, Data
 from bridge.messages import (
     Artifact,
     ArtifactList,
+    BestTrials,
     CancelRun,
     CheckDataset,
     CheckGate,
+    CreateStudy,
     DatasetList,
+    DeleteStudy,
     Drain,
+    EstimateRun,
+    EvaluatePolicy,
     GateFinding,
     GateReport,
     GetArtifact,
@@ -44,22 +53,33 @@ from bridge.messages import (
     ListDatasets,
     ListQueues,
     ListRuns,
+    ListStudies,
     ListTrials,
     NearestCapabilities,
     NeighbourList,
+    Promote,
     QueueList,
+    Report,
     Rollback,
     Run,
+    RunEstimate,
     RunEvent,
     RunList,
     SetTrainingLock,
     Shortlist,
     StartRun,
+    Study,
+    StudyList,
+    StudyTrial,
+    StudyTrialList,
+    Suggest,
+    SuggestionList,
     TrainingLock,
     TrialList,
     VcvDraft,
     VcvEntry,
     VcvList,
+    Verdict,
     WatchRun,
     decode,
 )
@@ -70,6 +90,7 @@ from bridge.store.claims import Payload
 from bridge.store.engine import Engine
 from bridge.store.notices import Notices, until_woken
 from bridge.store.runs import RunStore
+from bridge.studies import Studies
 from cerebros import gate
 from cerebros.dataset_check import DatasetReport
 from cerebros.errors import (
@@ -103,6 +124,13 @@ class Bridge(msgspec.Struct, frozen=True):
     jobs: Executor
     seal: Seal
     draining: asyncio.Event
+    checkpoints: Checkpoints
+    studies: Studies
+
+    @property
+    def deps(self) -> Deps:
+        """The same parts as a worker's stages take them."""
+        return Deps(**{name: getattr(self, name) for name in Deps.__struct_fields__})
 
 
 async def start_run(bridge: Bridge, request: StartRun) -> Run:
@@ -245,6 +273,26 @@ async def rollback(bridge: Bridge, request: Rollback) -> VcvEntry:
     return await get_capability(bridge, GetCapability(pac_id=request.pac_id, version=version))
 
 
+async def evaluate_policy(bridge: Bridge, request: EvaluatePolicy) -> Verdict:
+    return await promotion.evaluate(request.run_id, bridge.deps)
+
+
+async def promote(bridge: Bridge, request: Promote) -> VcvEntry:
+    pac_id, version = await promotion.promote(request.run_id, bridge.deps)
+    return await get_capability(bridge, GetCapability(pac_id=pac_id, version=version))
+
+
+async def estimate_run(bridge: Bridge, request: EstimateRun) -> RunEstimate:
+    """What a run with this budget would take, by the latest measured ones on the same dataset."""
+    manifest, _ = await asyncio.to_thread(read_manifest, request.manifest)
+    measured = await bridge.catalogue.measured_runs(dataset_digest(manifest), request.kind, ESTIMATED_FROM)
+    return estimate(request.budget, measured)
+
+
+# Older runs tell of older code and other neighbours on the machine.
+ESTIMATED_FROM = 20
+
+
 async def check_gate(bridge: Bridge, request: CheckGate) -> GateReport:
     figures = await bridge.catalogue.gate_figures(request.pac_id)
     findings = gate.judge(figures, bridge.settings.gate_max_verdict_age_s)
@@ -305,6 +353,10 @@ class Procedure(NamedTuple):
     run: Callable[[Bridge, Any], Awaitable[msgspec.Struct]]
 
 
+def _on_studies(act: Callable[[Studies, Any], Awaitable[msgspec.Struct]]) -> Callable[..., Awaitable[msgspec.Struct]]:
+    return lambda bridge, request: act(bridge.studies, request)
+
+
 PROCEDURES: dict[str, Procedure] = {
     procedure.name: procedure
     for procedure in (
@@ -322,6 +374,15 @@ PROCEDURES: dict[str, Procedure] = {
         Procedure("list_capabilities", ListCapabilities, VcvList, list_capabilities),
         Procedure("nearest_capabilities", NearestCapabilities, NeighbourList, nearest_capabilities),
         Procedure("rollback", Rollback, VcvEntry, rollback),
+        Procedure("evaluate_policy", EvaluatePolicy, Verdict, evaluate_policy),
+        Procedure("promote", Promote, VcvEntry, promote),
+        Procedure("estimate", EstimateRun, RunEstimate, estimate_run),
+        Procedure("create_study", CreateStudy, Study, _on_studies(Studies.create)),
+        Procedure("suggest", Suggest, SuggestionList, _on_studies(Studies.suggest)),
+        Procedure("report", Report, StudyTrial, _on_studies(Studies.report)),
+        Procedure("best_trials", BestTrials, StudyTrialList, _on_studies(Studies.best_trials)),
+        Procedure("list_studies", ListStudies, StudyList, _on_studies(Studies.list_studies)),
+        Procedure("delete_study", DeleteStudy, Study, _on_studies(Studies.delete)),
         Procedure("check_gate", CheckGate, GateReport, check_gate),
         Procedure("get_training_lock", GetTrainingLock, TrainingLock, get_training_lock),
         Procedure("set_training_lock", SetTrainingLock, TrainingLock, set_training_lock),

@@ -15,7 +15,6 @@ import msgspec
 
 from bridge.artifacts import ArtifactFiles
 from bridge.checkpoints import Checkpoints
-from bridge.deps import Deps
 from bridge.jobs.executor import Executor
 from bridge.jobs.pool import JobPool
 from bridge.messages import Queue, RunEvent
@@ -31,6 +30,8 @@ from bridge.store.engine import Engine
 from bridge.store.migrate import migrate
 from bridge.store.notices import Notices
 from bridge.store.runs import RunStore
+from bridge.store.studies import StudyStore
+from bridge.studies import Studies
 from bridge.tasks import end_tasks
 from cerebros.errors import FailedPrecondition, ResourceExhausted, Unavailable
 from telemetry.logs import log_event, log_failure
@@ -67,9 +68,10 @@ async def open_bridge(settings: Settings, url: str) -> AsyncIterator[Bridge]:
     database = Database(url)
     await database.open()
     notices = Notices(url)
+    engine = Engine(database, _tell)
     bridge = Bridge(
         settings=settings,
-        engine=Engine(database, _tell),
+        engine=engine,
         runs=RunStore(database),
         catalogue=Catalogue(database),
         notices=notices,
@@ -77,6 +79,8 @@ async def open_bridge(settings: Settings, url: str) -> AsyncIterator[Bridge]:
         jobs=_executor(settings),
         seal=Seal.at(settings.home_path / "keys" / "verdicts.ed25519"),
         draining=asyncio.Event(),
+        checkpoints=Checkpoints(settings.home_path / "checkpoints", engine),
+        studies=Studies(StudyStore(database)),
     )
     duties = [asyncio.create_task(notices.listen()), asyncio.create_task(_sweep(bridge.engine, settings))]
     try:
@@ -110,18 +114,7 @@ async def _sweep(engine: Engine, settings: Settings) -> None:
 def runner_on(bridge: Bridge, only: str | None = None, queue: Queue | None = None) -> Runner:
     """A worker that shares this process and its job processes; `only` narrows it to one run."""
     settings = msgspec.structs.replace(bridge.settings, queue=queue or bridge.settings.queue)
-    deps = Deps(
-        settings=settings,
-        engine=bridge.engine,
-        runs=bridge.runs,
-        notices=bridge.notices,
-        catalogue=bridge.catalogue,
-        artifacts=bridge.artifacts,
-        checkpoints=Checkpoints(settings.home_path / "checkpoints", bridge.engine),
-        jobs=bridge.jobs,
-        seal=bridge.seal,
-    )
-    return Runner(deps, only)
+    return Runner(msgspec.structs.replace(bridge.deps, settings=settings), only)
 
 
 async def until_signalled(task: asyncio.Task[None]) -> None:

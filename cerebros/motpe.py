@@ -85,6 +85,8 @@ class Sampler(Protocol):
 
     def tell(self, tree: Tree, losses: Sequence[float] | None) -> None: ...
 
+    def recall(self, tree: Tree) -> None: ...
+
 
 class RandomSampler:
     """Trees drawn from the prior, whatever was told: the baseline to beat."""
@@ -103,6 +105,10 @@ class RandomSampler:
 
     def tell(self, tree: Tree, losses: Sequence[float] | None) -> None:
         """Random search learns nothing; the call exists so that samplers can be exchanged."""
+
+    def recall(self, tree: Tree) -> None:
+        """Count a tree as asked that was drawn before."""
+        self._asked += 1
 
 
 class Kept(NamedTuple):
@@ -172,13 +178,21 @@ class Motpe:
             order = elite(np.array([kept.losses for kept in self._pool]), POOL)
             self._pool = [self._pool[n] for n in sorted(order)]
 
-    def _propose(self) -> Tree:
-        number = self._asked
-        tree = self._first[number] if number < len(self._first) else self._modelled(number)
-        self._asked += 1
-        name = tree_hash(tree)
+    def recall(self, tree: Tree) -> None:
+        """Count a tree as asked that a sampler of the same seed and history proposed before."""
+        sites, name = sites_of(self._space, tree), tree_hash(tree)
+        for site in sites:
+            self._table.column(site)
         self._known.add(name)
-        self._pending[name] = sites_of(self._space, tree)
+        self._pending[name] = sites
+        self._asked += 1
+
+    def _propose(self) -> Tree:
+        number, columns = self._asked, len(self._table.keys)
+        tree = self._first[number] if number < len(self._first) else self._modelled(number)
+        # What was only considered leaves no trace, so that `recall` need not consider it again.
+        self._table.forget_behind(columns)
+        self.recall(tree)
         return tree
 
     def _modelled(self, number: int) -> Tree:

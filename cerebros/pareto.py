@@ -37,6 +37,19 @@ def nondominated(losses: Losses) -> NDArray[np.bool_]:
     return np.asarray(~(no_worse & better).any(axis=0))
 
 
+# nondominated() compares all pairs at once; a block of this many rows takes a few MB.
+BLOCK = 512
+
+
+def front(losses: Losses) -> NDArray[np.intp]:
+    """Indices of the trials that no other beats, ascending; memory grows with the front, not with the trials."""
+    kept = np.arange(0)
+    for start in range(0, len(losses), BLOCK):
+        kept = np.append(kept, np.arange(start, min(start + BLOCK, len(losses))))
+        kept = kept[nondominated(losses[kept])]
+    return kept
+
+
 def nondomination_ranks(losses: Losses) -> NDArray[np.intp]:
     """Rank 0 for the front, 1 for the front of what remains without it, and so on; (n_trials,)."""
     _require_finite(losses)

@@ -26,6 +26,9 @@ from cerebros.errors import SpaceRejected
 
 Value = int | float | str | bool
 
+# A tree as google.protobuf.Struct nests five messages a level, and protobuf readers stop at a hundred.
+DEPTH_AT_MOST = 16
+
 
 class Float(msgspec.Struct, frozen=True, tag="float", forbid_unknown_fields=True):
     """A real number between low and high, both included; `log` spreads it evenly over magnitudes."""
@@ -111,13 +114,32 @@ class Space(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
                     raise SpaceRejected(f"slot {name}#{slot.type} names an undefined type; define {slot.type!r}")
                 if slot.min > slot.max:
                     raise SpaceRejected(f"slot {name}#{slot.type}: min {slot.min} is above max {slot.max}")
-        self._refuse_recursion(self.root, ())
+        self._depth(self.root, (), {})
 
-    def _refuse_recursion(self, name: str, above: tuple[str, ...]) -> None:
+    def _depth(self, name: str, above: tuple[str, ...], depths: dict[str, int]) -> int:
+        """Levels from this type down; without the known `depths`, types that share types would cost 2^types steps."""
         if name in above:
             raise SpaceRejected(f"type {name!r} contains itself ({'/'.join((*above, name))}); trees must end")
-        for slot in self.types[name].slots:
-            self._refuse_recursion(slot.type, (*above, name))
+        if len(above) + depths.get(name, 1) > DEPTH_AT_MOST:
+            raise SpaceRejected(
+                f"type {name!r} makes trees of more than {DEPTH_AT_MOST} levels; nest types less deeply"
+            )
+        if name not in depths:
+            below = [self._depth(slot.type, (*above, name), depths) for slot in self.types[name].slots]
+            depths[name] = 1 + max(below, default=0)
+        return depths[name]
+
+    def size(self) -> int:
+        """Nodes and decisions of the largest tree; a slot that stays empty counts as one child all the same."""
+        sizes: dict[str, int] = {}
+
+        def of(name: str) -> int:
+            if name not in sizes:
+                kind = self.types[name]
+                sizes[name] = 1 + len(kind.params) + sum(1 + max(1, slot.max) * of(slot.type) for slot in kind.slots)
+            return sizes[name]
+
+        return of(self.root)
 
     def grow(self, decide: Decide) -> Tree:
         """Build the tree whose every decision `decide` makes, parameters before children, root first."""
@@ -238,6 +260,8 @@ def _check_param(name: str, param: Param) -> None:
     if isinstance(param, Choice):
         if len(set(map(repr, param.options))) != len(param.options):
             raise SpaceRejected(f"{name} offers an option twice: {param.options}")
+        if any(isinstance(option, float) and not math.isfinite(option) for option in param.options):
+            raise SpaceRejected(f"{name} offers {param.options}; a number must be finite")
         return
     if not (param.low <= param.high and abs(param.low) < float("inf") and abs(param.high) < float("inf")):
         raise SpaceRejected(f"{name}: low {param.low} must be finite and not above high {param.high}")

@@ -1,6 +1,7 @@
 """Trees as rows of numbers: one column for each site that was ever seen.
 
-Columns are only ever added, so a column's number stays valid.
+A column's number stays valid as long as the column is there; only the newest
+ones can be forgotten.
 """
 
 from __future__ import annotations
@@ -34,6 +35,15 @@ class SiteTable:
             self.free.append(self.scales[site[0]].n_values != 1)
             self.of_key[site[0]].append(found)
         return found
+
+    def forget_behind(self, count: int) -> None:
+        """Keep the first `count` columns only, as if the later sites had never been seen."""
+        for site in list(self._columns)[count:]:
+            del self._columns[site]
+            self.of_key[site[0]].pop()
+            if not self.of_key[site[0]]:
+                del self.of_key[site[0]]
+        del self.keys[count:], self.free[count:]
 
     def codes(self, sites: Sites) -> Iterator[tuple[int, float]]:
         """Column and code of each decision."""

@@ -18,6 +18,7 @@ from strawberry.extensions import (
     QueryDepthLimiter,
     ValidationCache,
 )
+from strawberry.scalars import JSON
 from strawberry.schema.config import StrawberryConfig
 from strawberry.types import ExecutionContext
 
@@ -31,17 +32,33 @@ from grid_graphql.types import (
     Neighbour,
     QueueStatus,
     Run,
+    RunEstimate,
     RunEvent,
     Shortlist,
+    Study,
+    StudyTrial,
+    Suggestion,
     TrainingLock,
     Trial,
     VcvEntry,
+    Verdict,
 )
-from grid_graphql.vocabulary import BIG_INT, BigInt, LockState, Queue, RunKind, RunState, Sampler
+from grid_graphql.vocabulary import (
+    BIG_INT,
+    BigInt,
+    Direction,
+    LockState,
+    Outcome,
+    Queue,
+    RunKind,
+    RunState,
+    Sampler,
+)
 
 Answer = TypeVar("Answer")
 
 RunId = Annotated[str, strawberry.argument(description="The run's id.")]
+StudyId = Annotated[str, strawberry.argument(description="The study's id.")]
 PacId = Annotated[str, strawberry.argument(description="The PAC's id.")]
 AnyPac = Annotated[str | None, strawberry.argument(description="Only this PAC; all of them when null.")]
 CurrentOr = Annotated[int | None, strawberry.argument(description="A version; the current one when null.")]
@@ -50,6 +67,7 @@ Reason = Annotated[str, strawberry.argument(description="Why, for the one who re
 Seen = Annotated[int, strawberry.argument(description="The last number the caller has seen; 0 for all.")]
 Holder = Annotated[str, strawberry.argument(description="Who decides this, for those who ask later.")]
 SeenEpoch = Annotated[int | None, strawberry.argument(description="The epoch the caller has seen; null: any.")]
+Count = Annotated[int, strawberry.argument(description="So many, 1 to 64.")]
 Limit = Annotated[int, strawberry.argument(description="At most so many, 1 to 1,000.")]
 
 
@@ -114,6 +132,48 @@ class StartRunInput:
     priority: int = strawberry.field(default=_START.priority, description="From 0 to 9; higher ones are taken first.")
 
 
+@strawberry.input(description="The run to estimate.")
+class EstimateRunInput:
+    manifest: str = strawberry.field(description="Path of the dataset manifest on the bridge's host.")
+    kind: RunKind = strawberry.field(default=RunKind(_START.kind), description="Search or whole cycle.")
+    budget: BudgetInput = strawberry.field(default_factory=BudgetInput, description="What the search may spend.")
+
+
+@strawberry.input(description="A figure that a study's caller measures.")
+class StudyObjectiveInput:
+    name: str = strawberry.field(description="Reports give its value under this name.")
+    direction: Direction = strawberry.field(description="Whether less or more of it is better.")
+
+
+_STUDY = messages.CreateStudy(space={}, objectives=())
+
+
+@strawberry.input(description="An optimiser for a caller who evaluates by itself.")
+class CreateStudyInput:
+    space: JSON = strawberry.field(
+        description="What there is to decide: `{root, types}`, each type with its `params` and `slots`."
+    )
+    objectives: list[StudyObjectiveInput] = strawberry.field(description="One to four.")
+    study_id: str | None = strawberry.field(
+        default=None, description="The caller's id for the study; a UUIDv7 when null."
+    )
+    sampler: Sampler = strawberry.field(default=Sampler(_STUDY.sampler), description="What proposes candidates.")
+    seed: BigInt = strawberry.field(default=BigInt(_STUDY.seed), description="Seed of every random choice, from 0.")
+    lease_s: float = strawberry.field(
+        default=_STUDY.lease_s, description="Seconds after which a trial without a report is handed out again."
+    )
+
+
+@strawberry.input(description="How a trial of a study ended.")
+class ReportInput:
+    study_id: str = strawberry.field(description="The study's id.")
+    number: int = strawberry.field(description="The trial's number, as suggested.")
+    epoch: int = strawberry.field(description="The suggestion's epoch.")
+    outcome: Outcome = strawberry.field(default=Outcome.ok, description="`ok` with values; any other without.")
+    values: JSON = strawberry.field(default_factory=dict, description="A finite value for each objective, by its name.")
+    reason: str = strawberry.field(default="", description="Why it ended otherwise than `ok`.")
+
+
 async def _capability_vector(info: Info, pac_id: PacId, version: CurrentOr = None) -> VcvEntry:
     return await _ask(info, "get_capability", VcvEntry, pac_id=pac_id, version=version)
 
@@ -149,6 +209,20 @@ async def _shortlist(info: Info, run_id: RunId) -> Shortlist:
 async def _artifacts(info: Info, run_id: RunId) -> list[Artifact]:
     reply = await _ask(info, "list_artifacts", messages.ArtifactList, run_id=run_id)
     return cast(list[Artifact], reply.artifacts)
+
+
+async def _estimate(info: Info, input: EstimateRunInput) -> RunEstimate:
+    return await _ask(info, "estimate", RunEstimate, **_given(input))
+
+
+async def _studies(info: Info, limit: Limit = 50) -> list[Study]:
+    reply = await _ask(info, "list_studies", messages.StudyList, limit=limit)
+    return cast(list[Study], reply.studies)
+
+
+async def _best_trials(info: Info, study_id: StudyId, limit: Limit = 50) -> list[StudyTrial]:
+    reply = await _ask(info, "best_trials", messages.StudyTrialList, study_id=study_id, limit=limit)
+    return cast(list[StudyTrial], reply.trials)
 
 
 async def _gate(info: Info, pac_id: AnyPac = None) -> GateReport:
@@ -187,6 +261,13 @@ class Query:
         resolver=_shortlist, description="The candidates that the Parzen estimator proposed for a run."
     )
     artifacts: list[Artifact] = strawberry.field(resolver=_artifacts, description="The artifacts that a run left.")
+    estimate: RunEstimate = strawberry.field(
+        resolver=_estimate, description="What a run would take, by measured runs of its kind on the same dataset."
+    )
+    studies: list[Study] = strawberry.field(resolver=_studies, description="Studies, newest first.")
+    best_trials: list[StudyTrial] = strawberry.field(
+        resolver=_best_trials, description="The trials of a study that no other trial beats, by number."
+    )
     gate: GateReport = strawberry.field(
         resolver=_gate, description="What the Balance Readiness Gate says, of everything or of one PAC."
     )
@@ -226,6 +307,31 @@ async def _set_training_lock(
     )
 
 
+async def _evaluate_policy(info: Info, run_id: RunId) -> Verdict:
+    return await _ask(info, "evaluate_policy", Verdict, run_id=run_id)
+
+
+async def _promote(info: Info, run_id: RunId) -> VcvEntry:
+    return await _ask(info, "promote", VcvEntry, run_id=run_id)
+
+
+async def _create_study(info: Info, input: CreateStudyInput) -> Study:
+    return await _ask(info, "create_study", Study, **_given(input))
+
+
+async def _suggest(info: Info, study_id: StudyId, count: Count = 1) -> list[Suggestion]:
+    reply = await _ask(info, "suggest", messages.SuggestionList, study_id=study_id, count=count)
+    return cast(list[Suggestion], reply.suggestions)
+
+
+async def _report(info: Info, input: ReportInput) -> StudyTrial:
+    return await _ask(info, "report", StudyTrial, **_given(input))
+
+
+async def _delete_study(info: Info, study_id: StudyId) -> Study:
+    return await _ask(info, "delete_study", Study, study_id=study_id)
+
+
 @strawberry.type(description="What can be changed.")
 class Mutation:
     start_run: Run = strawberry.mutation(
@@ -243,6 +349,30 @@ class Mutation:
     set_training_lock: TrainingLock = strawberry.mutation(
         resolver=_set_training_lock,
         description="Open or close a PAC for training; refused as FAILED_PRECONDITION where somebody was faster.",
+    )
+    evaluate_policy: Verdict = strawberry.mutation(
+        resolver=_evaluate_policy,
+        description="Judge the model of an ended run by the policy in force now; the signed verdict is kept.",
+    )
+    promote: VcvEntry = strawberry.mutation(
+        resolver=_promote,
+        description="Write the model of an ended run as its PAC's next version, under the run's newest verdict; "
+        "a verdict promotes once.",
+    )
+    create_study: Study = strawberry.mutation(
+        resolver=_create_study,
+        description="Open an optimiser. The same `studyId` with the same input answers the same study; with "
+        "another input it is refused as ALREADY_EXISTS.",
+    )
+    suggest: list[Suggestion] = strawberry.mutation(
+        resolver=_suggest,
+        description="Hand out trials: first those whose lease ran out, under a raised epoch, then new ones.",
+    )
+    report: StudyTrial = strawberry.mutation(
+        resolver=_report, description="Tell how a trial ended, once; the same report again answers the same."
+    )
+    delete_study: Study = strawberry.mutation(
+        resolver=_delete_study, description="Forget a study with its trials; the answer is the study as it stood."
     )
 
 
@@ -273,14 +403,20 @@ async def _ask(info: Info, procedure: str, answer: type[Answer], **raw: Any) -> 
         raise _refusal(error) from None
 
 
-def _given(part: StartRunInput | BudgetInput) -> dict[str, Any]:
-    return {field.name: getattr(part, field.name) for field in fields(part)}
+def _given(part: object) -> dict[str, Any]:
+    """An input's fields by their names."""
+    return {field.name: getattr(part, field.name) for field in fields(cast(Any, part))}
 
 
 def _word(value: object) -> object:
-    if isinstance(value, BudgetInput):
-        return _given(value)
-    return value.value if isinstance(value, StrEnum) else value
+    match value:
+        case StrEnum():
+            return value.value
+        case BudgetInput() | StudyObjectiveInput():
+            return {name: _word(part) for name, part in _given(value).items()}
+        case list():
+            return [_word(part) for part in value]
+    return value
 
 
 def _refusal(error: CerebrosError) -> GraphQLError:

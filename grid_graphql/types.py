@@ -16,6 +16,8 @@ from bridge import messages
 from grid_graphql.vocabulary import (
     AccuracyKind,
     BigInt,
+    Decision,
+    Direction,
     EnergyMethod,
     GateStatus,
     LockState,
@@ -23,6 +25,7 @@ from grid_graphql.vocabulary import (
     Queue,
     RunKind,
     RunState,
+    Sampler,
     ServingStatus,
 )
 
@@ -167,6 +170,78 @@ class VcvEntry:
 class Neighbour:
     entry: VcvEntry = strawberry.field(description="The vector.")
     distance: float = strawberry.field(description="Cosine distance, 0 to 2.")
+
+
+@strawberry.type(description="A signed policy decision about one artifact; after `expiresAt` it allows nothing.")
+class Verdict:
+    verdict_id: str = strawberry.field(description="Digest of what was judged, by which policy and when.")
+    decision: Decision = strawberry.field(description="Whether the model may be promoted.")
+    reasons: list[str] = strawberry.field(description="Each broken rule in words; empty where it allows.")
+    artifact_digest: str = strawberry.field(description="SHA-256 of the weights that were judged.")
+    dataset_digest: str = strawberry.field(description="SHA-256 of the dataset.")
+    policy_digest: str = strawberry.field(description="SHA-256 of the policy.")
+    inputs_digest: str = strawberry.field(description="SHA-256 of the figures.")
+    issued_at: datetime = strawberry.field(description="When it was given.")
+    expires_at: datetime = strawberry.field(description="Until when it holds.")
+    signature: str = strawberry.field(description="Ed25519 over the canonical JSON of all other fields.")
+
+
+@strawberry.type(description="What some work takes.")
+class Spent:
+    duration_s: float = strawberry.field(description="Seconds by the clock.")
+    cpu_s: float = strawberry.field(description="Seconds of processor time.")
+    energy_j: float = strawberry.field(description="Joules.")
+    cost_usd: float = strawberry.field(description="Dollars by the operator's price table.")
+
+
+@strawberry.type(description="What a run would take.")
+class RunEstimate:
+    method: str = strawberry.field(description="How the figures were made, in words.")
+    runs: int = strawberry.field(description="Measured runs behind them.")
+    expected: Spent = strawberry.field(description="By their mean.")
+    low: Spent = strawberry.field(description="By the cheapest of them, figure by figure.")
+    high: Spent = strawberry.field(description="By the dearest of them, figure by figure.")
+
+
+@strawberry.type(description="A figure that a study's caller measures.")
+class StudyObjective:
+    name: str = strawberry.field(description="Reports give its value under this name.")
+    direction: Direction = strawberry.field(description="Whether less or more of it is better.")
+
+
+@strawberry.type(description="An optimiser for a caller who evaluates by itself.")
+class Study:
+    study_id: str = strawberry.field(description="The study's id.")
+    space: JSON = strawberry.field(description="What there is to decide: node types with parameters and slots.")
+    objectives: list[StudyObjective] = strawberry.field(description="What is optimised.")
+    sampler: Sampler = strawberry.field(description="What proposes candidates.")
+    seed: BigInt = strawberry.field(description="Seed of every random choice.")
+    lease_s: float = strawberry.field(description="Seconds after which a trial without a report is handed out again.")
+    trials_total: int = strawberry.field(description="Trials that were handed out so far.")
+    trials_ok: int = strawberry.field(description="Those of them that were reported with values.")
+    trials_out: int = strawberry.field(description="Those of them that were not reported yet.")
+    created_at: datetime = strawberry.field(description="When it was opened.")
+
+
+@strawberry.type(description="A trial to evaluate.")
+class Suggestion:
+    study_id: str = strawberry.field(description="The study's id.")
+    number: int = strawberry.field(description="Its number in the study, from 0; no two trials share one.")
+    epoch: int = strawberry.field(description="How often it was handed out; report it with this number.")
+    tree: JSON = strawberry.field(description="The candidate's rose tree.")
+    tree_hash: str = strawberry.field(description="Digest of the tree; equal trees have equal digests.")
+    lease_s: float = strawberry.field(description="Seconds for which it is the caller's alone.")
+
+
+@strawberry.type(description="A trial of a study.")
+class StudyTrial:
+    number: int = strawberry.field(description="Its number in the study, from 0.")
+    epoch: int = strawberry.field(description="How often it was handed out.")
+    outcome: Outcome | None = strawberry.field(description="How it ended; null while it is out.")
+    tree: JSON = strawberry.field(description="The candidate's rose tree.")
+    tree_hash: str = strawberry.field(description="Digest of the tree.")
+    values: JSON = strawberry.field(description="The value of each objective, by its name.")
+    reason: str | None = strawberry.field(description="Why it ended otherwise than `ok`.")
 
 
 @strawberry.type(description="One rule of the gate and what it found.")

@@ -67,6 +67,18 @@ class Sampler(StrEnum):
     random = "random"
 
 
+@strawberry.enum(description="Whether less or more of a figure is better.")
+class Direction(StrEnum):
+    minimize = "minimize"
+    maximize = "maximize"
+
+
+@strawberry.enum(description="What a verdict says.")
+class Decision(StrEnum):
+    allow = "allow"
+    deny = "deny"
+
+
 @strawberry.enum(description="What `accuracy` means: share of correct labels, or R² for regression.")
 class AccuracyKind(StrEnum):
     accuracy = "accuracy"

@@ -8,6 +8,7 @@ cross; the nodes have this package installed and see the datasets' paths.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncGenerator
 from contextlib import suppress
 from typing import Any
@@ -112,7 +113,7 @@ class RayExecutor(Executor):
         """
         if not ray.is_initialized():
             try:
-                ray.init(self._address, log_to_driver=False, logging_level="error", configure_logging=False)
+                ray.init(self._address, log_to_driver=False, logging_level=logging.ERROR, configure_logging=False)
             except AuthenticationError as problem:
                 raise Unauthenticated(f"Ray at {self._address}: {problem}; set RAY_AUTH_TOKEN") from None
             except (ConnectionError, ValueError, RuntimeError) as problem:

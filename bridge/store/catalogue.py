@@ -11,7 +11,15 @@ from cerebros.dataset_check import DatasetReport
 from cerebros.errors import NotFound
 from cerebros.gate import GateFigures
 from cerebros.manifest import Manifest
+from cerebros.metrics import Spent
 from telemetry.figures import EventFigure, Figures, Occupation, RunFigure, TrialFigure, VcvFigure
+
+
+class MeasuredRun(msgspec.Struct, frozen=True):
+    """What a succeeded run took, and the epochs its trials, probes and refit were allowed."""
+
+    epochs_allowed: int
+    spent: Spent
 
 
 class Catalogue:
@@ -62,6 +70,15 @@ class Catalogue:
             expires_at=verdict.expires_at,
         )
 
+    async def write_verdict(self, run_id: str, pac_id: str, verdict: Verdict) -> None:
+        """`insert_verdict` in a transaction of its own."""
+        async with self._database.transaction() as connection:
+            await self.insert_verdict(connection, run_id, pac_id, verdict)
+
+    async def newest_verdict(self, run_id: str) -> Verdict | None:
+        row = await self._database.row("newest_verdict", run_id=run_id)
+        return None if row is None else msgspec.convert(row["verdict"], Verdict)
+
     async def verdict_by_id(self, verdict_id: str) -> Verdict:
         row = await self._database.row("verdict_by_id", verdict_id=verdict_id)
         if row is None:
@@ -85,6 +102,13 @@ class Catalogue:
         async with self._database.transaction() as connection:
             return await self.insert_vcv(connection, draft)
 
+    async def write_version_once(self, draft: VcvDraft) -> int:
+        """The version that the draft's verdict has written, or now writes."""
+        async with self._database.transaction() as connection:
+            await self._database.rows_on(connection, "lock_pac", pac_id=draft.pac_id)
+            written = await self._database.rows_on(connection, "version_of_verdict", verdict_id=draft.verdict_id)
+            return int(written[0]["version"]) if written else await self.insert_vcv(connection, draft)
+
     async def vcv_rows(self, pac_id: str | None, version: int | None, limit: int) -> tuple[VcvEntry, ...]:
         rows = await self._database.rows("vcv_rows", pac_id=pac_id, version=version, limit=limit)
         return tuple(_vcv(row) for row in rows)
@@ -92,6 +116,10 @@ class Catalogue:
     async def nearest_vcv(self, pac_id: str, limit: int) -> tuple[Neighbour, ...]:
         rows = await self._database.rows("nearest_vcv", pac_id=pac_id, limit=limit)
         return tuple(Neighbour(distance=row.pop("distance"), entry=_vcv(row)) for row in rows)
+
+    async def measured_runs(self, dataset_digest: str, kind: str, limit: int) -> tuple[MeasuredRun, ...]:
+        rows = await self._database.rows("measured_runs", dataset_digest=dataset_digest, kind=kind, limit=limit)
+        return tuple(MeasuredRun(row.pop("epochs_allowed"), Spent(**row)) for row in rows)
 
     async def occupation(self) -> Occupation:
         row = await self._database.row("occupation")

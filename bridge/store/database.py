@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any
@@ -76,21 +77,31 @@ class Database:
 
     async def rows_on(self, connection: Connection, statement: str, **parameters: Any) -> list[DictRow]:
         """Run one named statement within a transaction of the caller's."""
-        cursor = await connection.execute(self._statements[statement], parameters)
-        return await cursor.fetchall() if cursor.description else []
+        with _hanging_up(connection):
+            cursor = await connection.execute(self._statements[statement], parameters)
+            return await cursor.fetchall() if cursor.description else []
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:
         """A connection in a transaction: all of it is committed at the end, or none."""
-        async with self._connection() as connection, connection.transaction():
-            yield connection
+        async with self._connection() as connection:
+            block = connection.transaction()
+            with _hanging_up(connection):
+                await block.__aenter__()
+            try:
+                yield connection
+            except BaseException:
+                with _hanging_up(connection):
+                    await block.__aexit__(*sys.exc_info())
+                raise
+            with _hanging_up(connection):
+                await block.__aexit__(None, None, None)
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[Connection]:
         try:
             async with self._pool.connection() as connection:
-                with _hanging_up(connection):
-                    yield connection
+                yield connection
         except PoolTimeout:
             raise Unavailable(f"no database connection within {POOL_TIMEOUT_S:.0f} s; retry later") from None
         except (errors.DiskFull, errors.OutOfMemory, errors.TooManyConnections) as problem:
@@ -103,7 +114,7 @@ class Database:
 
 @contextmanager
 def _hanging_up(connection: Connection) -> Iterator[None]:
-    """Shut the connection's socket when its use takes too long; its user then sees a lost connection."""
+    """Shut the connection's socket when the server takes too long; its user then sees a lost connection."""
 
     def hang_up() -> None:
         with suppress(OSError), socket.socket(fileno=os.dup(connection.fileno())) as line:

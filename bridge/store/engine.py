@@ -224,11 +224,6 @@ class Engine:
             "append_end", run_id, epoch, event, state=state, metrics_of_run=jsonb(metrics), error=jsonb(error)
         )
 
-    async def stage_results(self, run_id: str) -> dict[str, Any]:
-        """What earlier workers have finished: where a resumed run goes on."""
-        rows = await self._database.rows("stage_results", run_id=run_id)
-        return {row["name"]: row["result"] for row in rows}
-
     async def insert_checkpoint(self, claim: Claim, trial: int, epoch: int, digest: str, size_bytes: int) -> None:
         """Remember a training's state under the claim.
 

@@ -408,3 +408,115 @@ SELECT (SELECT extract(epoch FROM clock_timestamp() - max(finished_at))::double 
        (SELECT avg((state IN ('failed', 'timed_out'))::int)::double precision FROM runs
          WHERE finished_at > clock_timestamp() - interval '1 day' AND state <> 'cancelled'
            AND (%(pac_id)s::text IS NULL OR pac_id = %(pac_id)s)) AS failed_share;
+
+-- Studies
+
+-- name: insert_study
+-- A new study, or no row when the id is taken.
+INSERT INTO studies (study_id, plan) VALUES (%(study_id)s, %(plan)s)
+ON CONFLICT (study_id) DO NOTHING
+RETURNING study_key;
+
+-- name: study_rows
+-- Studies, newest first, with the counts of their trials.
+SELECT s.study_id, s.plan, s.created_at, t.trials_total, t.trials_ok, t.trials_out
+  FROM studies s,
+       LATERAL (SELECT count(*)::int AS trials_total, (count(*) FILTER (WHERE outcome = 'ok'))::int AS trials_ok,
+                       (count(*) FILTER (WHERE outcome IS NULL))::int AS trials_out
+                  FROM study_trials WHERE study_key = s.study_key) t
+ WHERE %(study_id)s::text IS NULL OR s.study_id = %(study_id)s
+ ORDER BY s.created_at DESC, s.study_id
+ LIMIT %(limit)s;
+
+-- name: lock_study
+-- A study as it stands, locked until the transaction ends.
+SELECT study_key, plan, last_seq,
+       coalesce((SELECT max(number) + 1 FROM study_trials t WHERE t.study_key = s.study_key), 0) AS trials_total,
+       (SELECT count(*) FROM study_trials t WHERE t.study_key = s.study_key AND outcome IS NULL)::int AS trials_out
+  FROM studies s WHERE study_id = %(study_id)s FOR UPDATE;
+
+-- name: reclaim_trials
+-- Trials whose lease ran out without a report, handed out again under a raised epoch.
+UPDATE study_trials t SET epoch = epoch + 1, lease_until_s = c.seconds + %(lease_s)s
+  FROM service_clock c
+ WHERE study_key = %(study_key)s
+   AND number IN (SELECT number FROM study_trials
+                   WHERE study_key = %(study_key)s AND outcome IS NULL AND lease_until_s < c.seconds
+                   ORDER BY number LIMIT %(limit)s)
+RETURNING number, epoch, document -> 'tree' AS tree, document ->> 'tree_hash' AS tree_hash;
+
+-- name: study_log
+-- What was asked for and told behind a number, in that order; a trial that ended without values has none.
+SELECT asked_seq AS seq, false AS told, document -> 'tree' AS tree, NULL AS values
+  FROM study_trials WHERE study_key = %(study_key)s AND asked_seq > %(after_seq)s AND asked_seq <= %(up_to_seq)s
+UNION ALL
+SELECT told_seq, true, document -> 'tree', document -> 'values'
+  FROM study_trials WHERE study_key = %(study_key)s AND told_seq > %(after_seq)s AND told_seq <= %(up_to_seq)s
+ ORDER BY seq;
+
+-- name: insert_study_trial
+-- A trial that is handed out for the first time.
+INSERT INTO study_trials (study_key, number, document, lease_until_s, asked_seq)
+SELECT %(study_key)s, %(number)s, %(document)s, c.seconds + %(lease_s)s, %(seq)s FROM service_clock c
+RETURNING number, epoch, document -> 'tree' AS tree, document ->> 'tree_hash' AS tree_hash;
+
+-- name: tell_study_trial
+-- How a trial ended.
+UPDATE study_trials SET outcome = %(outcome)s, document = document || %(told)s, told_seq = %(seq)s
+ WHERE study_key = %(study_key)s AND number = %(number)s;
+
+-- name: advance_study
+-- The number of the newest entry of a study's log.
+UPDATE studies SET last_seq = %(seq)s WHERE study_key = %(study_key)s;
+
+-- name: study_trials
+-- Trials of a study by number.
+SELECT number, outcome, epoch, document -> 'tree' AS tree, document ->> 'tree_hash' AS tree_hash,
+       coalesce(document -> 'values', '{}') AS values, document ->> 'reason' AS reason
+  FROM study_trials t JOIN studies s USING (study_key)
+ WHERE s.study_id = %(study_id)s AND number = ANY (%(numbers)s)
+ ORDER BY number;
+
+-- name: study_values
+-- The values of a study's trials that have any, by number.
+SELECT number, document -> 'values' AS values
+  FROM study_trials t JOIN studies s USING (study_key)
+ WHERE s.study_id = %(study_id)s AND outcome = 'ok'
+ ORDER BY number;
+
+-- name: delete_study
+-- Forgets a study with its trials.
+DELETE FROM studies WHERE study_id = %(study_id)s;
+
+-- Promotion and estimates of ended runs
+
+-- name: payload_of
+-- What a run was started with.
+SELECT payload FROM runs WHERE run_id = %(run_id)s;
+
+-- name: newest_verdict
+-- The last verdict on a run.
+SELECT verdict FROM verdicts WHERE run_id = %(run_id)s ORDER BY issued_at DESC LIMIT 1;
+
+-- name: version_of_verdict
+-- The version that a verdict promoted; rollbacks to it name the same verdict.
+SELECT version FROM vcv_entries WHERE verdict_id = %(verdict_id)s AND rolled_back_from IS NULL;
+
+-- name: measured_runs
+-- What the latest succeeded runs of a kind on a dataset took, with the epochs they were allowed.
+SELECT extract(epoch FROM r.finished_at - r.started_at)::double precision AS duration_s,
+       sum((spent ->> 'cpu_s')::double precision) AS cpu_s,
+       sum((spent ->> 'energy_j')::double precision) AS energy_j,
+       sum((spent ->> 'cost_usd')::double precision) AS cost_usd,
+       ((count(*) FILTER (WHERE work.trial) + 1) * (r.payload #>> '{request,budget,epochs}')::int
+        + (SELECT probes FROM shortlists l WHERE l.run_id = r.run_id))::int AS epochs_allowed
+  FROM runs r
+  JOIN (SELECT run_id, spent, true FROM trials
+        UNION ALL
+        SELECT run_id, result -> 'spent', false FROM stages WHERE name = 'shortlist'
+        UNION ALL
+        SELECT run_id, result -> 'metrics', false FROM stages WHERE name = 'score') AS work (run_id, spent, trial)
+    USING (run_id)
+ WHERE r.dataset_digest = %(dataset_digest)s AND r.kind = %(kind)s AND r.state = 'succeeded'
+ GROUP BY r.run_id
+ ORDER BY r.finished_at DESC LIMIT %(limit)s;

@@ -9,6 +9,7 @@ import msgspec
 from psycopg.rows import DictRow
 
 from bridge.messages import ENDED, Run, RunEvent, Shortlist, Trial
+from bridge.store.claims import Payload
 from bridge.store.database import Database
 from cerebros.errors import NotFound
 from cerebros.metrics import Spent
@@ -60,6 +61,10 @@ class RunStore:
             raise NotFound(f"run {run_id!r} does not exist; list_runs shows those that do")
         return RunState(row["state"] in ENDED, row["first_seq"], row["last_seq"])
 
+    async def payload_of(self, run_id: str) -> Payload:
+        (row,) = await self._database.rows("payload_of", run_id=run_id)
+        return msgspec.convert(row["payload"], Payload)
+
     async def events_after(self, run_id: str, after_seq: int) -> list[RunEvent]:
         rows = await self._database.rows("events_after", run_id=run_id, after_seq=after_seq, limit=EVENTS_PER_READ)
         return [RunEvent(**row) for row in rows]
@@ -77,6 +82,11 @@ class RunStore:
         if row is None:
             raise NotFound(f"run {run_id!r} has no shortlist yet; it is written before the search starts")
         return msgspec.convert(row, Shortlist)
+
+    async def stage_results(self, run_id: str) -> dict[str, Any]:
+        """Results of the stages a run has finished, which is where a resumed run goes on."""
+        rows = await self._database.rows("stage_results", run_id=run_id)
+        return {row["name"]: row["result"] for row in rows}
 
     async def spending(self, run_id: str) -> Spent:
         """What the run's probes, trials and refit took, as far as their processes lived to tell."""

@@ -17,6 +17,7 @@ import grpc
 import msgspec
 from google.protobuf.message import DecodeError, Message
 from google.protobuf.message_factory import GetMessageClass
+from google.protobuf.struct_pb2 import ListValue, Struct
 
 from bridge.pb.cerebros.v1 import bridge_pb2
 from cerebros.errors import Code, InvalidArgument
@@ -30,6 +31,9 @@ class Rpc(NamedTuple):
     reply: type[Message]
     streams: bool
 
+
+# Every whole number up to here is a double of its own.
+EXACT = 2**53
 
 _SERVICE = bridge_pb2.DESCRIPTOR.services_by_name["CerebrosBridge"]
 
@@ -78,10 +82,24 @@ def _fields_set(message: Message) -> dict[str, Any]:
         value = getattr(message, field.name)
         if field.is_repeated:
             if value:
-                fields[field.name] = list(value)
+                fields[field.name] = dict(value) if isinstance(value, Mapping) else [_plain(item) for item in value]
         elif not field.has_presence or message.HasField(field.name):
-            fields[field.name] = _fields_set(value) if isinstance(value, Message) else value
+            fields[field.name] = _plain(value)
     return fields
+
+
+def _plain(value: Any) -> Any:
+    match value:
+        case Struct():
+            return {name: _plain(part) for name, part in value.items()}
+        case ListValue():
+            return [_plain(part) for part in value]
+        case Message():
+            return _fields_set(value)
+        # A Struct has doubles only: `{low: 1, high: 8}` would arrive as 1.0 and 8.0, which are no whole numbers.
+        case float() if value.is_integer() and abs(value) <= EXACT:
+            return int(value)
+    return value
 
 
 def _fill(message: Message, fields: Mapping[str, Any]) -> None:

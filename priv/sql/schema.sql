@@ -99,6 +99,33 @@ CREATE TABLE cerebros.stages (
     duration_s double precision NOT NULL,
     done_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
 );
+CREATE TABLE cerebros.studies (
+    study_key bigint NOT NULL,
+    study_id text NOT NULL,
+    plan jsonb NOT NULL,
+    last_seq bigint DEFAULT 0 NOT NULL,
+    created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
+);
+ALTER TABLE cerebros.studies ALTER COLUMN study_key ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME cerebros.studies_study_key_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+CREATE TABLE cerebros.study_trials (
+    study_key bigint NOT NULL,
+    number integer NOT NULL,
+    document jsonb NOT NULL,
+    outcome text,
+    epoch integer DEFAULT 1 NOT NULL,
+    lease_until_s double precision NOT NULL,
+    asked_seq bigint NOT NULL,
+    told_seq bigint,
+    CONSTRAINT study_trials_check CHECK (((outcome IS NULL) = (told_seq IS NULL))),
+    CONSTRAINT study_trials_outcome_check CHECK ((outcome = ANY (ARRAY['ok'::text, 'pruned'::text, 'diverged'::text, 'oom'::text, 'timeout'::text, 'lost'::text, 'error'::text])))
+);
 CREATE TABLE cerebros.training_locks (
     pac_id text NOT NULL,
     state text NOT NULL,
@@ -184,6 +211,16 @@ ALTER TABLE ONLY cerebros.shortlists
     ADD CONSTRAINT shortlists_pkey PRIMARY KEY (run_id);
 ALTER TABLE ONLY cerebros.stages
     ADD CONSTRAINT stages_pkey PRIMARY KEY (run_id, name);
+ALTER TABLE ONLY cerebros.studies
+    ADD CONSTRAINT studies_pkey PRIMARY KEY (study_key);
+ALTER TABLE ONLY cerebros.studies
+    ADD CONSTRAINT studies_study_id_key UNIQUE (study_id);
+ALTER TABLE ONLY cerebros.study_trials
+    ADD CONSTRAINT study_trials_pkey PRIMARY KEY (study_key, number);
+ALTER TABLE ONLY cerebros.study_trials
+    ADD CONSTRAINT study_trials_study_key_asked_seq_key UNIQUE (study_key, asked_seq);
+ALTER TABLE ONLY cerebros.study_trials
+    ADD CONSTRAINT study_trials_study_key_told_seq_key UNIQUE (study_key, told_seq);
 ALTER TABLE ONLY cerebros.training_locks
     ADD CONSTRAINT training_locks_pkey PRIMARY KEY (pac_id);
 ALTER TABLE ONLY cerebros.trials
@@ -200,6 +237,7 @@ CREATE INDEX runs_of_pac ON cerebros.runs USING btree (pac_id, created_at DESC);
 CREATE UNIQUE INDEX runs_one_at_work_per_pac ON cerebros.runs USING btree (pac_id) WHERE (state = 'running'::text);
 CREATE UNIQUE INDEX runs_one_per_slot ON cerebros.runs USING btree (queue, slot) WHERE (state = 'running'::text);
 CREATE INDEX runs_waiting ON cerebros.runs USING btree (queue, priority DESC, queued_s, run_id) WHERE (state = 'queued'::text);
+CREATE INDEX study_trials_out ON cerebros.study_trials USING btree (study_key, lease_until_s) WHERE (outcome IS NULL);
 CREATE INDEX vcv_capability ON cerebros.vcv_entries USING hnsw (capability public.vector_cosine_ops);
 CREATE INDEX verdicts_of_pac ON cerebros.verdicts USING btree (pac_id, issued_at DESC);
 ALTER TABLE ONLY cerebros.artifacts
@@ -214,6 +252,8 @@ ALTER TABLE ONLY cerebros.shortlists
     ADD CONSTRAINT shortlists_run_id_fkey FOREIGN KEY (run_id) REFERENCES cerebros.runs(run_id) ON DELETE CASCADE;
 ALTER TABLE ONLY cerebros.stages
     ADD CONSTRAINT stages_run_id_fkey FOREIGN KEY (run_id) REFERENCES cerebros.runs(run_id) ON DELETE CASCADE;
+ALTER TABLE ONLY cerebros.study_trials
+    ADD CONSTRAINT study_trials_study_key_fkey FOREIGN KEY (study_key) REFERENCES cerebros.studies(study_key) ON DELETE CASCADE;
 ALTER TABLE ONLY cerebros.trials
     ADD CONSTRAINT trials_run_id_fkey FOREIGN KEY (run_id) REFERENCES cerebros.runs(run_id) ON DELETE CASCADE;
 ALTER TABLE ONLY cerebros.vcv_entries

@@ -133,7 +133,7 @@ async def test_a_stale_worker_cannot_write(bridge, start):
         async with bridge.engine.step(stale) as step:
             await step.insert_stage(**stage)
             await step.append(event)
-    assert await bridge.engine.stage_results(stale.run_id) == {}
+    assert await bridge.runs.stage_results(stale.run_id) == {}
     with pytest.raises(StaleWorker):
         await bridge.engine.heartbeat(stale, 60.0)
     await bridge.engine.release(fresh)

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from cerebros.pareto import best_first, nondominated, nondomination_ranks
+from cerebros.pareto import BLOCK, best_first, front, nondominated, nondomination_ranks
 
 losses = st.integers(1, 20).flatmap(lambda n: arrays(np.float64, (n, 3), elements=st.integers(0, 4).map(float)))
 
@@ -24,6 +24,13 @@ def test_every_dropped_trial_is_beaten_by_a_kept_one(values):
 def test_no_kept_trial_beats_another(values):
     front = values[nondominated(values)]
     assert not any(beats(a, b) for a in front for b in front)
+
+
+@given(st.integers(0, 3), st.integers(1, 4), st.integers(0, 2**32))
+def test_the_front_found_block_by_block_is_the_front(blocks, objectives, seed):
+    generator = np.random.default_rng(seed)
+    values = generator.integers(0, 12, (blocks * BLOCK // 2 + 5, objectives)).astype(float)
+    assert front(values).tolist() == np.flatnonzero(nondominated(values)).tolist()
 
 
 @given(losses)

@@ -36,9 +36,26 @@ DOUBLES = (
     messages.Artifact,
     messages.VcvEntry,
     messages.Neighbour,
+    messages.Verdict,
+    metrics.Spent,
+    messages.RunEstimate,
+    messages.StudyObjective,
+    messages.Study,
+    messages.Suggestion,
+    messages.StudyTrial,
     messages.GateFinding,
     messages.GateReport,
     messages.HealthReport,
+)
+
+
+INPUTS = (
+    messages.StartRun,
+    messages.Budget,
+    messages.EstimateRun,
+    messages.CreateStudy,
+    messages.StudyObjective,
+    messages.Report,
 )
 
 
@@ -50,7 +67,9 @@ WORDS = (
     (vocabulary.RunKind, messages.RunKind),
     (vocabulary.RunState, messages.RunState),
     (vocabulary.Outcome, messages.Outcome),
-    (vocabulary.Sampler, field_type(messages.StartRun, "sampler")),
+    (vocabulary.Sampler, messages.Sampler),
+    (vocabulary.Direction, field_type(messages.StudyObjective, "direction")),
+    (vocabulary.Decision, messages.Decision),
     (vocabulary.AccuracyKind, field_type(metrics.TrainingMetrics, "accuracy_kind")),
     (vocabulary.EnergyMethod, metrics.EnergyMethod),
     (vocabulary.GateStatus, field_type(messages.GateReport, "overall_status")),
@@ -86,7 +105,7 @@ def test_a_type_has_the_fields_of_its_struct(struct):
     assert fields_in_schema(struct.__name__) == {camel(name) for name in struct.__struct_fields__}
 
 
-@pytest.mark.parametrize("struct", [messages.StartRun, messages.Budget], ids=lambda struct: struct.__name__)
+@pytest.mark.parametrize("struct", INPUTS, ids=lambda struct: struct.__name__)
 def test_an_input_has_the_fields_of_its_struct(struct):
     assert fields_in_schema(f"{struct.__name__}Input") == {camel(name) for name in struct.__struct_fields__}
 
@@ -187,3 +206,28 @@ async def test_a_run_started_here_with_defaults_has_the_defaults_of_the_contract
     ended = await SCHEMA.execute(cancel, context_value=Context(bridge))
     assert isinstance(ended, ExecutionResult)
     assert ended.data == {"cancelRun": {"state": "cancelled"}}
+
+
+async def test_a_study_is_opened_asked_and_told_here(bridge: Bridge):
+    async def answer(query: str, **variables: Any) -> Any:
+        result = await SCHEMA.execute(query, variable_values=variables, context_value=Context(bridge))
+        assert isinstance(result, ExecutionResult)
+        assert result.errors is None
+        return result.data
+
+    space = {"root": "r", "types": {"r": {"params": {"x": {"type": "int", "low": 1, "high": 9}}}}}
+    create = """mutation($space: JSON!) { createStudy(input: {
+        studyId: "grid", space: $space, objectives: [{name: "loss", direction: minimize}]
+    }) { studyId trialsTotal objectives { name direction } } }"""
+    study = (await answer(create, space=space))["createStudy"]
+    assert study == {"studyId": "grid", "trialsTotal": 0, "objectives": [{"name": "loss", "direction": "minimize"}]}
+
+    suggested = await answer('mutation { suggest(studyId: "grid") { number epoch tree } }')
+    trial = suggested["suggest"][0]
+    report = "mutation($report: ReportInput!) { report(input: $report) { outcome } }"
+    facts = {"studyId": "grid", "number": trial["number"], "epoch": trial["epoch"], "values": {"loss": 0.5}}
+    assert await answer(report, report=facts) == {"report": {"outcome": "ok"}}
+
+    best = await answer('{ bestTrials(studyId: "grid") { tree values } studies { studyId trialsOk } }')
+    assert best["bestTrials"] == [{"tree": trial["tree"], "values": {"loss": 0.5}}]
+    assert {"studyId": "grid", "trialsOk": 1} in best["studies"]

@@ -63,6 +63,8 @@ def values(kind: inspect.Type, finite: bool = False) -> st.SearchStrategy[Any]:
             return st.lists(values(item), min_size=low or 0, max_size=3).map(tuple)
         case inspect.DictType(value_type=inspect.IntType()):
             return st.dictionaries(st.text(), st.integers(0, 2**63 - 1), max_size=3)
+        case inspect.DictType(value_type=inspect.FloatType()):
+            return st.dictionaries(st.text(), st.floats(allow_nan=False, allow_infinity=False), max_size=3)
         case inspect.DictType(value_type=inspect.AnyType()):
             return st.dictionaries(st.text(), JSON, max_size=3)
         case inspect.DictType():

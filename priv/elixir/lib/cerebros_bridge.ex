@@ -17,7 +17,7 @@ defmodule CerebrosBridge do
   milliseconds (#{@timeout} unless given); it ends the call, not the run it started.
   """
 
-  alias CerebrosBridge.{Error, Run, Telemetry, VCV}
+  alias CerebrosBridge.{Error, Run, Study, Telemetry, VCV}
 
   @type bridge :: GenServer.server()
   @type result(value) :: {:ok, value} | {:error, Error.t()}
@@ -220,6 +220,28 @@ defmodule CerebrosBridge do
     |> call(:get_capability, %{pac_id: pac_id, version: version}, opts)
     |> as(&VCV.from_map/1)
   end
+
+  @doc """
+  Write the model of an ended run as its PAC's next capability vector, under its newest verdict.
+
+  A verdict promotes once: asking again answers the version that it wrote. A run without a
+  verdict gets one by `call(bridge, :evaluate_policy, %{run_id: run_id})`.
+
+      {:ok, %CerebrosBridge.VCV{version: 4}} = CerebrosBridge.promote(bridge, run_id)
+  """
+  @spec promote(bridge(), String.t(), keyword()) :: result(VCV.t())
+  def promote(bridge, run_id, opts \\ []) do
+    bridge |> call(:promote, %{run_id: run_id}, opts) |> as(&VCV.from_map/1)
+  end
+
+  @doc "See `CerebrosBridge.Study.suggest/3`."
+  @spec suggest(bridge(), String.t(), keyword()) :: result([Study.Suggestion.t()])
+  defdelegate suggest(bridge, study_id, opts \\ []), to: Study
+
+  @doc "See `CerebrosBridge.Study.report/4`."
+  @spec report(bridge(), Study.Suggestion.t(), map() | Study.failure(), keyword()) ::
+          result(Study.Trial.t())
+  defdelegate report(bridge, suggestion, ended, opts \\ []), to: Study
 
   @doc """
   Whether the bridge can do its work: a map with binary keys (`"status"`, `"workers"`, …).

@@ -160,6 +160,103 @@ class RollbackRequest(_message.Message):
     reason: str
     def __init__(self, pac_id: _Optional[str] = ..., version: _Optional[int] = ..., reason: _Optional[str] = ...) -> None: ...
 
+class EvaluatePolicyRequest(_message.Message):
+    __slots__ = ("run_id",)
+    RUN_ID_FIELD_NUMBER: _ClassVar[int]
+    run_id: str
+    def __init__(self, run_id: _Optional[str] = ...) -> None: ...
+
+class PromoteRequest(_message.Message):
+    __slots__ = ("run_id",)
+    RUN_ID_FIELD_NUMBER: _ClassVar[int]
+    run_id: str
+    def __init__(self, run_id: _Optional[str] = ...) -> None: ...
+
+class EstimateRequest(_message.Message):
+    __slots__ = ("manifest", "kind", "budget")
+    MANIFEST_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    BUDGET_FIELD_NUMBER: _ClassVar[int]
+    manifest: str
+    kind: str
+    budget: Budget
+    def __init__(self, manifest: _Optional[str] = ..., kind: _Optional[str] = ..., budget: _Optional[_Union[Budget, _Mapping]] = ...) -> None: ...
+
+class StudyObjective(_message.Message):
+    __slots__ = ("name", "direction")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    DIRECTION_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    direction: str
+    def __init__(self, name: _Optional[str] = ..., direction: _Optional[str] = ...) -> None: ...
+
+class CreateStudyRequest(_message.Message):
+    __slots__ = ("space", "objectives", "study_id", "sampler", "seed", "lease_s")
+    SPACE_FIELD_NUMBER: _ClassVar[int]
+    OBJECTIVES_FIELD_NUMBER: _ClassVar[int]
+    STUDY_ID_FIELD_NUMBER: _ClassVar[int]
+    SAMPLER_FIELD_NUMBER: _ClassVar[int]
+    SEED_FIELD_NUMBER: _ClassVar[int]
+    LEASE_S_FIELD_NUMBER: _ClassVar[int]
+    space: _struct_pb2.Struct
+    objectives: _containers.RepeatedCompositeFieldContainer[StudyObjective]
+    study_id: str
+    sampler: str
+    seed: int
+    lease_s: float
+    def __init__(self, space: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., objectives: _Optional[_Iterable[_Union[StudyObjective, _Mapping]]] = ..., study_id: _Optional[str] = ..., sampler: _Optional[str] = ..., seed: _Optional[int] = ..., lease_s: _Optional[float] = ...) -> None: ...
+
+class SuggestRequest(_message.Message):
+    __slots__ = ("study_id", "count")
+    STUDY_ID_FIELD_NUMBER: _ClassVar[int]
+    COUNT_FIELD_NUMBER: _ClassVar[int]
+    study_id: str
+    count: int
+    def __init__(self, study_id: _Optional[str] = ..., count: _Optional[int] = ...) -> None: ...
+
+class ReportRequest(_message.Message):
+    __slots__ = ("study_id", "number", "epoch", "outcome", "values", "reason")
+    class ValuesEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: float
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[float] = ...) -> None: ...
+    STUDY_ID_FIELD_NUMBER: _ClassVar[int]
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
+    EPOCH_FIELD_NUMBER: _ClassVar[int]
+    OUTCOME_FIELD_NUMBER: _ClassVar[int]
+    VALUES_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    study_id: str
+    number: int
+    epoch: int
+    outcome: str
+    values: _containers.ScalarMap[str, float]
+    reason: str
+    def __init__(self, study_id: _Optional[str] = ..., number: _Optional[int] = ..., epoch: _Optional[int] = ..., outcome: _Optional[str] = ..., values: _Optional[_Mapping[str, float]] = ..., reason: _Optional[str] = ...) -> None: ...
+
+class BestTrialsRequest(_message.Message):
+    __slots__ = ("study_id", "limit")
+    STUDY_ID_FIELD_NUMBER: _ClassVar[int]
+    LIMIT_FIELD_NUMBER: _ClassVar[int]
+    study_id: str
+    limit: int
+    def __init__(self, study_id: _Optional[str] = ..., limit: _Optional[int] = ...) -> None: ...
+
+class ListStudiesRequest(_message.Message):
+    __slots__ = ("limit",)
+    LIMIT_FIELD_NUMBER: _ClassVar[int]
+    limit: int
+    def __init__(self, limit: _Optional[int] = ...) -> None: ...
+
+class DeleteStudyRequest(_message.Message):
+    __slots__ = ("study_id",)
+    STUDY_ID_FIELD_NUMBER: _ClassVar[int]
+    study_id: str
+    def __init__(self, study_id: _Optional[str] = ...) -> None: ...
+
 class CheckGateRequest(_message.Message):
     __slots__ = ("pac_id",)
     PAC_ID_FIELD_NUMBER: _ClassVar[int]
@@ -501,6 +598,139 @@ class NeighbourList(_message.Message):
     NEIGHBOURS_FIELD_NUMBER: _ClassVar[int]
     neighbours: _containers.RepeatedCompositeFieldContainer[Neighbour]
     def __init__(self, neighbours: _Optional[_Iterable[_Union[Neighbour, _Mapping]]] = ...) -> None: ...
+
+class Verdict(_message.Message):
+    __slots__ = ("verdict_id", "decision", "reasons", "artifact_digest", "dataset_digest", "policy_digest", "inputs_digest", "issued_at", "expires_at", "signature")
+    VERDICT_ID_FIELD_NUMBER: _ClassVar[int]
+    DECISION_FIELD_NUMBER: _ClassVar[int]
+    REASONS_FIELD_NUMBER: _ClassVar[int]
+    ARTIFACT_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    DATASET_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    POLICY_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    INPUTS_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    ISSUED_AT_FIELD_NUMBER: _ClassVar[int]
+    EXPIRES_AT_FIELD_NUMBER: _ClassVar[int]
+    SIGNATURE_FIELD_NUMBER: _ClassVar[int]
+    verdict_id: str
+    decision: str
+    reasons: _containers.RepeatedScalarFieldContainer[str]
+    artifact_digest: str
+    dataset_digest: str
+    policy_digest: str
+    inputs_digest: str
+    issued_at: _timestamp_pb2.Timestamp
+    expires_at: _timestamp_pb2.Timestamp
+    signature: str
+    def __init__(self, verdict_id: _Optional[str] = ..., decision: _Optional[str] = ..., reasons: _Optional[_Iterable[str]] = ..., artifact_digest: _Optional[str] = ..., dataset_digest: _Optional[str] = ..., policy_digest: _Optional[str] = ..., inputs_digest: _Optional[str] = ..., issued_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., expires_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., signature: _Optional[str] = ...) -> None: ...
+
+class Spent(_message.Message):
+    __slots__ = ("duration_s", "cpu_s", "energy_j", "cost_usd")
+    DURATION_S_FIELD_NUMBER: _ClassVar[int]
+    CPU_S_FIELD_NUMBER: _ClassVar[int]
+    ENERGY_J_FIELD_NUMBER: _ClassVar[int]
+    COST_USD_FIELD_NUMBER: _ClassVar[int]
+    duration_s: float
+    cpu_s: float
+    energy_j: float
+    cost_usd: float
+    def __init__(self, duration_s: _Optional[float] = ..., cpu_s: _Optional[float] = ..., energy_j: _Optional[float] = ..., cost_usd: _Optional[float] = ...) -> None: ...
+
+class RunEstimate(_message.Message):
+    __slots__ = ("method", "runs", "expected", "low", "high")
+    METHOD_FIELD_NUMBER: _ClassVar[int]
+    RUNS_FIELD_NUMBER: _ClassVar[int]
+    EXPECTED_FIELD_NUMBER: _ClassVar[int]
+    LOW_FIELD_NUMBER: _ClassVar[int]
+    HIGH_FIELD_NUMBER: _ClassVar[int]
+    method: str
+    runs: int
+    expected: Spent
+    low: Spent
+    high: Spent
+    def __init__(self, method: _Optional[str] = ..., runs: _Optional[int] = ..., expected: _Optional[_Union[Spent, _Mapping]] = ..., low: _Optional[_Union[Spent, _Mapping]] = ..., high: _Optional[_Union[Spent, _Mapping]] = ...) -> None: ...
+
+class Study(_message.Message):
+    __slots__ = ("study_id", "space", "objectives", "sampler", "seed", "lease_s", "trials_total", "trials_ok", "trials_out", "created_at")
+    STUDY_ID_FIELD_NUMBER: _ClassVar[int]
+    SPACE_FIELD_NUMBER: _ClassVar[int]
+    OBJECTIVES_FIELD_NUMBER: _ClassVar[int]
+    SAMPLER_FIELD_NUMBER: _ClassVar[int]
+    SEED_FIELD_NUMBER: _ClassVar[int]
+    LEASE_S_FIELD_NUMBER: _ClassVar[int]
+    TRIALS_TOTAL_FIELD_NUMBER: _ClassVar[int]
+    TRIALS_OK_FIELD_NUMBER: _ClassVar[int]
+    TRIALS_OUT_FIELD_NUMBER: _ClassVar[int]
+    CREATED_AT_FIELD_NUMBER: _ClassVar[int]
+    study_id: str
+    space: _struct_pb2.Struct
+    objectives: _containers.RepeatedCompositeFieldContainer[StudyObjective]
+    sampler: str
+    seed: int
+    lease_s: float
+    trials_total: int
+    trials_ok: int
+    trials_out: int
+    created_at: _timestamp_pb2.Timestamp
+    def __init__(self, study_id: _Optional[str] = ..., space: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., objectives: _Optional[_Iterable[_Union[StudyObjective, _Mapping]]] = ..., sampler: _Optional[str] = ..., seed: _Optional[int] = ..., lease_s: _Optional[float] = ..., trials_total: _Optional[int] = ..., trials_ok: _Optional[int] = ..., trials_out: _Optional[int] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
+class StudyList(_message.Message):
+    __slots__ = ("studies",)
+    STUDIES_FIELD_NUMBER: _ClassVar[int]
+    studies: _containers.RepeatedCompositeFieldContainer[Study]
+    def __init__(self, studies: _Optional[_Iterable[_Union[Study, _Mapping]]] = ...) -> None: ...
+
+class Suggestion(_message.Message):
+    __slots__ = ("study_id", "number", "epoch", "tree", "tree_hash", "lease_s")
+    STUDY_ID_FIELD_NUMBER: _ClassVar[int]
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
+    EPOCH_FIELD_NUMBER: _ClassVar[int]
+    TREE_FIELD_NUMBER: _ClassVar[int]
+    TREE_HASH_FIELD_NUMBER: _ClassVar[int]
+    LEASE_S_FIELD_NUMBER: _ClassVar[int]
+    study_id: str
+    number: int
+    epoch: int
+    tree: _struct_pb2.Struct
+    tree_hash: str
+    lease_s: float
+    def __init__(self, study_id: _Optional[str] = ..., number: _Optional[int] = ..., epoch: _Optional[int] = ..., tree: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., tree_hash: _Optional[str] = ..., lease_s: _Optional[float] = ...) -> None: ...
+
+class SuggestionList(_message.Message):
+    __slots__ = ("suggestions",)
+    SUGGESTIONS_FIELD_NUMBER: _ClassVar[int]
+    suggestions: _containers.RepeatedCompositeFieldContainer[Suggestion]
+    def __init__(self, suggestions: _Optional[_Iterable[_Union[Suggestion, _Mapping]]] = ...) -> None: ...
+
+class StudyTrial(_message.Message):
+    __slots__ = ("number", "epoch", "outcome", "tree", "tree_hash", "values", "reason")
+    class ValuesEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: float
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[float] = ...) -> None: ...
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
+    EPOCH_FIELD_NUMBER: _ClassVar[int]
+    OUTCOME_FIELD_NUMBER: _ClassVar[int]
+    TREE_FIELD_NUMBER: _ClassVar[int]
+    TREE_HASH_FIELD_NUMBER: _ClassVar[int]
+    VALUES_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    number: int
+    epoch: int
+    outcome: str
+    tree: _struct_pb2.Struct
+    tree_hash: str
+    values: _containers.ScalarMap[str, float]
+    reason: str
+    def __init__(self, number: _Optional[int] = ..., epoch: _Optional[int] = ..., outcome: _Optional[str] = ..., tree: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., tree_hash: _Optional[str] = ..., values: _Optional[_Mapping[str, float]] = ..., reason: _Optional[str] = ...) -> None: ...
+
+class StudyTrialList(_message.Message):
+    __slots__ = ("trials",)
+    TRIALS_FIELD_NUMBER: _ClassVar[int]
+    trials: _containers.RepeatedCompositeFieldContainer[StudyTrial]
+    def __init__(self, trials: _Optional[_Iterable[_Union[StudyTrial, _Mapping]]] = ...) -> None: ...
 
 class GateFinding(_message.Message):
     __slots__ = ("rule", "status", "value", "limit", "message")

@@ -1,0 +1,184 @@
+defmodule CerebrosBridge.Study do
+  @moduledoc """
+  Ask and tell: the bridge proposes, the caller evaluates.
+
+      space = %{
+        root: "net",
+        types: %{net: %{params: %{rate: %{type: "float", low: 1.0e-4, high: 0.1, log: true}}}}
+      }
+
+      {:ok, study} =
+        CerebrosBridge.Study.create(bridge, %{
+          space: space,
+          objectives: [%{name: "accuracy", direction: "maximize"}]
+        })
+
+      {:ok, [suggestion]} = CerebrosBridge.Study.suggest(bridge, study.study_id)
+      {:ok, _trial} = CerebrosBridge.Study.report(bridge, suggestion, %{"accuracy" => 0.93})
+      {:ok, [best | _]} = CerebrosBridge.Study.best_trials(bridge, study.study_id)
+
+  A study is rows in the bridge's database: it outlives both programs, and many processes may
+  ask and tell it at once. A trial that is not reported within the study's `lease_s` is handed
+  out again with a higher `epoch`; the report of the earlier one is then refused.
+  """
+
+  alias CerebrosBridge.{Error, Names}
+
+  defmodule Suggestion do
+    @moduledoc "A trial to evaluate; `tree` has `t` (type), `p` (parameters) and `c` (children)."
+
+    defstruct [:study_id, :number, :epoch, :tree_hash, :lease_s, tree: %{}]
+
+    @type t :: %__MODULE__{
+            study_id: String.t(),
+            number: non_neg_integer(),
+            epoch: pos_integer(),
+            tree: map(),
+            tree_hash: String.t(),
+            lease_s: float()
+          }
+  end
+
+  defmodule Trial do
+    @moduledoc "A trial of a study; `outcome` is nil while it is out, `values` are by objective."
+
+    defstruct [:number, :epoch, :outcome, :tree_hash, :reason, tree: %{}, values: %{}]
+
+    @type t :: %__MODULE__{
+            number: non_neg_integer(),
+            epoch: pos_integer(),
+            outcome: CerebrosBridge.Study.outcome() | nil,
+            tree: map(),
+            values: %{optional(String.t()) => float()},
+            reason: String.t() | nil
+          }
+  end
+
+  @failures ~w(pruned diverged oom timeout lost error)a
+  @outcome_of_text Map.new([:ok | @failures], &{Atom.to_string(&1), &1})
+
+  defstruct [
+    :study_id,
+    :sampler,
+    :seed,
+    :lease_s,
+    :created_at,
+    space: %{},
+    objectives: [],
+    trials_total: 0,
+    trials_ok: 0,
+    trials_out: 0
+  ]
+
+  @type t :: %__MODULE__{
+          study_id: String.t(),
+          space: map(),
+          trials_total: non_neg_integer(),
+          trials_ok: non_neg_integer(),
+          trials_out: non_neg_integer()
+        }
+  @type failure :: :pruned | :diverged | :oom | :timeout | :lost | :error
+  @type outcome :: :ok | failure()
+  @type result(value) :: {:ok, value} | {:error, Error.t()}
+
+  @doc """
+  Open a study. The same `study_id` with the same content answers the study that is there.
+
+  Needs `:space` and `:objectives`; takes `:study_id`, `:sampler`, `:seed` and `:lease_s`.
+
+      {:ok, %CerebrosBridge.Study{trials_total: 0}} =
+        CerebrosBridge.Study.create(bridge, %{space: space, objectives: objectives})
+  """
+  @spec create(CerebrosBridge.bridge(), map() | keyword(), keyword()) :: result(t())
+  def create(bridge, params, opts \\ []) do
+    with {:ok, map} <- CerebrosBridge.call(bridge, :create_study, params, opts),
+         do: {:ok, from_map(map)}
+  end
+
+  @doc """
+  The next trials to evaluate: one, or `:count` of them.
+
+      {:ok, [%CerebrosBridge.Study.Suggestion{number: 0, epoch: 1}]} =
+        CerebrosBridge.Study.suggest(bridge, "tuning")
+  """
+  @spec suggest(CerebrosBridge.bridge(), String.t(), keyword()) :: result([Suggestion.t()])
+  def suggest(bridge, study_id, opts \\ []) do
+    {count, opts} = Keyword.pop(opts, :count, 1)
+    params = %{study_id: study_id, count: count}
+
+    with {:ok, %{"suggestions" => maps}} <- CerebrosBridge.call(bridge, :suggest, params, opts),
+         do: {:ok, Enum.map(maps, &suggestion/1)}
+  end
+
+  @doc """
+  Tell how a suggestion ended: its values by objective, or why it has none.
+
+  `:reason` says more about a failure. The same report twice is one; another report of the same
+  trial is `:already_exists`, one whose lease ended in somebody else's favour
+  `:failed_precondition`. A NaN is no value: report `:diverged`.
+
+      {:ok, %{outcome: :ok}} = CerebrosBridge.Study.report(bridge, suggestion, %{"loss" => 0.2})
+      {:ok, _} = CerebrosBridge.Study.report(bridge, suggestion, :oom, reason: "16 GB")
+  """
+  @spec report(CerebrosBridge.bridge(), Suggestion.t(), map() | failure(), keyword()) ::
+          result(Trial.t())
+  def report(bridge, %Suggestion{} = suggestion, ended, opts \\ []) do
+    {reason, opts} = Keyword.pop(opts, :reason, "")
+
+    params =
+      suggestion
+      |> Map.take([:study_id, :number, :epoch])
+      |> Map.put(:reason, reason)
+      |> Map.merge(facts(ended))
+
+    with {:ok, map} <- CerebrosBridge.call(bridge, :report, params, opts), do: {:ok, trial(map)}
+  end
+
+  defp facts(failure) when failure in @failures, do: %{outcome: failure}
+  defp facts(values) when is_map(values), do: %{values: values}
+
+  @doc """
+  The trials that no other trial of the study beats, by number; at most `:limit` (50).
+
+      {:ok, [%CerebrosBridge.Study.Trial{values: %{"loss" => _}} | _]} =
+        CerebrosBridge.Study.best_trials(bridge, "tuning")
+  """
+  @spec best_trials(CerebrosBridge.bridge(), String.t(), keyword()) :: result([Trial.t()])
+  def best_trials(bridge, study_id, opts \\ []) do
+    {limit, opts} = Keyword.pop(opts, :limit, 50)
+    params = %{study_id: study_id, limit: limit}
+
+    with {:ok, %{"trials" => maps}} <- CerebrosBridge.call(bridge, :best_trials, params, opts),
+         do: {:ok, Enum.map(maps, &trial/1)}
+  end
+
+  @doc """
+  Forget a study with its trials; the answer is the study as it stood.
+
+      {:ok, %CerebrosBridge.Study{}} = CerebrosBridge.Study.delete(bridge, "tuning")
+  """
+  @spec delete(CerebrosBridge.bridge(), String.t(), keyword()) :: result(t())
+  def delete(bridge, study_id, opts \\ []) do
+    with {:ok, map} <- CerebrosBridge.call(bridge, :delete_study, %{study_id: study_id}, opts),
+         do: {:ok, from_map(map)}
+  end
+
+  @doc """
+  The struct of a map with binary keys.
+
+      iex> CerebrosBridge.Study.from_map(%{"study_id" => "s", "trials_out" => 2}).trials_out
+      2
+  """
+  @spec from_map(map()) :: t()
+  def from_map(map) do
+    study = Names.fill(__MODULE__, map)
+    %{study | created_at: Names.time(study.created_at)}
+  end
+
+  defp suggestion(map), do: Names.fill(Suggestion, map)
+
+  defp trial(map) do
+    trial = Names.fill(Trial, map)
+    %{trial | outcome: Map.get(@outcome_of_text, trial.outcome, trial.outcome)}
+  end
+end

@@ -1,0 +1,109 @@
+"""An ended run's model under a verdict, and what the next run will take."""
+
+import asyncio
+from datetime import UTC, datetime
+
+import msgspec
+import pytest
+
+from bridge.policy import read_policy
+from bridge.procedures import call
+from bridge.service import runner_on
+from cerebros.errors import FailedPrecondition, NotFound, PermissionDenied
+from tests.conftest import EXAMPLES, SMALL
+
+
+async def finished(bridge, request):
+    run = await call(bridge, "start_run", request)
+    working = asyncio.create_task(runner_on(bridge, only=run.run_id).work(until_idle=True))
+    await working
+    return await call(bridge, "get_run", {"run_id": run.run_id})
+
+
+@pytest.fixture(scope="module")
+async def searched(bridge):
+    """A search alone: it ends with a scored model and without a verdict."""
+    manifest = str(EXAMPLES / "breast_cancer.toml")
+    request = {"run_id": "searched", "pac_id": "nurse", "manifest": manifest, "kind": "nas", "budget": SMALL}
+    with pytest.raises(FailedPrecondition, match="run a small budget first"):
+        await call(bridge, "estimate", {"manifest": manifest, "kind": "nas"})
+    run = await finished(bridge, request)
+    assert run.state == "succeeded"
+    return run
+
+
+async def test_a_search_is_promoted_once_it_was_judged_and_once_only(bridge, searched):
+    with pytest.raises(FailedPrecondition, match="evaluate_policy gives one"):
+        await call(bridge, "promote", {"run_id": "searched"})
+
+    verdict = await call(bridge, "evaluate_policy", {"run_id": "searched"})
+    assert verdict.decision == "allow"
+    assert bridge.seal.holds(verdict, datetime.now(UTC))
+
+    entry, again = await asyncio.gather(*(call(bridge, "promote", {"run_id": "searched"}) for _ in range(2)))
+    assert entry == again
+    assert (entry.pac_id, entry.version, entry.verdict_id) == ("nurse", 1, verdict.verdict_id)
+    assert entry.accuracy == searched.metrics.accuracy
+    assert await call(bridge, "get_capability", {"pac_id": "nurse"}) == entry
+
+
+async def test_a_forged_verdict_promotes_nothing(bridge, searched, sql):
+    verdict = await call(bridge, "evaluate_policy", {"run_id": "searched"})
+    forged = '{"expires_at": "2999-01-01T00:00:00Z"}'  # a later end, but the signature is of the earlier one
+    this = {"verdict_id": verdict.verdict_id, "forged": forged}
+    sql.execute("UPDATE verdicts SET verdict = verdict || %(forged)s WHERE verdict_id = %(verdict_id)s", this)
+    with pytest.raises(PermissionDenied, match="evaluate_policy gives a new one"):
+        await call(bridge, "promote", {"run_id": "searched"})
+    sql.execute("DELETE FROM verdicts WHERE verdict_id = %(verdict_id)s", this)
+
+
+@pytest.mark.parametrize(
+    ("rule", "decision", "told"),
+    [({"min_gain": 2.0}, "deny", "naive answer"), ({"verdict_ttl_s": 0.0}, "allow", "not valid any more")],
+    ids=["denied", "expired"],
+)
+async def test_without_a_verdict_that_holds_nothing_is_promoted(bridge, searched, tmp_path, rule, decision, told):
+    policy = tmp_path / "policy.toml"
+    fields = msgspec.structs.asdict(read_policy("")) | rule
+    policy.write_text("\n".join(f"{name} = {value!r}" for name, value in fields.items()))
+    strict = msgspec.structs.replace(bridge, settings=msgspec.structs.replace(bridge.settings, policy=str(policy)))
+
+    assert (await call(strict, "evaluate_policy", {"run_id": "searched"})).decision == decision
+
+    with pytest.raises(PermissionDenied, match=told):
+        await call(strict, "promote", {"run_id": "searched"})
+
+
+@pytest.mark.parametrize("procedure", ["promote", "evaluate_policy"])
+async def test_a_run_that_waits_or_is_unknown_or_has_no_model_is_refused(bridge, start, procedure):
+    with pytest.raises(NotFound):
+        await call(bridge, procedure, {"run_id": "nobody"})
+    run = await call(bridge, "start_run", start())
+    with pytest.raises(FailedPrecondition, match="not ended"):
+        await call(bridge, procedure, {"run_id": run.run_id})
+    await call(bridge, "cancel_run", {"run_id": run.run_id})
+    with pytest.raises(FailedPrecondition, match="without a scored model"):
+        await call(bridge, procedure, {"run_id": run.run_id})
+
+
+async def test_an_estimate_of_a_measured_budget_is_what_was_measured(bridge, searched, sql):
+    ask = {"manifest": str(EXAMPLES / "breast_cancer.toml"), "kind": "nas", "budget": SMALL}
+    told = await call(bridge, "estimate", ask)
+    (taken,) = sql.execute(
+        "SELECT extract(epoch FROM finished_at - started_at)::float8 FROM runs WHERE run_id = 'searched'"
+    ).fetchone()
+    assert told.runs == 1
+    assert told.expected == told.low == told.high
+    assert told.expected.duration_s == pytest.approx(taken)
+    spent = await bridge.runs.spending("searched")
+    assert told.expected.cpu_s == pytest.approx(spent.cpu_s)
+    assert told.expected.cost_usd == pytest.approx(spent.cost_usd)
+
+
+async def test_an_estimate_grows_with_the_budget_and_knows_only_its_kind(bridge, searched):
+    ask = {"manifest": str(EXAMPLES / "breast_cancer.toml"), "kind": "nas"}
+    small = await call(bridge, "estimate", ask | {"budget": SMALL})
+    large = await call(bridge, "estimate", ask | {"budget": SMALL | {"trials": 400}})
+    assert large.expected.cpu_s > 50 * small.expected.cpu_s
+    with pytest.raises(FailedPrecondition):
+        await call(bridge, "estimate", ask | {"kind": "cycle"})
