@@ -11,7 +11,7 @@ defmodule Measure do
   @atoms ~w(hello ok error event pong cancelled nil)a
 
   def main([what, python | rest]) do
-    true = :nil in @atoms
+    true = nil in @atoms
     measure(what, python, rest)
   end
 
