@@ -27,9 +27,6 @@ from telemetry.logs import log_failure
 # Our copies of the descriptors live from here up, where no library expects a fixed number.
 HIGH_DESCRIPTOR = 64
 
-# One read of a pipe gives at most this much on Linux.
-READ_BYTES = 65_536
-
 # How long the last frames may take to leave when the BEAM has stopped reading.
 PARTING_S = 2.0
 
@@ -108,12 +105,12 @@ class Outlet(asyncio.BaseProtocol):
 
     def pause_writing(self) -> None:
         self.open.clear()
-        if self.inlet is not None:  # a BEAM that does not read its answers is not read either
-            self.inlet.pause_reading()
+        if self.inlet is not None and not self.inlet.is_closing():
+            self.inlet.pause_reading()  # a BEAM that does not read its answers is not read either
 
     def resume_writing(self) -> None:
         self.open.set()
-        if self.inlet is not None:
+        if self.inlet is not None and not self.inlet.is_closing():
             self.inlet.resume_reading()
 
     def connection_lost(self, _problem: Exception | None) -> None:
@@ -141,6 +138,7 @@ class Session(asyncio.Protocol):
         try:
             await self._over.wait()
         finally:
+            self._outlet.inlet = None
             if not self._inlet.is_closing():
                 self._inlet.pause_reading()
             await self._end_tasks(*self._duties, *self._tasks.values())

@@ -7,9 +7,10 @@ import select
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import psycopg
@@ -61,6 +62,12 @@ class Owner:
 
     def send(self, name: str, *fields: Any) -> None:
         self.write(framed(name, *fields))
+
+    def flood(self) -> None:
+        """Ask until the pipe breaks."""
+        with suppress(BrokenPipeError):
+            while True:
+                self.send("ping", 1)
 
     def waits(self, timeout_s: float) -> bool:
         return bool(self._unread or select.select([self._inward], [], [], timeout_s)[0])
@@ -147,6 +154,27 @@ def test_frames_split_at_every_byte_are_the_same_frames(environment):
             owner.write(question[:cut])
             owner.write(question[cut:])
             assert {owner.read()[:2], owner.read()[:2]} == {("error", 5), ("pong", 6)}
+
+
+def test_an_owner_that_does_not_read_is_not_read_and_misses_nothing(environment):
+    questions = 20_000
+    with owned(environment, "--no-worker") as owner:
+        asking = threading.Thread(target=lambda: [owner.send("ping", number) for number in range(questions)])
+        asking.start()
+        asking.join(1.0)
+        assert asking.is_alive()  # the pipes are full both ways
+        assert [owner.read()[1] for _ in range(questions)] == list(range(questions))
+        asking.join()
+
+
+def test_a_program_whose_owner_does_not_read_still_ends(environment):
+    with owned(environment, "--no-worker") as owner:
+        asking = threading.Thread(target=owner.flood, daemon=True)
+        asking.start()
+        asking.join(1.0)
+        owner.process.send_signal(signal.SIGTERM)
+        assert owner.process.wait(15) == 0
+        asking.join()
 
 
 @pytest.mark.parametrize("arguments", [["--no-worker"], ["--no-worker", "--stdio"]])
