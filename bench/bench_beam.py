@@ -20,7 +20,7 @@ ratios are from this run; bigger is better.
 erlport cannot take part: the package of its name on PyPI is Python 2, and its
 source may not be copied. So its cost comes in by reference, in units that
 this run measures anew. For the metrics map: erlport made 4.7k round trips/s
-where a raw echo made 60k (shared design notes, same machine), so
+where a raw echo made 60k, on one machine before this project began, so
 the ratio is our share of the raw rate over its share, 4.7 / 60. For the list:
 erlport copies what is left of the term for each element, and took
 ERLPORT_IN_ERLANG_PY times as long as erlang-py for 1 MiB of floats
