@@ -47,6 +47,9 @@ bench: $(VENV)/.all ## every bench, each with its peer or limit from the same ru
 bench-%: $(VENV)/.all
 	$(BIN)/python bench/bench_$*.py
 
+# A BEAM owns the programs that bench-beam times.
+bench bench-beam: $(VENV)/.system
+
 faults: $(VENV)/.all ## workers, trials and databases killed on purpose
 	$(BIN)/python -m pytest tests/bridge/test_worker.py
 

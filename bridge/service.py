@@ -17,12 +17,12 @@ from bridge.artifacts import ArtifactFiles
 from bridge.checkpoints import Checkpoints
 from bridge.jobs.executor import Executor
 from bridge.jobs.pool import JobPool
-from bridge.messages import Queue, RunEvent
+from bridge.messages import RunEvent
 from bridge.parentage import parent_environment
 from bridge.policy import Seal
 from bridge.procedures import Bridge
 from bridge.runner import Runner
-from bridge.settings import Settings
+from bridge.settings import Queue, Settings
 from bridge.store.catalogue import Catalogue
 from bridge.store.database import Database
 from bridge.store.embedded import embedded_postgres
@@ -180,7 +180,8 @@ def _bind(address: str) -> socket.socket:
 
 async def keep_worker(settings: Settings, url: str) -> None:
     """Keep one worker process running until cancelled; then it releases its run and ends."""
-    environment = os.environ | parent_environment() | {"DATABASE_URL": url, "CEREBROS_HOME": settings.home}
+    own = {"DATABASE_URL": url, "CEREBROS_HOME": settings.home, "CEREBROS_DRAIN_S": str(settings.drain_s)}
+    environment = os.environ | parent_environment() | own
     while True:
         worker = await asyncio.create_subprocess_exec(
             sys.executable,

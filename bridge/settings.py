@@ -49,26 +49,20 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     grpc_address: Address = "127.0.0.1:50051"
     http_address: Address = "127.0.0.1:8088"
     trial_processes: Annotated[int, Meta(ge=1, le=1024)] = os.cpu_count() or 1
-    trial_timeout_s: Queue = Literal["cpu", "gpu"]
-Positive = 600.0
+    trial_timeout_s: Positive = 600.0
     trial_memory_bytes: Annotated[int, Meta(ge=2**28)] = 8 * 2**30
-    lease_s: Queue = Literal["cpu", "gpu"]
-Positive = 15.0
+    lease_s: Positive = 15.0
     queue: Queue = "cpu"
     queued_at_most: Annotated[int, Meta(ge=1, le=1_000_000)] = 10_000
     executor: Literal["local", "ray"] = "local"
     ray_address: str = ""
-    checkpoint_s: Queue = Literal["cpu", "gpu"]
-Positive = 10.0
-    drain_s: Queue = Literal["cpu", "gpu"]
-Positive = 8.0
-    events_kept_days: Queue = Literal["cpu", "gpu"]
-Positive = 30.0
+    checkpoint_s: Positive = 10.0
+    drain_s: Positive = 8.0
+    events_kept_days: Positive = 30.0
     usd_per_cpu_hour: Annotated[float, Meta(ge=0)] = 0.04
     watts_per_cpu: Annotated[float, Meta(ge=0)] = 10.0
     policy: str = ""
-    gate_max_verdict_age_s: Queue = Literal["cpu", "gpu"]
-Positive = 7 * 86400.0
+    gate_max_verdict_age_s: Positive = 7 * 86400.0
     log_level: Literal["debug", "info", "warning", "error", "critical"] = "info"
 
     @property

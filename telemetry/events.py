@@ -4,7 +4,9 @@ An event is a frozen dataclass named `cerebros.<thing>.<start|stop|exception>`.
 Fields listed in `measured` are measurements (numbers), the others are
 metadata; together they have the shape of Erlang's `:telemetry.execute/3`.
 A `stop` carries every documented key, also when the thing failed: figures
-that do not exist are None, never a made-up number.
+that do not exist are None, never a made-up number. Any other event tells of
+something that happened once; one named `cerebros.<thing>.progress` says how
+far something has come, and the next of its kind says it better.
 """
 
 from __future__ import annotations
@@ -40,6 +42,11 @@ class Event:
             measurements={key: values[key] for key in self.measured},
             metadata={key: value for key, value in values.items() if key not in self.measured},
         )
+
+
+def is_progress(name: str) -> bool:
+    """Whether a reader that is behind may be shown only the last of several events named so."""
+    return name.endswith(".progress")
 
 
 @dataclass(frozen=True, kw_only=True)

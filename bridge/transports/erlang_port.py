@@ -19,25 +19,27 @@ import msgspec
 
 from bridge.messages import RunEvent
 from bridge.procedures import VERSION, Bridge, call, watch
-from bridge.transports.port_frames import Cancel, Command, Connection, Credit, Drain, Invoke, Watch
+from bridge.transports.port_frames import Connection
+from bridge.transports.port_messages import Cancel, Command, Credit, Drain, Heartbeat, Invoke, Watch
 from cerebros.errors import Cancelled, CerebrosError, DeadlineExceeded, FailedPrecondition, Internal
 from telemetry.logs import log_failure
 
 # Our copies of the descriptors live from here up, where no library expects a fixed number.
 HIGH_DESCRIPTOR = 64
 
-# One read of a pipe gives at most this much on Linux.
-READ_BYTES = 65_536
-
 # How long the last frames may take to leave when the BEAM has stopped reading.
 PARTING_S = 2.0
+
+# The silence that ends a session is counted in so many parts, each of which must pass without a byte: time in
+# which this process itself stood still then counts as one part, and what has arrived meanwhile is read first.
+SILENT_PARTS = 4
 
 Answer = msgspec.Struct | Mapping[str, Any]
 Work = Callable[[], Coroutine[Any, Any, Answer]]
 
 
 async def serve_port(bridge: Bridge, *, stdio: bool = False) -> None:
-    """Serve one BEAM until it closes the port, has drained it, or this task is cancelled.
+    """Serve one BEAM until it closes the port, falls silent, has drained it, or this task is cancelled.
 
     Speaks on descriptors 3 and 4 (`:nouse_stdio`), or on 0 and 1 with
     `stdio`; either way 0 and 1 are then cut off from the BEAM, so what
@@ -48,12 +50,12 @@ async def serve_port(bridge: Bridge, *, stdio: bool = False) -> None:
     """
     inward, outward = _claim_descriptors(stdio)
     loop = asyncio.get_running_loop()
-    reader = asyncio.StreamReader(limit=READ_BYTES)
-    reading, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(inward, "rb", 0))
     outlet = Outlet()
     writing, _ = await loop.connect_write_pipe(lambda: outlet, os.fdopen(outward, "wb", 0))
+    session = Session(bridge, writing, outlet)
+    reading, _ = await loop.connect_read_pipe(lambda: session, os.fdopen(inward, "rb", 0))
     try:
-        await _Session(bridge, writing, outlet).serve(reader)
+        await session.serve()
     finally:
         reading.close()
         writing.close()
@@ -99,52 +101,63 @@ class Outlet(asyncio.BaseProtocol):
         self.open = asyncio.Event()
         self.open.set()
         self.closed = asyncio.Event()
+        self.inlet: asyncio.ReadTransport | None = None
 
     def pause_writing(self) -> None:
         self.open.clear()
+        if self.inlet is not None and not self.inlet.is_closing():
+            self.inlet.pause_reading()  # a BEAM that does not read its answers is not read either
 
     def resume_writing(self) -> None:
         self.open.set()
+        if self.inlet is not None and not self.inlet.is_closing():
+            self.inlet.resume_reading()
 
     def connection_lost(self, _problem: Exception | None) -> None:
         self.closed.set()
         self.open.set()
 
 
-class _Session:
+class Session(asyncio.Protocol):
+    """One BEAM's session: what its bytes ask for is begun while they are read, and answered when it is done."""
+
     def __init__(self, bridge: Bridge, pipe: asyncio.WriteTransport, outlet: Outlet) -> None:
         self._bridge = bridge
         self._pipe = pipe
         self._outlet = outlet
         self._connection = Connection({"name": "cerebros-bridge", "version": VERSION})
+        self._over = asyncio.Event()
+        self._heard = False
         self._tasks: dict[int, asyncio.Task[Answer]] = {}
         self._credited: dict[int, asyncio.Event] = {}
         self._flush_due = False
-        self._drains: list[asyncio.Task[None]] = []
+        self._duties: list[asyncio.Task[None]] = []
 
-    async def serve(self, reader: asyncio.StreamReader) -> None:
-        self._reading = asyncio.create_task(self._read(reader))
+    async def serve(self) -> None:
+        """Return when the session is over and every call in flight has been ended."""
         try:
-            await asyncio.wait({self._reading})
-            if not self._reading.cancelled():  # a drain ends the session so
-                self._reading.result()
-        except asyncio.CancelledError:
-            self._connection.close("shutdown")
-            raise
+            await self._over.wait()
         finally:
-            await self._end_tasks(self._reading, *self._drains, *self._tasks.values())
+            self._outlet.inlet = None
+            if not self._inlet.is_closing():
+                self._inlet.pause_reading()
+            await self._end_tasks(*self._duties, *self._tasks.values())
+            self._connection.close("shutdown")
             self._flush()
 
-    async def _read(self, reader: asyncio.StreamReader) -> None:
-        while self._connection.phase != "closed":
-            chunk = await reader.read(READ_BYTES)
-            if not chunk:
-                return
-            for command in self._connection.receive(chunk):
-                self._carry_out(command)
-            self._flush_soon()
-            # A BEAM that does not read its answers is not read either.
-            await self._outlet.open.wait()
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._inlet = self._outlet.inlet = cast("asyncio.ReadTransport", transport)
+
+    def data_received(self, chunk: bytes) -> None:
+        self._heard = True
+        for command in self._connection.receive(chunk):
+            self._carry_out(command)
+        self._flush()
+        if self._connection.phase == "closed":
+            self._over.set()
+
+    def connection_lost(self, _problem: Exception | None) -> None:
+        self._over.set()
 
     def _carry_out(self, command: Command) -> None:
         match command:
@@ -158,10 +171,12 @@ class _Session:
             case Credit(id=call_id):
                 self._credited[call_id].set()
             case Drain(ms=ms):
-                self._drains.append(asyncio.create_task(self._drain(ms / 1000)))
+                self._duties.append(asyncio.create_task(self._drain(ms / 1000)))
+            case Heartbeat(silence_s=silence_s):
+                self._duties.append(asyncio.create_task(self._until_silent(silence_s)))
 
     def _start(self, call_id: int, work: Work, timeout_s: float | None) -> None:
-        task = asyncio.create_task(_within(work, timeout_s))
+        task = asyncio.create_task(work() if timeout_s is None else _within(work, timeout_s))
         self._tasks[call_id] = task
         task.add_done_callback(lambda done: self._answer(call_id, done))
 
@@ -182,19 +197,18 @@ class _Session:
         self._flush_soon()
 
     async def _stream(self, call_id: int, params: Mapping[str, Any]) -> dict[str, Any]:
-        """Read one event per credit: without credit the next one stays in the database."""
+        """Offer stored events as fast as they are taken; what has no credit stays in the database."""
         credited = self._credited[call_id]
         stored = cast("AsyncGenerator[RunEvent]", watch(self._bridge, params))
         async with aclosing(stored) as events:
-            while True:
-                while not self._connection.credit(call_id):
-                    credited.clear()
-                    await credited.wait()
-                event = await anext(events, None)
-                if event is None:
-                    return {}
+            async for event in events:
                 self._connection.event(call_id, event)
                 self._flush_soon()
+                while not self._connection.hungry(call_id):
+                    credited.clear()
+                    await credited.wait()
+                await self._outlet.open.wait()
+        return {}
 
     async def _drain(self, grace_s: float) -> None:
         """Let the calls in flight finish, answer the others, and part."""
@@ -202,7 +216,17 @@ class _Session:
             await asyncio.wait(self._tasks.values(), timeout=grace_s)
         await self._end_tasks(*self._tasks.values())
         self._connection.close("drained")
-        self._reading.cancel()
+        self._over.set()
+
+    async def _until_silent(self, silence_s: float) -> None:
+        """End the session of a BEAM that has sent nothing for as long as it announced: it is frozen, or gone."""
+        silent_parts = 0
+        while silent_parts < SILENT_PARTS:
+            self._heard = False
+            await asyncio.sleep(silence_s / SILENT_PARTS)
+            silent_parts = 0 if self._heard else silent_parts + 1
+        log_failure("cerebros.port.silent", announced_s=silence_s)
+        self._over.set()
 
     async def _end_tasks(self, *tasks: asyncio.Task[Any]) -> None:
         for task in tasks:
@@ -219,11 +243,11 @@ class _Session:
 
     def _flush(self) -> None:
         self._flush_due = False
-        if waiting := self._connection.outgoing():
+        if (waiting := self._connection.outgoing()) and not self._pipe.is_closing():
             self._pipe.write(waiting)
 
 
-async def _within(work: Work, timeout_s: float | None) -> Answer:
+async def _within(work: Work, timeout_s: float) -> Answer:
     try:
         async with asyncio.timeout(timeout_s) as deadline:
             return await work()

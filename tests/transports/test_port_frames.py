@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from bridge.messages import HealthReport, RunEvent
 from bridge.transports.etf import Atom, decode, encode
-from bridge.transports.port_frames import (
+from bridge.transports.port_frames import Connection
+from bridge.transports.port_messages import (
     ATOMS,
     CODE_ATOMS,
     CREDIT,
@@ -19,13 +20,13 @@ from bridge.transports.port_frames import (
     MAX_CALLS,
     MAX_FRAME_BYTES,
     Cancel,
-    Connection,
     Credit,
     Drain,
+    Heartbeat,
     Invoke,
     Watch,
 )
-from cerebros.errors import CerebrosError, Code, Internal, NotFound, family
+from cerebros.errors import CerebrosError, Code, NotFound, family
 
 HEALTHY = HealthReport(status="serving", version="0", database="reachable", workers=1, queued=0, running=0)
 
@@ -53,9 +54,9 @@ def session(**hello_options: Any) -> Connection:
     return connection
 
 
-def run_event(seq: int) -> RunEvent:
+def run_event(seq: int, name: str = "cerebros.trial.stop") -> RunEvent:
     return RunEvent(
-        run_id="r", seq=seq, name="cerebros.trial.stop", measurements={"loss": float("nan")}, metadata={"number": seq},
+        run_id="r", seq=seq, name=name, measurements={"loss": float("nan")}, metadata={"number": seq},
         at=datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
     )  # fmt: skip
 
@@ -67,6 +68,12 @@ def test_hello_tells_version_and_limits():
     assert (name, protocol) == ("hello", 1)
     assert info["max_calls"] == MAX_CALLS
     assert info["credit"] == CREDIT
+
+
+def test_a_heartbeat_that_is_announced_is_watched():
+    connection = Connection({})
+    assert connection.receive(frame("hello", 1, {"heartbeat_ms": 2500})) == [Heartbeat(2.5)]
+    assert sent(connection)[0][2]["heartbeat_ms"] == 2500
 
 
 def test_another_protocol_version_ends_the_session_with_a_reason():
@@ -150,33 +157,37 @@ def test_watch_run_and_attach_are_the_same_stream():
     [attached] = connection.receive(frame("attach", 2, "r", 3))
     assert called == Watch(1, {"run_id": "r", "after_seq": 3}, None)
     assert attached == Watch(2, called.params, None)
-    assert connection.credit(1) == connection.credit(2) == CREDIT
 
 
 def test_a_stream_sends_no_more_events_than_its_credit():
     connection = session(credit=2)
     connection.receive(frame("attach", 1, "r", 0))
-    connection.event(1, run_event(1))
-    connection.event(1, run_event(2))
-    assert connection.credit(1) == 0
-    with pytest.raises(Internal):
-        connection.event(1, run_event(3))
+    for seq in (1, 2, 3):
+        assert connection.hungry(1)
+        connection.event(1, run_event(seq))
+    assert [term[2] for term in sent(connection)] == [1, 2]
+    assert not connection.hungry(1)
     assert connection.receive(frame("credit", 1, 1)) == [Credit(1, 1)]
-    connection.event(1, run_event(3))
-    assert [(term[0], term[2]) for term in sent(connection)] == [("event", 1), ("event", 2), ("event", 3)]
+    assert [term[2] for term in sent(connection)] == [3]
+    assert connection.hungry(1)
 
 
-@given(st.lists(st.integers(0, 5), max_size=30))
-def test_whatever_is_granted_events_never_exceed_it(grants):
+def test_progress_tells_how_many_events_it_stands_for():
     connection = session(credit=0)
     connection.receive(frame("attach", 1, "r", 0))
-    events = 0
-    for grant in grants:
-        connection.receive(frame("credit", 1, grant))
-        while connection.credit(1):
-            events += 1
-            connection.event(1, run_event(events))
-    assert events == sum(grants)
+    for seq in (1, 2, 3):
+        connection.event(1, run_event(seq, "cerebros.training.progress"))
+    connection.receive(frame("credit", 1, 8))
+    connection.event(1, run_event(4, "cerebros.training.progress"))
+    assert [(term[2], term[4]["dropped"]) for term in sent(connection)] == [(3, 2), (4, 0)]
+
+
+def test_an_event_for_a_stream_that_is_over_is_not_sent():
+    connection = session()
+    connection.receive(frame("attach", 1, "r", 0))
+    connection.error(1, NotFound("no"))
+    connection.event(1, run_event(1))
+    assert [term[0] for term in sent(connection)] == ["error"]
 
 
 def test_an_event_has_the_shape_of_telemetry_execute():
@@ -254,6 +265,14 @@ def test_a_frame_over_the_limit_ends_the_session_before_it_is_read():
     connection = session()
     connection.receive((MAX_FRAME_BYTES + 1).to_bytes(4))
     assert sent(connection)[-1] == ("bye", "frame_too_large")
+
+
+def test_nothing_follows_bye():
+    connection = session()
+    connection.receive(frame("call", 1, "health", {}, {}))
+    connection.close("shutdown")
+    connection.ok(1, HEALTHY)
+    assert sent(connection) == [("bye", "shutdown")]
 
 
 def test_a_result_over_the_limit_is_an_error_of_its_call():

@@ -9,9 +9,6 @@ from cerebros.errors import InvalidArgument
 # Deeper than any message of ours by a factor of ten, far below Python's own recursion limit.
 MAX_DEPTH = 200
 
-# A run shorter than this is read faster element by element.
-SHORTEST_RUN = 8
-
 
 class EtfError(InvalidArgument):
     """Bytes that are no acceptable term, or a value that has no term."""

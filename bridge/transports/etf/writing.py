@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-from array import array
 from collections.abc import Callable
 from functools import lru_cache
 from math import isfinite
@@ -11,16 +9,17 @@ from struct import Struct
 from struct import error as StructError
 from typing import Any
 
-from bridge.transports.etf.terms import MAX_DEPTH, SHORTEST_RUN, Atom, EtfError, Opaque
+from bridge.transports.etf.runs import SHORTEST_RUN, written_run
+from bridge.transports.etf.terms import MAX_DEPTH, Atom, EtfError, Opaque
 
 # Field names come again and again, so their terms are kept; longer keys are somebody's text.
 LONGEST_CACHED_NAME = 64
 
 
-_U16 = Struct(">H")
-_U32 = Struct(">I")
-_I32 = Struct(">i")
-_F64 = Struct(">d")
+_u16 = Struct(">H").pack
+_u32 = Struct(">I").pack
+_int = Struct(">Bi").pack
+_float = Struct(">Bd").pack
 
 
 def encode(value: object) -> bytes:
@@ -39,9 +38,12 @@ def encode(value: object) -> bytes:
 
 
 def _write(value: object, parts: list[bytes], depth: int) -> None:
-    writer = _WRITE.get(type(value))
-    if writer is None:
-        writer = next((_WRITE[kind] for kind in _BASES if isinstance(value, kind)), None)
+    _WRITE.get(type(value), _write_other)(value, parts, depth)
+
+
+def _write_other(value: object, parts: list[bytes], depth: int) -> None:
+    """Write an enum member or a named tuple as what it extends."""
+    writer = next((_WRITE[kind] for kind in _BASES if isinstance(value, kind)), None)
     if writer is None:
         raise EtfError(f"{type(value).__name__} has no term; send text, numbers, lists, tuples or maps")
     writer(value, parts, depth)
@@ -51,17 +53,17 @@ def _write_int(value: int, parts: list[bytes], depth: int) -> None:
     if 0 <= value <= 255:
         parts.append(bytes((97, value)))
     elif -(2**31) <= value < 2**31:
-        parts.append(b"b" + _I32.pack(value))
+        parts.append(_int(98, value))
     else:
         magnitude = abs(value).to_bytes((value.bit_length() + 7) // 8, "little")
         size = len(magnitude)
-        head = bytes((110, size)) if size <= 255 else b"o" + _U32.pack(size)
+        head = bytes((110, size)) if size <= 255 else b"o" + _u32(size)
         parts += (head, b"\x01" if value < 0 else b"\x00", magnitude)
 
 
 def _write_float(value: float, parts: list[bytes], depth: int) -> None:
     if isfinite(value):
-        parts.append(b"F" + _F64.pack(value))
+        parts.append(_float(70, value))
     else:
         parts.append(_atom_term("nan" if value != value else "infinity" if value > 0 else "neg_infinity"))
 
@@ -83,7 +85,7 @@ def _atom_term(name: str) -> bytes:
     if len(name) > 255:
         raise EtfError(f"an atom has at most 255 characters, this one {len(name)}")
     raw = name.encode()
-    return bytes((119, len(raw))) + raw if len(raw) <= 255 else b"v" + _U16.pack(len(raw)) + raw
+    return bytes((119, len(raw))) + raw if len(raw) <= 255 else b"v" + _u16(len(raw)) + raw
 
 
 def _write_constant(value: bool | None, parts: list[bytes], depth: int) -> None:
@@ -97,7 +99,7 @@ def _write_opaque(value: Opaque, parts: list[bytes], depth: int) -> None:
 def _write_tuple(value: tuple[Any, ...], parts: list[bytes], depth: int) -> None:
     _check_depth(depth)
     size = len(value)
-    parts.append(bytes((104, size)) if size <= 255 else b"i" + _U32.pack(size))
+    parts.append(bytes((104, size)) if size <= 255 else b"i" + _u32(size))
     for element in value:
         _write(element, parts, depth + 1)
 
@@ -107,8 +109,8 @@ def _write_list(value: list[Any], parts: list[bytes], depth: int) -> None:
     if not value:
         parts.append(b"j")
         return
-    parts.append(b"l" + _U32.pack(len(value)))
-    if len(value) < SHORTEST_RUN or not (run := _packed_run(value)):
+    parts.append(b"l" + _u32(len(value)))
+    if len(value) < SHORTEST_RUN or not (run := written_run(value)):
         for element in value:
             _write(element, parts, depth + 1)
     else:
@@ -116,34 +118,17 @@ def _write_list(value: list[Any], parts: list[bytes], depth: int) -> None:
     parts.append(b"j")
 
 
-def _packed_run(value: list[Any]) -> bytes | None:
-    """The elements' terms when all are finite floats or all are 32-bit integers."""
-    kinds = set(map(type, value))
-    if kinds == {float} and (isfinite(sum(value)) or all(map(isfinite, value))):
-        return _pack_strided(b"F", array("d", value))
-    if kinds == {int} and min(value) >= -(2**31) and max(value) < 2**31:
-        return _pack_strided(b"b", array("i", value))
-    return None
-
-
-def _pack_strided(tag: bytes, numbers: array[Any]) -> bytes:
-    if sys.byteorder == "little":
-        numbers.byteswap()
-    width = numbers.itemsize
-    raw = numbers.tobytes()
-    terms = bytearray(tag * (len(numbers) * (width + 1)))
-    for place in range(width):
-        terms[1 + place :: width + 1] = raw[place::width]
-    return bytes(terms)
-
-
 def _write_map(value: dict[Any, Any], parts: list[bytes], depth: int) -> None:
     _check_depth(depth)
-    parts.append(b"t" + _U32.pack(len(value)))
+    parts.append(b"t" + _u32(len(value)))
     if set(map(type, value)) <= {str}:
         for name, element in value.items():
             parts.append(_name_term(name) if len(name) <= LONGEST_CACHED_NAME else _binary_term(name.encode()))
-            _write(element, parts, depth + 1)
+            # Half of a metrics map's time is calls, so its floats do without.
+            if type(element) is float and isfinite(element):
+                parts.append(_float(70, element))
+            else:
+                _WRITE.get(type(element), _write_other)(element, parts, depth + 1)
         return
     # Unequal Python keys may be one term: "a" and b"a", None and Atom("nil").
     keys = set()
@@ -164,7 +149,7 @@ def _name_term(name: str) -> bytes:
 
 
 def _binary_term(raw: bytes) -> bytes:
-    return b"m" + _U32.pack(len(raw)) + raw
+    return b"m" + _u32(len(raw)) + raw
 
 
 def _check_depth(depth: int) -> None:

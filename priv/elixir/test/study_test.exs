@@ -106,7 +106,7 @@ defmodule CerebrosBridge.StudyTest do
   test "a trial that is not told in time is handed out again" do
     study_id = open(%{lease_s: 0.2})
     {:ok, [early]} = Study.suggest(__MODULE__, study_id)
-    Process.sleep(400)
+    Process.sleep(2_000)
     {:ok, [again]} = Study.suggest(__MODULE__, study_id)
     assert {again.number, again.tree, again.epoch} == {early.number, early.tree, early.epoch + 1}
 

@@ -1,0 +1,179 @@
+"""The words of port protocol v1: message shapes, limits and the atoms this side sends.
+
+docs/port-protocol.md says what each message means; `port_frames` acts on them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+from bridge.transports.etf import Atom, encode
+from cerebros.errors import Code
+
+PROTOCOL = 1
+
+# A hundred times our largest reply. A frame of empty lists takes 64 times its bytes in memory:
+# 1 GiB at worst.
+MAX_FRAME_BYTES = 16 * 2**20
+
+# More than one BEAM keeps busy; beyond it a caller loops, and waiting would hide that.
+MAX_CALLS = 1024
+
+# Events a stream may send before its reader grants more; 8 already hide the round trip.
+CREDIT = 64
+
+# A busy BEAM's timer may be late by more than a shorter one.
+MIN_HEARTBEAT_MS = 100
+
+# Characters of an error or log message; some quote the caller's own words, which may be a whole frame.
+LONGEST_TEXT = 4096
+
+CODE_ATOMS: dict[Code, Atom] = {code: Atom(code.value.lower()) for code in Code}
+
+MESSAGE_ATOMS = ("hello", "ok", "error", "event", "log", "pong", "draining", "bye")
+LOG_ATOMS = ("warning",)
+BYE_ATOMS = ("drained", "frame_too_large", "hello_refused", "shutdown", "unsupported_version")
+VALUE_ATOMS = ("true", "false", "nil", "nan", "infinity", "neg_infinity")
+
+# Every atom this side ever sends: a client that knows them may decode with [:safe].
+ATOMS: frozenset[Atom] = frozenset(
+    (*map(Atom, MESSAGE_ATOMS + LOG_ATOMS + BYE_ATOMS + VALUE_ATOMS), *CODE_ATOMS.values())
+)
+
+CallId = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+Count = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+Grant = Annotated[int, Meta(ge=0, le=1_000_000)]
+Milliseconds = Annotated[int, Meta(ge=1, le=30 * 86_400_000)]
+
+Phase = Literal["greeting", "serving", "draining", "closed"]
+
+
+class HelloOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What holds for the session.
+
+    Attributes:
+        credit: events each stream may send before more is granted.
+        heartbeat_ms: a BEAM that sends nothing for so long is gone; None for one that does not ping.
+    """
+
+    credit: Grant = CREDIT
+    heartbeat_ms: Annotated[int, Meta(ge=MIN_HEARTBEAT_MS, le=86_400_000)] | None = None
+
+
+class CallOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What holds for one call: its deadline, and its first credit when it streams."""
+
+    timeout_ms: Milliseconds | None = None
+    credit: Grant | None = None
+
+
+class _Message(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag=str.lower):
+    pass
+
+
+class Hello(_Message, frozen=True):
+    version: int
+    opts: dict[str, Any]
+
+
+class Call(_Message, frozen=True):
+    id: CallId
+    procedure: str
+    params: dict[str, Any]
+    opts: CallOptions
+
+
+class Attach(_Message, frozen=True):
+    id: CallId
+    run_id: str
+    after_seq: Count
+
+
+class Cancel(_Message, frozen=True):
+    """End a call; its terminal message is then `{error, id, cancelled, _}`, unless it was faster."""
+
+    id: CallId
+
+
+class Credit(_Message, frozen=True):
+    """A stream may send `n` more events."""
+
+    id: CallId
+    n: Grant
+
+
+class Ping(_Message, frozen=True):
+    n: Count
+
+
+class Drain(_Message, frozen=True):
+    """Take no more calls, finish those in flight within `ms`, then part."""
+
+    ms: Annotated[int, Meta(ge=0, le=86_400_000)]
+
+
+Message = Hello | Call | Attach | Cancel | Credit | Ping | Drain
+
+
+class Invoke(msgspec.Struct, frozen=True):
+    """Run a procedure; answer with `ok` or `error`."""
+
+    id: int
+    procedure: str
+    params: Mapping[str, Any]
+    timeout_s: float | None
+
+
+class Watch(msgspec.Struct, frozen=True):
+    """Read events while there is credit; answer with `event`s, then `ok` or `error`."""
+
+    id: int
+    params: Mapping[str, Any]
+    timeout_s: float | None
+
+
+class Heartbeat(msgspec.Struct, frozen=True):
+    """End the session when `silence_s` pass without a byte from the BEAM."""
+
+    silence_s: float
+
+
+# What the connection cannot do alone: the owner of the descriptors carries these out.
+Command = Invoke | Watch | Cancel | Credit | Drain | Heartbeat
+
+
+def framed(name: str, *fields: object) -> bytes:
+    term = encode((Atom(name), *fields))
+    return len(term).to_bytes(4) + term
+
+
+def sendable(text: str) -> str:
+    """The text without what UTF-8 cannot write (file names may hold it), and no longer than a page."""
+    return text[:LONGEST_TEXT].encode(errors="replace").decode()
+
+
+def with_texts(value: Any) -> Any:
+    """The value with its atoms as texts: a caller may write `:cycle` for `"cycle"`."""
+    kind = type(value)
+    if kind is Atom:
+        return str(value)
+    if kind is dict:
+        return {with_texts(key): with_texts(element) for key, element in value.items()}
+    if kind is list or kind is tuple:
+        return kind(map(with_texts, value))
+    return value
+
+
+def with_lists(value: object) -> Any:
+    """The value with its tuples as lists, which is what Elixir enumerates."""
+    match value:
+        case dict():
+            return {key: with_lists(element) for key, element in value.items()}
+        case list() | tuple():
+            return list(map(with_lists, value))
+        case _:
+            return value
