@@ -1,62 +1,168 @@
-"""What a durable effect costs: claims and finished trials against bare committed inserts.
+"""What durability costs: effects, claims and ends of runs against bare committed transactions, and against DBOS.
 
-The peer is the same number of single-row committed INSERTs of the same trial
-rows over the same connection settings, in the same run, on the same server.
+The peer of each figure is measured in the same run, on the same server: as
+many committed single-row inserts over the same driver and settings, and for
+whole runs the same number of empty workflows through a DBOS queue.
 """
 
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import tempfile
 import time
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import psycopg
 
-from bridge.messages import Trial
-from bridge.procedures import call
+from bridge.messages import StartRun, Trial
+from bridge.procedures import Bridge, read_manifest
 from bridge.service import migrated_database, open_bridge
 from bridge.settings import read_settings
-from telemetry.events import trial_stop
+from bridge.store.claims import Payload
+from telemetry.events import RunQueued, run_stop, trial_stop
 from telemetry.logs import configure_logging
 
 MANIFEST = Path(__file__).parent.parent / "examples" / "digits.toml"
 EFFECTS = 2000
+RUNS = 500
+WORKFLOWS = 200
+
+# Sessions at the same time; the ratio is told for each.
+SESSIONS = (1, 4)
 
 
 async def main(url: str, home: str) -> None:
     settings = read_settings({"CEREBROS_HOME": home, "DATABASE_URL": url})
+    ratios: dict[str, float] = {}
     async with open_bridge(settings, url) as bridge:
-        await call(bridge, "start_run", {"run_id": "bench", "pac_id": "bench", "manifest": str(MANIFEST)})
-        claim = await bridge.runs.claim_run("bench", 600.0)
-        started = time.perf_counter()
-        for number in range(EFFECTS):
-            trial = Trial(number=number, outcome="error", tree_hash="0" * 16, tree={"t": "network"}, reason="bench")
-            event = trial_stop(claim.run_id, number, "error", trial.tree_hash, None, "bench")
-            await bridge.runs.insert_trial(claim, trial, event)
-        ours = EFFECTS / (time.perf_counter() - started)
-    bare = bare_inserts(url)
-    print(f"effects (fence + numbered event + trial, one transaction): {ours:.0f}/s")
-    print(f"bare committed inserts of the same rows:                   {bare:.0f}/s")
-    print(json.dumps({"bench": "store", "ratios": {"effect_vs_bare_commit": round(ours / bare, 3)}}))
+        for sessions in SESSIONS:
+            bare = await bare_inserts(url, 2 * RUNS, sessions)
+            effects = await effects_of_a_claim(bridge, sessions)
+            claims = await claims_and_ends(bridge, sessions)
+            print(f"{sessions} session(s), transactions a second:")
+            print(f"  bare committed inserts                {bare:7.0f}")
+            print(f"  effect: fence, event, trial           {effects:7.0f}   {effects / bare:.2f} of bare")
+            print(f"  claim a run, end it with its event    {claims:7.0f}   {claims / bare:.2f} of bare")
+            ratios[f"effect_vs_bare_commit_{sessions}"] = round(effects / bare, 3)
+            ratios[f"claim_and_complete_vs_bare_commit_{sessions}"] = round(claims / bare, 3)
+        ours = await whole_runs(bridge)
+    dbos = await asyncio.to_thread(dbos_workflows, url)
+    print(f"whole runs a second, queued, claimed, ended: ours {ours:.0f}, empty DBOS workflows {dbos:.0f}")
+    ratios["whole_run_vs_dbos"] = round(ours / dbos, 2)
+    print(json.dumps({"bench": "store", "ratios": ratios}))
 
 
-def bare_inserts(url: str) -> float:
-    with psycopg.connect(url, autocommit=True, prepare_threshold=1) as connection:
-        connection.execute("CREATE TABLE bare (LIKE cerebros.trials INCLUDING DEFAULTS)")
-        started = time.perf_counter()
-        for number in range(EFFECTS):
-            connection.execute(
-                "INSERT INTO bare (run_id, number, outcome, tree, tree_hash, reason) VALUES (%s, %s, %s, %s, %s, %s)",
-                ("bench", number, "error", '{"t": "network"}', "0" * 16, "bench"),
-            )
-        return EFFECTS / (time.perf_counter() - started)
+async def rate(work: Callable[[], Awaitable[None]], times: int, sessions: int) -> float:
+    """How often a second `work` is done by so many at once."""
+    left = itertools.count()
+
+    async def session() -> None:
+        while next(left) < times:
+            await work()
+
+    started = time.perf_counter()
+    await asyncio.gather(*(session() for _ in range(sessions)))
+    return times / (time.perf_counter() - started)
+
+
+async def bare_inserts(url: str, times: int, sessions: int) -> float:
+    """Committed inserts of trial rows, each session on a connection of its own."""
+    statement = "INSERT INTO bare (run_id, number, outcome, tree, tree_hash, reason) VALUES (%s, %s, %s, %s, %s, %s)"
+    connections = [
+        await psycopg.AsyncConnection.connect(url, autocommit=True, prepare_threshold=1) for _ in range(sessions)
+    ]
+    await connections[0].execute("DROP TABLE IF EXISTS bare")
+    await connections[0].execute("CREATE TABLE bare (LIKE cerebros.trials INCLUDING DEFAULTS INCLUDING INDEXES)")
+    numbers, free = itertools.count(), list(connections)
+
+    async def insert() -> None:
+        connection = free.pop()
+        await connection.execute(statement, ("bench", next(numbers), "error", "{}", "0" * 16, "bench"))
+        free.append(connection)
+
+    result = await rate(insert, times, sessions)
+    for connection in connections:
+        await connection.close()
+    return result
+
+
+async def effects_of_a_claim(bridge: Bridge, sessions: int) -> float:
+    """Trials finished, by as many workers as there are sessions, each with a run of its own."""
+    await enqueue(bridge, f"effects{sessions}", sessions)
+    claims = [await bridge.engine.claim("bench", "cpu", 600.0) for _ in range(sessions)]
+    numbers, free = itertools.count(), list(claims)
+
+    async def effect() -> None:
+        claim, number = free.pop(), next(numbers)
+        trial = Trial(number=number, outcome="error", tree_hash="0" * 16, tree={}, reason="bench")
+        event = trial_stop(claim.run_id, number, "error", trial.tree_hash, None, "bench")
+        await bridge.engine.append_trial(claim, trial, None, event)
+        free.append(claim)
+
+    return await rate(effect, EFFECTS, sessions)
+
+
+async def claims_and_ends(bridge: Bridge, sessions: int) -> float:
+    """Transactions a second of workers that claim a run and end it: two each."""
+    await enqueue(bridge, f"claims{sessions}", RUNS)
+
+    return 2 * await rate(lambda: claim_and_end(bridge), RUNS, sessions)
+
+
+async def claim_and_end(bridge: Bridge) -> None:
+    claim = await bridge.engine.claim("bench", "cpu", 600.0)
+    event = run_stop(claim.run_id, claim.kind, claim.pac_id, "succeeded")
+    await bridge.engine.end(claim.run_id, claim.epoch, "succeeded", None, None, event)
+
+
+async def whole_runs(bridge: Bridge) -> float:
+    """Runs queued one after the other, then claimed and ended by four workers, as DBOS uses its threads."""
+    started = time.perf_counter()
+    await enqueue(bridge, "whole", WORKFLOWS)
+    await rate(lambda: claim_and_end(bridge), WORKFLOWS, 4)
+    return WORKFLOWS / (time.perf_counter() - started)
+
+
+async def enqueue(bridge: Bridge, name: str, runs: int) -> None:
+    manifest, base = read_manifest(str(MANIFEST))
+    for number in range(runs):
+        run_id = f"{name}-{number}"
+        request = StartRun(run_id=run_id, pac_id=run_id, manifest=str(MANIFEST))
+        event = RunQueued(
+            trials=1, run_id=run_id, kind="nas", pac_id=run_id, dataset=manifest.name, correlation_id=None
+        )
+        await bridge.engine.enqueue(Payload(request, manifest, base), "0" * 64, "0" * 64, event, 10**6)
+
+
+def dbos_workflows(url: str) -> float:
+    """Empty workflows a second through a DBOS queue, on the same server."""
+    from dbos import DBOS
+
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("CREATE DATABASE dbos_bench")
+    DBOS(config={"name": "bench", "system_database_url": url.rpartition("/")[0] + "/dbos_bench", "log_level": "ERROR"})
+
+    @DBOS.workflow()
+    def nothing() -> None:
+        return None
+
+    DBOS.launch()
+    DBOS.register_queue("bench", polling_interval_sec=0.05)
+    started = time.perf_counter()
+    for handle in [DBOS.enqueue_workflow("bench", nothing) for _ in range(WORKFLOWS)]:
+        handle.get_result()
+    result = WORKFLOWS / (time.perf_counter() - started)
+    DBOS.destroy()
+    return result
 
 
 if __name__ == "__main__":
     configure_logging("critical")
-    with tempfile.TemporaryDirectory() as home:
-        fresh = read_settings({"CEREBROS_HOME": home})
-        with migrated_database(fresh) as address:
-            asyncio.run(main(address, home))
+    with (
+        tempfile.TemporaryDirectory() as place,
+        migrated_database(read_settings({"CEREBROS_HOME": place})) as address,
+    ):
+        asyncio.run(main(address, place))

@@ -189,6 +189,7 @@ async def cancel_run(bridge: Bridge, request: CancelRun) -> Run:
 
     Cancelling a run that has ended changes nothing and answers how it ended.
     """
+    await bridge.runs.run_state(request.run_id)  # a start that is not committed yet cannot be cancelled: NOT_FOUND
     await bridge.engine.cancel(request.run_id, request.reason)
     return await bridge.runs.get_run(request.run_id)
 

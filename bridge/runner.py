@@ -16,7 +16,7 @@ from bridge.deps import Deps
 from bridge.messages import RunError
 from bridge.store.claims import Claim
 from bridge.store.engine import cancelled
-from bridge.store.notices import until_woken
+from bridge.store.notices import queue_topic, until_woken
 from bridge.tasks import end_tasks
 from cerebros.errors import (
     Cancelled,
@@ -61,7 +61,7 @@ class Runner:
             StaleWorker: this worker was away so long that its run was given
                 to another; what else it holds is as old, so it ends.
         """
-        engine, notices, topic = self._deps.engine, self._deps.notices, f"queue/{self._queue}"
+        engine, notices, topic = self._deps.engine, self._deps.notices, queue_topic(self._queue)
         woken = notices.subscribe(topic)
         try:
             while True:

@@ -68,7 +68,7 @@ async def open_bridge(settings: Settings, url: str) -> AsyncIterator[Bridge]:
     database = Database(url)
     await database.open()
     notices = Notices(url)
-    engine = Engine(database, _tell)
+    engine = Engine(database, _tell, notices.announce)
     bridge = Bridge(
         settings=settings,
         engine=engine,
@@ -82,12 +82,15 @@ async def open_bridge(settings: Settings, url: str) -> AsyncIterator[Bridge]:
         checkpoints=Checkpoints(settings.home_path / "checkpoints", engine),
         studies=Studies(StudyStore(database)),
     )
-    duties = [asyncio.create_task(notices.listen()), asyncio.create_task(_sweep(bridge.engine, settings))]
+    duties = [
+        asyncio.create_task(duty) for duty in (notices.listen(), notices.send(database), _sweep(engine, settings))
+    ]
     try:
         yield bridge
     finally:
         await end_tasks(*duties)
         await bridge.jobs.close()
+        await notices.flush(database)
         await database.close()
 
 

@@ -95,17 +95,20 @@ class Step:
         )
 
 
-def fenced(run_id: str, epoch: int, event: Event) -> dict[str, Any]:
-    """Parameters of a statement that appends an event under a claim; epoch 0 is before the first one."""
+def appended(run_id: str, event: Event) -> dict[str, Any]:
+    """Parameters of a statement that appends an event to a run."""
     record = event.record()
     return {
         "run_id": run_id,
-        "epoch": epoch,
-        "unclaimed": epoch == 0,
         "name": record.name,
         "measurements": jsonb(record.measurements),
         "metadata": jsonb(record.metadata),
     }
+
+
+def fenced(run_id: str, epoch: int, event: Event) -> dict[str, Any]:
+    """Parameters of a statement that appends an event under a claim."""
+    return appended(run_id, event) | {"epoch": epoch}
 
 
 def stored_event(run_id: str, epoch: int, event: Event, rows: list[DictRow]) -> RunEvent:

@@ -9,9 +9,10 @@ docs/adr/0001-runs-are-rows.md says why this is not a workflow library.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from time import monotonic
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -19,8 +20,9 @@ from psycopg.errors import UniqueViolation
 from psycopg.rows import DictRow
 
 from bridge.messages import RunError, RunEvent, SetTrainingLock, TrainingLock, Trial
-from bridge.store.claims import CheckpointRow, Claim, Lease, Payload, Step, fenced, stale, stored_event
+from bridge.store.claims import CheckpointRow, Claim, Lease, Payload, Step, appended, fenced, stale, stored_event
 from bridge.store.database import Database, jsonb
+from bridge.store.notices import queue_topic
 from cerebros.errors import (
     AlreadyExists,
     Cancelled,
@@ -46,11 +48,15 @@ CLAIM_ATTEMPTS = 3
 
 
 class Engine:
-    """Queues, claims, leases and fenced writes on one database; `emit` gets every event after its commit."""
+    """Queues, claims, leases and fenced writes on one database.
 
-    def __init__(self, database: Database, emit: Callable[[RunEvent], None]) -> None:
+    After the commit `emit` gets the event, and `announce` a topic that has news.
+    """
+
+    def __init__(self, database: Database, emit: Callable[[RunEvent], None], announce: Callable[[str], None]) -> None:
         self._database = database
         self._emit = emit
+        self._announce = announce
         self._ticks: int | None = None
         self._ticked = monotonic()
 
@@ -66,27 +72,22 @@ class Engine:
             ResourceExhausted: as many runs wait in the queue as may.
         """
         request, run_id = payload.request, event.run_id
-        async with self._database.transaction() as connection:
-            created = await self._database.rows_on(
-                connection,
-                "insert_run",
-                run_id=run_id,
-                kind=request.kind,
-                pac_id=request.pac_id,
-                dataset=payload.manifest.name,
-                dataset_digest=dataset_digest,
-                payload=jsonb(payload),
-                payload_digest=payload_digest,
-                queue=request.queue,
-                priority=request.priority,
-                deadline_s=request.deadline_s,
-                queued_at_most=queued_at_most,
-            )
-            step = Step(self._database, connection, run_id, epoch=0)
-            if created:
-                await step.append(event)
-        if created:
-            self._emit(step.events[0])
+        rows = await self._database.rows(
+            "insert_run",
+            **appended(run_id, event),
+            kind=request.kind,
+            pac_id=request.pac_id,
+            dataset=payload.manifest.name,
+            dataset_digest=dataset_digest,
+            payload=jsonb(payload),
+            payload_digest=payload_digest,
+            queue=request.queue,
+            priority=request.priority,
+            deadline_s=request.deadline_s,
+            queued_at_most=queued_at_most,
+        )
+        if rows:
+            self._tell(stored_event(run_id, 0, event, rows), rows[0])
             return True
         there = await self._database.row("payload_digest", run_id=run_id)
         if there is None:
@@ -173,7 +174,8 @@ class Engine:
 
     async def release(self, claim: Claim) -> None:
         """Give the run back to its queue; a lost claim has nothing to give."""
-        await self._database.rows("release_run", run_id=claim.run_id, epoch=claim.epoch)
+        for row in await self._database.rows("release_run", run_id=claim.run_id, epoch=claim.epoch):
+            self._announce(queue_topic(row["queue"]))
 
     @asynccontextmanager
     async def step(self, claim: Claim) -> AsyncIterator[Step]:
@@ -188,7 +190,7 @@ class Engine:
             if not step.events:
                 raise Internal(f"a write to run {claim.run_id!r} without an event would pass the fence unseen")
         for event in step.events:
-            self._emit(event)
+            self._tell(event)
 
     async def append(self, claim: Claim, event: Event) -> None:
         await self._write("append_event", claim.run_id, claim.epoch, event)
@@ -221,7 +223,14 @@ class Engine:
     ) -> None:
         """The run's last write, with its last event."""
         await self._write(
-            "append_end", run_id, epoch, event, state=state, metrics_of_run=jsonb(metrics), error=jsonb(error)
+            "append_end",
+            run_id,
+            epoch,
+            event,
+            unclaimed=False,
+            state=state,
+            metrics_of_run=jsonb(metrics),
+            error=jsonb(error),
         )
 
     async def insert_checkpoint(self, claim: Claim, trial: int, epoch: int, digest: str, size_bytes: int) -> None:
@@ -264,7 +273,8 @@ class Engine:
     async def sweep(self, events_kept_s: float) -> None:
         """Move the service clock, requeue what lapsed, end what is forsaken, forget what is old."""
         await self.tick()
-        await self._database.rows("requeue_lapsed")
+        for row in await self._database.rows("requeue_lapsed"):
+            self._announce(queue_topic(row["queue"]))
         while await self._end_forsaken():
             pass
         await self._database.rows("forget_events", kept_s=events_kept_s)
@@ -301,12 +311,13 @@ class Engine:
             stored = await self._database.rows_on(
                 connection,
                 "append_end",
-                **fenced(row["run_id"], row["epoch"], event) | {"unclaimed": True},
+                **fenced(row["run_id"], row["epoch"], event),
+                unclaimed=True,
                 state=state,
                 metrics_of_run=None,
                 error=jsonb(RunError.of(error)),
             )
-        self._emit(stored_event(row["run_id"], row["epoch"], event, stored))
+        self._tell(stored_event(row["run_id"], row["epoch"], event, stored), stored[0])
         return True
 
     async def _write(self, statement: str, run_id: str, epoch: int, event: Event, **more: Any) -> None:
@@ -317,7 +328,14 @@ class Engine:
             except UniqueViolation:
                 raise StaleWorker(f"run {run_id!r} already has this result; drop the second one") from None
             stored = stored_event(run_id, epoch, event, rows)
-        self._emit(stored)
+        self._tell(stored, rows[0])
+
+    def _tell(self, event: RunEvent, row: Mapping[str, Any] = MappingProxyType({})) -> None:
+        """An event is committed; where its row names a queue, a run waits there or room has come."""
+        self._emit(event)
+        self._announce(event.run_id)
+        if "queue" in row:
+            self._announce(queue_topic(row["queue"]))
 
     @asynccontextmanager
     async def _counting_refusals(self, run_id: str) -> AsyncIterator[None]:

@@ -12,11 +12,17 @@ from contextlib import suppress
 
 import psycopg
 
-CHANNEL = "cerebros_events"
+from bridge.store.database import Database
+from cerebros.errors import ResourceExhausted, Unavailable
+
+CHANNEL = "cerebros_news"
 
 # A lost notice costs a watcher at most this long; it then looks for itself.
 PATIENCE_S = 2.0
 RECONNECT_PAUSE_S = 0.5
+
+# News of so long is sent in one statement: a NOTIFY in every transaction would make commits wait for each other.
+GATHERED_S = 0.01
 
 
 class Notices:
@@ -25,6 +31,8 @@ class Notices:
     def __init__(self, url: str) -> None:
         self._url = url
         self._waiting: defaultdict[str, set[asyncio.Event]] = defaultdict(set)
+        self._news: set[str] = set()
+        self._fresh = asyncio.Event()
 
     async def listen(self) -> None:
         """Forward notices until cancelled; a lost connection is opened again."""
@@ -33,9 +41,32 @@ class Notices:
                 async with await psycopg.AsyncConnection.connect(self._url, autocommit=True) as connection:
                     await connection.execute(f"LISTEN {CHANNEL}")
                     async for notice in connection.notifies():
-                        for event in self._waiting.get(notice.payload, ()):
-                            event.set()
+                        self._wake(notice.payload)
             await asyncio.sleep(RECONNECT_PAUSE_S)
+
+    def announce(self, topic: str) -> None:
+        """A topic has news that is committed; all processes hear of it soon, this one now."""
+        self._wake(topic)
+        self._news.add(topic)
+        self._fresh.set()
+
+    async def send(self, database: Database) -> None:
+        """Tell the other processes what was announced, until cancelled; news that gets lost costs their patience."""
+        while True:
+            await self._fresh.wait()
+            await self.flush(database)
+            await asyncio.sleep(GATHERED_S)
+
+    async def flush(self, database: Database) -> None:
+        topics, self._news = sorted(self._news), set()
+        self._fresh.clear()
+        if topics:
+            with suppress(Unavailable, ResourceExhausted):
+                await database.rows("notify", topics=topics)
+
+    def _wake(self, topic: str) -> None:
+        for event in self._waiting.get(topic, ()):
+            event.set()
 
     def subscribe(self, topic: str) -> asyncio.Event:
         """An event that is set whenever the topic has something new; take it before reading."""
@@ -47,6 +78,10 @@ class Notices:
         self._waiting[topic].discard(woken)
         if not self._waiting[topic]:
             del self._waiting[topic]
+
+
+def queue_topic(queue: str) -> str:
+    return f"queue/{queue}"
 
 
 async def until_woken(woken: asyncio.Event) -> None:

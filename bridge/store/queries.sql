@@ -13,14 +13,21 @@ RETURNING ticks;
 SELECT ticks FROM service_clock;
 
 -- name: insert_run
--- A new queued run, or no row when the id is taken or the queue is full.
-INSERT INTO runs (run_id, kind, pac_id, dataset, dataset_digest, payload, payload_digest, queue, priority, queued_s, deadline_s)
-SELECT %(run_id)s, %(kind)s, %(pac_id)s, %(dataset)s, %(dataset_digest)s, %(payload)s, %(payload_digest)s, %(queue)s,
-       %(priority)s, c.seconds, c.seconds + %(deadline_s)s::double precision
-  FROM service_clock c
- WHERE (SELECT count(*) FROM (SELECT FROM runs WHERE state = 'queued' AND queue = %(queue)s LIMIT %(queued_at_most)s)) < %(queued_at_most)s
-ON CONFLICT (run_id) DO NOTHING
-RETURNING run_id, pg_notify('cerebros_events', 'queue/' || queue)::text AS notified;
+-- A new queued run with its first event, or no row when the id is taken or the queue is full.
+WITH created AS (
+    INSERT INTO runs (run_id, kind, pac_id, dataset, dataset_digest, payload, payload_digest, queue, priority, last_seq,
+                      queued_s, deadline_s)
+    SELECT %(run_id)s, %(kind)s, %(pac_id)s, %(dataset)s, %(dataset_digest)s, %(payload)s, %(payload_digest)s, %(queue)s,
+           %(priority)s, 1, c.seconds, c.seconds + %(deadline_s)s::double precision
+      FROM service_clock c
+     WHERE (SELECT count(*) FROM (SELECT FROM runs WHERE state = 'queued' AND queue = %(queue)s LIMIT %(queued_at_most)s))
+           < %(queued_at_most)s
+    ON CONFLICT (run_id) DO NOTHING
+    RETURNING run_id, last_seq, queue
+)
+INSERT INTO events (run_id, seq, name, measurements, metadata)
+SELECT run_id, last_seq, %(name)s, %(measurements)s, %(metadata)s FROM created
+RETURNING seq, at, (SELECT queue FROM created) AS queue;
 
 -- name: payload_digest
 -- What a run was started with, in short.
@@ -85,7 +92,7 @@ RETURNING cancel_reason, coalesce(deadline_s < c.seconds, false) AS overdue,
 UPDATE runs SET state = 'queued', worker_id = NULL, lease_until_s = NULL, slot = NULL, queued_s = c.seconds
   FROM service_clock c
  WHERE run_id = %(run_id)s AND epoch = %(epoch)s AND state = 'running'
-RETURNING pg_notify('cerebros_events', 'queue/' || queue)::text AS notified;
+RETURNING queue;
 
 -- name: requeue_lapsed
 -- Runs whose workers let their leases run out go back to their queues, and the loss is counted.
@@ -94,19 +101,18 @@ UPDATE runs
   FROM service_clock c
  WHERE run_id IN (SELECT run_id FROM runs, service_clock s
                    WHERE state = 'running' AND lease_until_s < s.seconds FOR UPDATE OF runs SKIP LOCKED)
-RETURNING run_id, pg_notify('cerebros_events', 'queue/' || queue)::text AS notified;
+RETURNING queue;
 
 -- name: append_event
--- The fence: numbers an event under the claim's epoch, stores it and wakes the
--- watchers at commit; no row when the claim is lost. Epoch 0 is before the first claim.
+-- The fence: numbers an event under the claim's epoch and stores it; no row when the claim is lost.
 WITH numbered AS (
     UPDATE runs SET last_seq = last_seq + 1
-     WHERE run_id = %(run_id)s AND epoch = %(epoch)s AND (state = 'running' OR state = 'queued' AND %(unclaimed)s)
+     WHERE run_id = %(run_id)s AND epoch = %(epoch)s AND state = 'running'
     RETURNING last_seq
 )
 INSERT INTO events (run_id, seq, name, measurements, metadata)
 SELECT %(run_id)s, last_seq, %(name)s, %(measurements)s, %(metadata)s FROM numbered
-RETURNING seq, at, pg_notify('cerebros_events', %(run_id)s)::text AS notified;
+RETURNING seq, at;
 
 -- name: append_trial
 -- The fence with a trial's result in the same statement; a number that has its effect already is a unique violation.
@@ -121,10 +127,10 @@ WITH numbered AS (
 )
 INSERT INTO events (run_id, seq, name, measurements, metadata)
 SELECT %(run_id)s, last_seq, %(name)s, %(measurements)s, %(metadata)s FROM numbered
-RETURNING seq, at, pg_notify('cerebros_events', %(run_id)s)::text AS notified;
+RETURNING seq, at;
 
 -- name: append_end
--- The fence with the run's end in the same statement; the queue hears that there is room.
+-- The fence with the run's end in the same statement; an unclaimed run is ended where it waits.
 WITH numbered AS (
     UPDATE runs
        SET last_seq = last_seq + 1, state = %(state)s, metrics = %(metrics_of_run)s, error = %(error)s,
@@ -134,12 +140,15 @@ WITH numbered AS (
 )
 INSERT INTO events (run_id, seq, name, measurements, metadata)
 SELECT %(run_id)s, last_seq, %(name)s, %(measurements)s, %(metadata)s FROM numbered
-RETURNING seq, at, pg_notify('cerebros_events', %(run_id)s)::text AS notified,
-          (SELECT pg_notify('cerebros_events', 'queue/' || queue) FROM numbered)::text AS room;
+RETURNING seq, at, (SELECT queue FROM numbered) AS queue;
 
 -- name: count_refused_write
 -- Remembers that the fence refused a write to the run.
 UPDATE runs SET refused_writes = refused_writes + 1 WHERE run_id = %(run_id)s;
+
+-- name: notify
+-- Wakes all that wait for these topics, in every process.
+SELECT pg_notify('cerebros_news', topic) FROM unnest(%(topics)s::text[]) AS topic;
 
 -- name: events_after
 -- A run's events behind a number, oldest first.
