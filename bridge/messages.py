@@ -70,7 +70,8 @@ class StartRun(_Message, frozen=True, kw_only=True):
             capability embedding. The manifest's description when empty.
         objectives: names from `cerebros.objectives`, at least one.
         sampler: `rose` screens candidates with a Gaussian process,
-            `rose-parzen` trusts the densities alone, `random` is the baseline.
+            `rose-parzen` trusts the densities alone, `optuna-motpe` and
+            `nsga2` (population 20) are Optuna's, `random` is the baseline.
     """
 
     pac_id: Id
@@ -80,7 +81,7 @@ class StartRun(_Message, frozen=True, kw_only=True):
     task: Annotated[str, Meta(max_length=4096)] = ""
     budget: Budget = Budget()
     objectives: Annotated[tuple[str, ...], Meta(min_length=1)] = tuple(OBJECTIVES)
-    sampler: Literal["rose", "rose-parzen", "random"] = "rose"
+    sampler: Literal["rose", "rose-parzen", "optuna-motpe", "nsga2", "random"] = "rose"
     seed: Annotated[int, Meta(ge=0, le=2**53)] = 8675309
     deadline_s: Seconds | None = None
     correlation_id: Id | None = None

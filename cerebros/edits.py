@@ -96,19 +96,15 @@ class Edits:
         return possible[int(generator.integers(len(possible)))](sites, slot, count, generator)
 
     def nudge(self, sites: Sites, step: float, generator: Generator) -> Sites:
-        """One to three values moved by about `step` of their range; those that would leave it stop at its end.
+        """What changes when one to three values move by about `step` of their range; empty where none can.
 
         Numbers of children stay, so the tree stays complete.
         """
         free = [site for site in sites if site[0] in self._free and site[0] not in self._slots]
-        moved = dict(sites)
+        moved: Sites = {}
         for _ in range(min(len(free), int(generator.integers(1, 4)))):
             site = free[int(generator.integers(len(free)))]
-            scale = self._scales[site[0]]
-            if scale.options:
-                moved[site] = scale.options[int(generator.integers(len(scale.options)))]
-            else:
-                moved[site] = scale.value(scale.code(sites[site]) + step * float(generator.standard_normal()))
+            moved[site] = self._scales[site[0]].moved(sites[site], step, generator)
         return moved
 
     def graft(self, sites: Sites, donor: Sites, generator: Generator) -> Sites:

@@ -1,7 +1,7 @@
 """Rose trees: configurations with ordered children, and the spaces they are drawn from.
 
 A space is a table of node types. A node type has parameters (a number, a
-whole number, a choice) and slots; a slot holds between `min` and `max`
+whole number, one of some numbers in order, a choice) and slots; a slot holds between `min` and `max`
 ordered children of one other type. A tree is a JSON document `{t, p, c}`:
 type, parameter values, children (slot after slot).
 
@@ -16,6 +16,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Callable, Iterator, Mapping
+from itertools import pairwise
 from typing import Annotated
 
 import msgspec
@@ -49,7 +50,13 @@ class Choice(msgspec.Struct, frozen=True, tag="choice", forbid_unknown_fields=Tr
     options: Annotated[tuple[Value, ...], Meta(min_length=1)]
 
 
-Param = Float | Int | Choice
+class Ordered(msgspec.Struct, frozen=True, tag="ordered", forbid_unknown_fields=True):
+    """One of some numbers in rising order, neighbours alike: widths 16, 32, 64, or steps of a range."""
+
+    values: Annotated[tuple[int | float, ...], Meta(min_length=1)]
+
+
+Param = Float | Int | Choice | Ordered
 
 
 class Slot(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -194,6 +201,8 @@ def draw_uniform(rule: Param, generator: Generator) -> Value:
     match rule:
         case Choice(options):
             return options[int(generator.integers(len(options)))]
+        case Ordered(values):
+            return values[int(generator.integers(len(values)))]
         case Float(low, high, log):
             return _from_scale(generator.uniform(_to_scale(low, log), _to_scale(high, log)), low, high, log)
         case Int(low, high, log=False):
@@ -239,6 +248,10 @@ def _check_param(name: str, param: Param) -> None:
         if len(set(map(repr, param.options))) != len(param.options):
             raise SpaceRejected(f"{name} offers an option twice: {param.options}")
         return
+    if isinstance(param, Ordered):
+        if not all(a < b for a, b in pairwise(param.values)) or not all(map(math.isfinite, param.values)):
+            raise SpaceRejected(f"{name}: {param.values} must be finite and rise")
+        return
     if not (param.low <= param.high and abs(param.low) < float("inf") and abs(param.high) < float("inf")):
         raise SpaceRejected(f"{name}: low {param.low} must be finite and not above high {param.high}")
     if param.log and param.low <= 0:
@@ -248,7 +261,10 @@ def _check_param(name: str, param: Param) -> None:
 def _check_value(name: str, rule: Param, value: Value) -> None:
     match rule:
         case Choice(options):
-            allowed = value in options
+            # True is 1 to Python, not to whoever reads the tree.
+            allowed = any(value == option and type(value) is type(option) for option in options)
+        case Ordered(values):
+            allowed = not isinstance(value, bool) and value in values
         case Float(low, high):
             allowed = isinstance(value, int | float) and not isinstance(value, bool) and low <= value <= high
         case Int(low, high):

@@ -2,6 +2,7 @@ import msgspec
 import numpy as np
 import pytest
 
+from cerebros.errors import InvalidArgument
 from cerebros.motpe import GOOD_AT_MOST, SAMPLERS, Motpe, Observation, RandomSampler, make_sampler, split_history
 from cerebros.pareto import nondominated
 from cerebros.rose_tree import Choice, Float, NodeType, Slot, Space, Tree, from_mapping, to_json, tree_hash
@@ -128,5 +129,5 @@ def test_a_search_in_which_everything_fails_goes_on():
 def test_a_loss_that_is_not_finite_is_refused(loss):
     sampler = Motpe(SPACE, 0)
     (tree,) = sampler.ask(1)
-    with pytest.raises(ValueError, match="finite"):
+    with pytest.raises(InvalidArgument, match="finite"):
         sampler.tell(tree, (loss, 0.0))
