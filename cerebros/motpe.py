@@ -51,11 +51,13 @@ STARTUP_TRIALS = 8
 
 # What models learn from: the best trials, and the newest whatever they are.
 POOL = 100
+# The pool is cut back to its best when it is this much larger: ranking at every trial would cost more than it tells.
+POOL_SLACK = 10
 RECENT = 40
 
 # Steps, in shares of a decision's range, by which the best candidates are nudged;
 # in each round the best few, some times each.
-NUDGES = (0.2, 0.1, 0.07, 0.05, 0.03, 0.02, 0.01)
+NUDGES = (0.2, 0.1, 0.05, 0.02, 0.01)
 NUDGED = 5
 NUDGES_EACH = 8
 
@@ -131,7 +133,7 @@ class Motpe:
     """Multi-objective TPE over a space of rose trees.
 
     Memory and time per proposal do not grow with the number of trials: of the
-    finished ones it keeps the best `POOL` and the newest `RECENT`, of all
+    finished ones it keeps about the best `POOL` and the newest `RECENT`, of all
     others their place in the histograms and their hash. An earlier run's
     trials, told before the first ask, are a warm start.
 
@@ -155,7 +157,7 @@ class Motpe:
         self._space, self._seed, self._admissible = space, seed, admissible
         self._first, self._screened, self._targets = tuple(first), screened, targets
         self._table = SiteTable(space)
-        self._edits = Edits(self._table.scales)
+        self._edits = Edits(space, self._table.scales)
         self._history = History(self._table)
         self._pool: list[Kept] = []
         self._recent: deque[Kept] = deque(maxlen=RECENT)
@@ -208,8 +210,8 @@ class Motpe:
         kept = Kept(sites, self._table.entry(sites), tuple(float(loss) for loss in losses))
         self._recent.append(kept)
         self._pool.append(kept)
-        if len(self._pool) > POOL + RECENT:
-            self._pool = [self._pool[n] for n in sorted(self._best())]
+        if len(self._pool) == POOL + POOL_SLACK:
+            self._pool = [self._pool[n] for n in sorted(self._best(POOL))]
 
     def _note(self, tree: Tree) -> None:
         name = tree_hash(tree)
@@ -217,19 +219,17 @@ class Motpe:
         self._known.add(name)
         self._pending[name] = sites_of(self._space, tree)
 
-    def _best(self) -> list[int]:
-        return self._targets.best(np.array([kept.losses for kept in self._pool]), POOL)
+    def _best(self, count: int) -> list[int]:
+        return self._targets.best(np.array([kept.losses for kept in self._pool]), count)
 
     def _learned(self) -> Model:
-        best = self._best()
-        good = [self._pool[n].sites for n in best[: good_count(self._finished)]]
-        density = TreeDensity(self._table, good)
-        return Model(good, density, self._fitted_screen(best) if self._screened else None)
+        good = [self._pool[n].sites for n in self._best(good_count(self._finished))]
+        return Model(good, TreeDensity(self._table, good), self._fitted_screen() if self._screened else None)
 
-    def _fitted_screen(self, best: list[int]) -> Screen:
+    def _fitted_screen(self) -> Screen:
         pending = self._table.rows([*self._pending.values()])
         # The best trials, and the newest: what is good, and what the present model was wrong about.
-        learned = {id(kept): kept for kept in (*(self._pool[n] for n in sorted(best)), *self._recent)}.values()
+        learned = {id(kept): kept for kept in (*self._pool, *self._recent)}.values()
         losses = np.array([kept.losses for kept in learned])
         rows = self._table.stacked([kept.entry for kept in learned])
         screen = Screen(self._table, rows, losses, self._targets.reference_for(losses))
@@ -238,7 +238,7 @@ class Motpe:
         return screen
 
     def _modelled(self, model: Model, generator: Generator) -> Tree:
-        drawn = candidates(self._space, self._edits, model.density, model.good, CANDIDATES, generator)
+        drawn = candidates(self._edits, model.density, model.good, CANDIDATES, generator)
         if model.screen:
             ordered = self._by_gain(drawn, model.screen, generator)
         else:

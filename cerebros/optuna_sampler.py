@@ -134,7 +134,7 @@ class _Learned(NamedTuple):
 
     def chosen(self, generator: Generator) -> dict[str, Any]:
         """The candidate of most expected gain: edits of good trials, the best of them nudged again and again."""
-        edits = Edits(self.table.scales)
+        edits = Edits(self.parameters.space, self.table.scales)
         self.screen.sample(generator)
         drawn = [self._edited(edits, generator) for _ in range(CANDIDATES)]
         gains = self.screen.expected_gains(self.table.rows(drawn))

@@ -94,6 +94,13 @@ class Decision(msgspec.Struct, frozen=True):
 Decide = Callable[[str, Param, tuple[int, ...]], Value]
 
 
+class Layout(msgspec.Struct, frozen=True):
+    """What is decided in a node: keys and rules of its parameters; of its slots also the children's node key."""
+
+    params: tuple[tuple[str, Param], ...]
+    slots: tuple[tuple[str, Param, str], ...]
+
+
 class Space(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """All trees whose root is of type `root`.
 
@@ -179,13 +186,21 @@ class Space(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def rules(self) -> dict[str, Param]:
         """The rule of every key that a tree of this space can hold."""
-        found: dict[str, Param] = {}
+        layouts = self.layouts().values()
+        params = {key: rule for layout in layouts for key, rule in layout.params}
+        return params | {key: rule for layout in layouts for key, rule, _ in layout.slots}
+
+    def layouts(self) -> dict[str, Layout]:
+        """The layout of every node key, for those who walk many trees."""
+        found: dict[str, Layout] = {}
 
         def visit(name: str, key: str) -> None:
-            for param, rule in self.types[name].params.items():
-                found[f"{key}.{param}"] = rule
-            for slot in self.types[name].slots:
-                found[f"{key}#{slot.type}"] = Int(slot.min, slot.max)
+            kind = self.types[name]
+            found[key] = Layout(
+                tuple((f"{key}.{param}", rule) for param, rule in kind.params.items()),
+                tuple((f"{key}#{s.type}", Int(s.min, s.max), f"{key}/{s.type}") for s in kind.slots),
+            )
+            for slot in kind.slots:
                 visit(slot.type, f"{key}/{slot.type}")
 
         visit(self.root, self.root)

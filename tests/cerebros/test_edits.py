@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cerebros.edits import Edits, complete, sites_of, tree_of
+from cerebros.edits import Edits, sites_of, tree_of
 from cerebros.nets.space import cerebros_space
 from cerebros.rose_tree import Choice, Float, Int, NodeType, Ordered, Slot, Space, Tree, draw_uniform
 from cerebros.site_table import SiteTable
@@ -23,7 +23,7 @@ seeds = st.integers(0, 2**32)
 
 
 def edits_of(space: Space) -> Edits:
-    return Edits(SiteTable(space).scales)
+    return Edits(space, SiteTable(space).scales)
 
 
 @given(spaces, seeds)
@@ -38,7 +38,7 @@ def test_every_edited_tree_belongs_to_its_space(space, seed):
         edits.graft(sites, donor, generator),
         sites | edits.nudge(sites, 0.3, generator),
     ):
-        whole = complete(space, edited, lambda _key, rule, _position: draw_uniform(rule, generator))
+        whole = edits.complete(edited, lambda _key, rule, _position: draw_uniform(rule, generator))
         tree = tree_of(space, whole)
         assert sites_of(space, tree) == whole
 
@@ -85,7 +85,8 @@ def test_an_edit_of_the_children_inserts_deletes_repeats_or_swaps_one(seed, coun
     before = [n / 10 for n in range(count)]
     generator = np.random.default_rng(seed)
     sites = sites_of(row, Tree("a", {}, tuple(Tree("b", {"x": x}) for x in before)))
-    edited = complete(row, edits_of(row).change_children(sites, generator), lambda *_: 0.99)
+    edits = edits_of(row)
+    edited = edits.complete(edits.change_children(sites, generator), lambda *_: 0.99)
     after = [child.p["x"] for child in tree_of(row, edited).c]
     assert after != before
     if len(after) == count:
