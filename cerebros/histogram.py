@@ -14,6 +14,7 @@ from __future__ import annotations
 import numpy as np
 
 from cerebros.edits import Sites
+from cerebros.rose_tree import Int
 from cerebros.scale import Codes, Scale
 from cerebros.site_table import SiteTable
 
@@ -37,8 +38,8 @@ class Histogram:
         n_values = scale.n_values
         exact = n_values is not None and n_values <= BINS_AT_MOST
         self._scale = scale
-        if exact and n_values is not None and not scale.options and n_values > 1:
-            codes = np.array([scale.code(value) for value in _whole_numbers(scale)])
+        if exact and isinstance(scale.rule, Int) and n_values != 1:
+            codes = np.array([scale.code(value) for value in range(scale.rule.low, scale.rule.high + 1)])
             self.edges = np.append(scale.edges(codes)[0], 1.0)
         else:
             self.edges = np.linspace(0.0, 1.0, (n_values if exact and n_values else BINS) + 1)
@@ -109,8 +110,3 @@ class History:
 
 def _mixed(weights: Codes, prior: Codes, prior_weight: float) -> Codes:
     return np.asarray((weights + prior_weight * prior) / (weights.sum() + prior_weight))
-
-
-def _whole_numbers(scale: Scale) -> range:
-    low, high = scale.value(0.0), scale.value(1.0)
-    return range(int(low), int(high) + 1)

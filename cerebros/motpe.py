@@ -23,8 +23,10 @@ import numpy as np
 from numpy.random import Generator
 
 from cerebros.edits import Edits, Sites, sites_of, tree_of
+from cerebros.errors import FailedPrecondition, InvalidArgument
 from cerebros.histogram import History
 from cerebros.hypervolume import elite
+from cerebros.pareto import Losses
 from cerebros.parzen import (
     CANDIDATES,
     Admissible,
@@ -35,7 +37,8 @@ from cerebros.parzen import (
 )
 from cerebros.rose_tree import Space, Tree, tree_hash
 from cerebros.screening import Screen
-from cerebros.site_table import SiteTable
+from cerebros.site_table import Entry, SiteTable
+from cerebros.targets import Targets
 
 GOOD_SHARE = 0.2
 
@@ -48,13 +51,18 @@ STARTUP_TRIALS = 8
 
 # What models learn from: the best trials, and the newest whatever they are.
 POOL = 100
+# The pool is cut back to its best when it is this much larger: ranking at every trial would cost more than it tells.
+POOL_SLACK = 10
 RECENT = 40
 
 # Steps, in shares of a decision's range, by which the best candidates are nudged;
 # in each round the best few, some times each.
-NUDGES = (0.2, 0.07, 0.02)
+NUDGES = (0.2, 0.1, 0.05, 0.02, 0.01)
 NUDGED = 5
 NUDGES_EACH = 8
+
+
+NO_TARGETS = Targets()
 
 
 class Observation(msgspec.Struct, frozen=True):
@@ -85,8 +93,6 @@ class Sampler(Protocol):
 
     def tell(self, tree: Tree, losses: Sequence[float] | None) -> None: ...
 
-    def recall(self, tree: Tree) -> None: ...
-
 
 class RandomSampler:
     """Trees drawn from the prior, whatever was told: the baseline to beat."""
@@ -115,21 +121,32 @@ class Kept(NamedTuple):
     """A finished trial that models may still learn from."""
 
     sites: Sites
+    entry: Entry
     losses: tuple[float, ...]
+
+
+class Model(NamedTuple):
+    """What is learned from the trials told so far."""
+
+    good: list[Sites]
+    density: TreeDensity
+    screen: Screen | None
 
 
 class Motpe:
     """Multi-objective TPE over a space of rose trees.
 
     Memory and time per proposal do not grow with the number of trials: of the
-    finished ones it keeps the best `POOL` and the newest `RECENT`, of all
-    others their place in the histograms and their hash.
+    finished ones it keeps about the best `POOL` and the newest `RECENT`, of all
+    others their place in the histograms and their hash. An earlier run's
+    trials, told before the first ask, are a warm start.
 
     Args:
         seed: with the number of the proposal it seeds the draw.
         admissible: limits on the whole tree, such as a parameter budget.
         first: trees proposed before anything else, best first: a shortlist.
         screened: whether a Gaussian process chooses among the candidates; else the ratio l/g does.
+        targets: limits on losses, the reference point, losses known without training.
     """
 
     def __init__(
@@ -139,11 +156,12 @@ class Motpe:
         admissible: Admissible = lambda _tree: True,
         first: Sequence[Tree] = (),
         screened: bool = True,
+        targets: Targets = NO_TARGETS,
     ) -> None:
         self._space, self._seed, self._admissible = space, seed, admissible
-        self._first, self._screened = tuple(first), screened
+        self._first, self._screened, self._targets = tuple(first), screened, targets
         self._table = SiteTable(space)
-        self._edits = Edits(self._table.scales)
+        self._edits = Edits(space, self._table.scales)
         self._history = History(self._table)
         self._pool: list[Kept] = []
         self._recent: deque[Kept] = deque(maxlen=RECENT)
@@ -152,17 +170,43 @@ class Motpe:
         self._asked = self._told = self._finished = 0
 
     def ask(self, n: int) -> list[Tree]:
-        """The next `n` trees, different from all asked before where the space allows it."""
-        return [self._propose() for _ in range(n)]
+        """The next `n` trees, different from all asked before where the space allows it.
+
+        Raises:
+            SpaceRejected: the limits on the tree leave nothing to propose.
+        """
+        trees, model, columns = list(self._first[self._asked : self._asked + n]), None, len(self._table.keys)
+        for tree in trees:
+            self._note(tree)
+        while len(trees) < n:
+            generator = np.random.default_rng([self._seed, self._asked])
+            if self._finished >= STARTUP_TRIALS:
+                # One fit serves a batch: each proposal is believed before the next is made.
+                model = model or self._learned()
+                tree = self._modelled(model, generator)
+            else:
+                tree = draw_admissible(self._space.draw, self._admissible, generator)
+            self._note(tree)
+            if model and model.screen and len(trees) < n - 1:
+                model.screen.believe(self._table.rows([sites_of(self._space, tree)]))
+            trees.append(tree)
+        # What was only considered leaves no trace, so that `recall` need not consider it again.
+        self._table.forget_behind(columns)
+        for tree in trees:
+            self._see(tree)
+        return trees
 
     def tell(self, tree: Tree, losses: Sequence[float] | None) -> None:
         """Report a tree's losses, or None when it has none (failed, diverged, pruned).
 
         Raises:
-            ValueError: a loss is NaN or infinite; tell None instead.
+            InvalidArgument: a loss is NaN or infinite (tell None instead), or there are more or fewer than before.
+            SpaceRejected: the tree does not belong to the space.
         """
-        if losses is not None and not all(math.isfinite(loss) for loss in losses):
-            raise ValueError(f"losses {list(losses)} are not all finite; tell None for a trial without figures")
+        if losses is not None:
+            self._targets.check(losses)
+            if self._pool and len(self._pool[0].losses) != len(losses):
+                raise InvalidArgument(f"{len(losses)} losses after {len(self._pool[0].losses)}; their number must stay")
         sites, name = sites_of(self._space, tree), tree_hash(tree)
         self._pending.pop(name, None)
         self._known.add(name)
@@ -171,41 +215,54 @@ class Motpe:
         if losses is None:
             return
         self._finished += 1
-        kept = Kept(sites, tuple(float(loss) for loss in losses))
+        kept = Kept(sites, self._table.entry(sites), tuple(float(loss) for loss in losses))
         self._recent.append(kept)
         self._pool.append(kept)
-        if len(self._pool) > POOL + RECENT:
-            order = elite(np.array([kept.losses for kept in self._pool]), POOL)
-            self._pool = [self._pool[n] for n in sorted(order)]
+        if len(self._pool) == POOL + POOL_SLACK:
+            self._pool = [self._pool[n] for n in sorted(self._best(POOL))]
 
     def recall(self, tree: Tree) -> None:
         """Count a tree as asked that a sampler of the same seed and history proposed before."""
-        sites, name = sites_of(self._space, tree), tree_hash(tree)
-        for site in sites:
-            self._table.column(site)
-        self._known.add(name)
-        self._pending[name] = sites
+        self._note(tree)
+        self._see(tree)
+
+    def _note(self, tree: Tree) -> None:
+        name = tree_hash(tree)
         self._asked += 1
+        self._known.add(name)
+        self._pending[name] = sites_of(self._space, tree)
 
-    def _propose(self) -> Tree:
-        number, columns = self._asked, len(self._table.keys)
-        tree = self._first[number] if number < len(self._first) else self._modelled(number)
-        # What was only considered leaves no trace, so that `recall` need not consider it again.
-        self._table.forget_behind(columns)
-        self.recall(tree)
-        return tree
+    def _see(self, tree: Tree) -> None:
+        for site in sites_of(self._space, tree):
+            self._table.column(site)
 
-    def _modelled(self, number: int) -> Tree:
-        generator = np.random.default_rng([self._seed, number])
-        if self._finished >= STARTUP_TRIALS:
-            best = elite(np.array([kept.losses for kept in self._pool]), POOL)
-            good = [self._pool[n].sites for n in best[: good_count(self._finished)]]
-            density = TreeDensity(self._table, good)
-            drawn = candidates(self._space, self._edits, density, good, CANDIDATES, generator)
-            ordered = self._by_gain(drawn, best, generator) if self._screened else self._by_ratio(drawn, density)
-            trees = (tree_of(self._space, sites) for sites in ordered)
-            if proposed := first_admissible(trees, 1, self._admissible, self._known):
-                return proposed[0]
+    def _best(self, count: int) -> list[int]:
+        return self._targets.best(np.array([kept.losses for kept in self._pool]), count)
+
+    def _learned(self) -> Model:
+        good = [self._pool[n].sites for n in self._best(good_count(self._finished))]
+        return Model(good, TreeDensity(self._table, good), self._fitted_screen() if self._screened else None)
+
+    def _fitted_screen(self) -> Screen:
+        pending = self._table.rows([*self._pending.values()])
+        # The best trials, and the newest: what is good, and what the present model was wrong about.
+        learned = {id(kept): kept for kept in (*self._pool, *self._recent)}.values()
+        losses = np.array([kept.losses for kept in learned])
+        rows = self._table.stacked([kept.entry for kept in learned])
+        screen = Screen(self._table, rows, losses, self._targets.reference_for(losses))
+        if len(pending):
+            screen.believe(pending)
+        return screen
+
+    def _modelled(self, model: Model, generator: Generator) -> Tree:
+        drawn = candidates(self._edits, model.density, model.good, CANDIDATES, generator)
+        if model.screen:
+            ordered = self._by_gain(drawn, model.screen, generator)
+        else:
+            ordered = self._by_ratio(drawn, model.density)
+        trees = (tree_of(self._space, sites) for sites in ordered)
+        if proposed := first_admissible(trees, 1, self._admissible, self._known):
+            return proposed[0]
         return draw_admissible(self._space.draw, self._admissible, generator)
 
     def _by_ratio(self, drawn: list[Sites], density: TreeDensity) -> list[Sites]:
@@ -213,30 +270,56 @@ class Motpe:
         score = density.log_densities(rows) - self._history.log_densities(rows)
         return [drawn[n] for n in np.argsort(-score, kind="stable")]
 
-    def _by_gain(self, drawn: list[Sites], best: list[int], generator: Generator) -> list[Sites]:
+    def _by_gain(self, drawn: list[Sites], screen: Screen, generator: Generator) -> list[Sites]:
         """Candidates by expected gain, the best of them nudged again and again."""
-        # The best trials, and the newest: what is good, and what the present model was wrong about.
-        learned = {id(kept): kept for kept in (*(self._pool[n] for n in sorted(best)), *self._recent)}.values()
-        losses = np.array([kept.losses for kept in learned])
-        pending = self._table.rows([*self._pending.values()])
-        rows = self._table.rows([kept.sites for kept in learned])
-        screen = Screen(self._table, rows, losses, pending, generator)
-        gains = screen.expected_gains(self._table.rows(drawn))
+        screen.sample(generator)
+        rows = self._table.rows(drawn)
+        gains = screen.expected_gains(rows, self._known_losses(drawn))
         for step in NUDGES:
-            promising = np.argsort(-gains, kind="stable")[:NUDGED]
-            nudged = [self._edits.nudge(drawn[n], step, generator) for n in promising for _ in range(NUDGES_EACH)]
-            drawn = drawn + nudged
-            gains = np.append(gains, screen.expected_gains(self._table.rows(nudged)))
+            promising = [int(n) for n in np.argsort(-gains, kind="stable")[:NUDGED] for _ in range(NUDGES_EACH)]
+            changes = [self._edits.nudge(drawn[n], step, generator) for n in promising]
+            nudged = [drawn[n] | change for n, change in zip(promising, changes, strict=True)]
+            moved = np.stack([self._table.changed(rows[n], c) for n, c in zip(promising, changes, strict=True)])
+            drawn, rows = drawn + nudged, np.concatenate([rows, moved])
+            gains = np.append(gains, screen.expected_gains(moved, self._known_losses(nudged)))
         return [drawn[n] for n in np.argsort(-gains, kind="stable")]
 
+    def _known_losses(self, drawn: list[Sites]) -> Losses | None:
+        if self._targets.known is None:
+            return None
+        return self._targets.known_losses([tree_of(self._space, s) for s in drawn], len(self._pool[0].losses))
 
-SAMPLERS = ("rose", "rose-parzen", "random")
+
+SAMPLERS = ("rose", "rose-parzen", "optuna-motpe", "nsga2", "random")
 
 
 def make_sampler(
-    name: str, space: Space, seed: int, admissible: Admissible, first: Sequence[Tree] = ()
-) -> Motpe | RandomSampler:
-    """The sampler of this name; `random` ignores the shortlist, as a baseline must."""
-    if name == "random":
-        return RandomSampler(space, seed, admissible)
-    return Motpe(space, seed, admissible, first, screened=name == "rose")
+    name: str,
+    space: Space,
+    seed: int,
+    admissible: Admissible = lambda _tree: True,
+    first: Sequence[Tree] = (),
+    targets: Targets = NO_TARGETS,
+) -> Sampler:
+    """The sampler of this name; `random` ignores the shortlist, as a baseline must.
+
+    Raises:
+        InvalidArgument: no sampler has this name.
+        FailedPrecondition: it is Optuna's, and Optuna is not installed.
+    """
+    match name:
+        case "rose" | "rose-parzen":
+            return Motpe(space, seed, admissible, first, screened=name == "rose", targets=targets)
+        case "random":
+            return RandomSampler(space, seed, admissible)
+        case "optuna-motpe" | "nsga2":
+            try:
+                # 0.3 s, and an extra that most installations do without.
+                from cerebros.optuna_search import OptunaSearch
+            except ModuleNotFoundError as missing:
+                raise FailedPrecondition(
+                    f"sampler {name!r} needs {missing.name}; pip install 'cerebros-bridge[optuna]'"
+                ) from None
+            return OptunaSearch(name, space, seed, admissible, first, targets)
+        case _:
+            raise InvalidArgument(f"sampler {name!r} is unknown; choose from {', '.join(SAMPLERS)}")

@@ -63,31 +63,3 @@ def nondomination_ranks(losses: Losses) -> NDArray[np.intp]:
         beaten_by -= beats[front].sum(axis=0)
         rank += 1
     return ranks
-
-
-def crowding_distances(losses: Losses) -> NDArray[np.float64]:
-    """How far apart each trial's neighbours are, summed over objectives; the ends are infinitely far.
-
-    Source: Deb et al. 2002, NSGA-II. O(n_objectives · n_trials log n_trials).
-    """
-    n_trials, n_objectives = losses.shape
-    distances = np.zeros(n_trials)
-    for objective in range(n_objectives):
-        order = np.argsort(losses[:, objective], kind="stable")
-        values = losses[order, objective]
-        spread = values[-1] - values[0]
-        distances[order[[0, -1]]] = np.inf
-        if spread > 0 and n_trials > 2:
-            distances[order[1:-1]] += (values[2:] - values[:-2]) / spread
-    return distances
-
-
-def best_first(losses: Losses) -> NDArray[np.intp]:
-    """Trial indices by nondomination rank, the loneliest of a rank first; ties keep their order."""
-    _require_finite(losses)
-    ranks = nondomination_ranks(losses)
-    loneliness = np.zeros(len(losses))
-    for rank in np.unique(ranks):
-        members = np.flatnonzero(ranks == rank)
-        loneliness[members] = crowding_distances(losses[members])
-    return np.lexsort((-loneliness, ranks))

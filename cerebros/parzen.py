@@ -30,7 +30,7 @@ import numpy as np
 from numpy.random import Generator
 from scipy.special import ndtr
 
-from cerebros.edits import Edits, Sites, complete, sites_of, tree_of
+from cerebros.edits import Edits, Sites, sites_of, tree_of
 from cerebros.errors import SpaceRejected
 from cerebros.histogram import History
 from cerebros.rose_tree import Param, Space, Tree, Value, draw_uniform, tree_hash
@@ -47,7 +47,7 @@ SIBLING_KERNELS = 3.0
 KERNELS_AT_MOST = 64
 
 # Candidates per ask: enough for each operator to meet most decisions, few enough for milliseconds.
-CANDIDATES = 128
+CANDIDATES = 96
 
 # A tree above its limits is redrawn; a space where this many draws fail in a row is contradictory.
 ADMISSION_ATTEMPTS = 500
@@ -191,7 +191,7 @@ def draw_admissible(draw: Callable[[Generator], Tree], admissible: Admissible, g
 
 
 def candidates(
-    space: Space, edits: Edits, density: TreeDensity, elite: Sequence[Sites], count: int, generator: Generator
+    edits: Edits, density: TreeDensity, elite: Sequence[Sites], count: int, generator: Generator
 ) -> list[Sites]:
     """`count` trees: a quarter drawn from l as a whole, the others edits of good trees, better ones more often."""
 
@@ -215,7 +215,7 @@ def candidates(
             left = edits.redraw_siblings(parent, generator)
         else:
             left = edits.graft(parent, elite[int(generator.integers(len(elite)))], generator)
-        drawn.append(complete(space, left, from_l))
+        drawn.append(edits.complete(left, from_l))
     return drawn
 
 
@@ -252,7 +252,7 @@ def shortlist(
         rows = table.rows(trees)
         return list(zip(density.log_densities(rows).tolist(), history.log_densities(rows).tolist(), strict=True))
 
-    drawn = candidates(space, Edits(table.scales), density, elite, CANDIDATES + 8 * count, generator)
+    drawn = candidates(Edits(space, table.scales), density, elite, CANDIDATES + 8 * count, generator)
     scores = score(drawn)
     order = sorted(range(len(drawn)), key=lambda n: scores[n][1] - scores[n][0])
     trees = first_admissible((tree_of(space, drawn[n]) for n in order), count, admissible, known)

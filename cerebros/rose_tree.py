@@ -1,7 +1,7 @@
 """Rose trees: configurations with ordered children, and the spaces they are drawn from.
 
 A space is a table of node types. A node type has parameters (a number, a
-whole number, a choice) and slots; a slot holds between `min` and `max`
+whole number, one of some numbers in order, a choice) and slots; a slot holds between `min` and `max`
 ordered children of one other type. A tree is a JSON document `{t, p, c}`:
 type, parameter values, children (slot after slot).
 
@@ -16,6 +16,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Callable, Iterator, Mapping
+from itertools import pairwise
 from typing import Annotated
 
 import msgspec
@@ -52,7 +53,13 @@ class Choice(msgspec.Struct, frozen=True, tag="choice", forbid_unknown_fields=Tr
     options: Annotated[tuple[Value, ...], Meta(min_length=1)]
 
 
-Param = Float | Int | Choice
+class Ordered(msgspec.Struct, frozen=True, tag="ordered", forbid_unknown_fields=True):
+    """One of some numbers in rising order, neighbours alike: widths 16, 32, 64, or steps of a range."""
+
+    values: Annotated[tuple[int | float, ...], Meta(min_length=1)]
+
+
+Param = Float | Int | Choice | Ordered
 
 
 class Slot(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -88,6 +95,13 @@ class Decision(msgspec.Struct, frozen=True):
 
 # Decides one value; given its key, the rule it must obey and its position.
 Decide = Callable[[str, Param, tuple[int, ...]], Value]
+
+
+class Layout(msgspec.Struct, frozen=True):
+    """What is decided in a node: keys and rules of its parameters; of its slots also the children's node key."""
+
+    params: tuple[tuple[str, Param], ...]
+    slots: tuple[tuple[str, Param, str], ...]
 
 
 class Space(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -194,13 +208,21 @@ class Space(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def rules(self) -> dict[str, Param]:
         """The rule of every key that a tree of this space can hold."""
-        found: dict[str, Param] = {}
+        layouts = self.layouts().values()
+        params = {key: rule for layout in layouts for key, rule in layout.params}
+        return params | {key: rule for layout in layouts for key, rule, _ in layout.slots}
+
+    def layouts(self) -> dict[str, Layout]:
+        """The layout of every node key, for those who walk many trees."""
+        found: dict[str, Layout] = {}
 
         def visit(name: str, key: str) -> None:
-            for param, rule in self.types[name].params.items():
-                found[f"{key}.{param}"] = rule
-            for slot in self.types[name].slots:
-                found[f"{key}#{slot.type}"] = Int(slot.min, slot.max)
+            kind = self.types[name]
+            found[key] = Layout(
+                tuple((f"{key}.{param}", rule) for param, rule in kind.params.items()),
+                tuple((f"{key}#{s.type}", Int(s.min, s.max), f"{key}/{s.type}") for s in kind.slots),
+            )
+            for slot in kind.slots:
                 visit(slot.type, f"{key}/{slot.type}")
 
         visit(self.root, self.root)
@@ -216,6 +238,8 @@ def draw_uniform(rule: Param, generator: Generator) -> Value:
     match rule:
         case Choice(options):
             return options[int(generator.integers(len(options)))]
+        case Ordered(values):
+            return values[int(generator.integers(len(values)))]
         case Float(low, high, log):
             return _from_scale(generator.uniform(_to_scale(low, log), _to_scale(high, log)), low, high, log)
         case Int(low, high, log=False):
@@ -263,6 +287,10 @@ def _check_param(name: str, param: Param) -> None:
         if any(isinstance(option, float) and not math.isfinite(option) for option in param.options):
             raise SpaceRejected(f"{name} offers {param.options}; a number must be finite")
         return
+    if isinstance(param, Ordered):
+        if not all(a < b for a, b in pairwise(param.values)) or not all(map(math.isfinite, param.values)):
+            raise SpaceRejected(f"{name}: {param.values} must be finite and rise")
+        return
     if not (param.low <= param.high and abs(param.low) < float("inf") and abs(param.high) < float("inf")):
         raise SpaceRejected(f"{name}: low {param.low} must be finite and not above high {param.high}")
     if param.log and param.low <= 0:
@@ -272,7 +300,10 @@ def _check_param(name: str, param: Param) -> None:
 def _check_value(name: str, rule: Param, value: Value) -> None:
     match rule:
         case Choice(options):
-            allowed = value in options
+            # True is 1 to Python, not to whoever reads the tree.
+            allowed = any(value == option and type(value) is type(option) for option in options)
+        case Ordered(values):
+            allowed = not isinstance(value, bool) and value in values
         case Float(low, high):
             allowed = isinstance(value, int | float) and not isinstance(value, bool) and low <= value <= high
         case Int(low, high):

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from cerebros.hypervolume import gains, unbeaten
+from cerebros.hypervolume import Point, gains, unbeaten
 from cerebros.pareto import Losses, nondominated
 from cerebros.scale import Codes
 from cerebros.site_table import SiteTable
@@ -36,46 +36,53 @@ class Screen:
     Args:
         rows: (n_trials, n_columns) of `SiteTable.rows`.
         losses: (n_trials, n_objectives), finite.
-        pending: rows of trials still running; the model believes its own prediction of them.
+        reference: the point hypervolume is measured from.
     """
 
-    def __init__(self, table: SiteTable, rows: Codes, losses: Losses, pending: Codes, generator: Generator) -> None:
+    def __init__(self, table: SiteTable, rows: Codes, losses: Losses, reference: Point) -> None:
         warped, self._centre, self._unit = warp(losses)
         self._summary = Summary(table, rows)
         points = self._summary.points(rows)
         self._models = [Surrogate(points, warped[:, m]) for m in range(losses.shape[1])]
-        front = losses[nondominated(losses)]
-        self._reference = reference_point(losses)
-        if len(pending):
-            believed = np.stack([model.predict(self._summary.points(pending)).mean for model in self._models], axis=1)
-            front = np.concatenate([front, unwarp(believed, self._centre, self._unit)])
-        self._front = front
-        self._noise = generator.standard_normal((SAMPLES, losses.shape[1]))
-        ideal = front.min(axis=0) - 0.1 * (self._reference - front.min(axis=0))
+        self._front, self._reference = losses[nondominated(losses)], reference
+
+    def believe(self, rows: Codes) -> None:
+        """Count trials still running as if they came out as predicted, so that a batch spreads out."""
+        points = self._summary.points(rows)
+        believed = np.stack([model.predict(points).mean for model in self._models], axis=1)
+        self._front = np.concatenate([self._front, unwarp(believed, self._centre, self._unit)])
+        for model in self._models:
+            model.believe(points)
+
+    def sample(self, generator: Generator) -> None:
+        """Draw the noise, and where there are more than two objectives the places, that gains are estimated by."""
+        objectives = len(self._models)
+        self._noise = generator.standard_normal((SAMPLES, objectives))
+        ideal = self._front.min(axis=0)
+        ideal = np.minimum(ideal, self._reference) - 0.1 * np.abs(self._reference - ideal)
         self._probes = (
-            unbeaten(front, ideal, self._reference, generator.uniform(size=(PROBES, losses.shape[1])))
-            if losses.shape[1] > 2
+            unbeaten(self._front, ideal, self._reference, generator.uniform(size=(PROBES, objectives)))
+            if objectives > 2
             else None
         )
 
-    def expected_gains(self, rows: Codes) -> Gains:
-        """(n_candidates,) mean gain over samples of each candidate's predicted losses."""
+    def expected_gains(self, rows: Codes, known: Losses | None = None) -> Gains:
+        """(n_candidates,) mean gain over samples of each candidate's predicted losses.
+
+        Args:
+            known: (n_candidates, n_objectives) losses that need no prediction, NaN where they do.
+        """
         points = self._summary.points(rows)
         predicted = [model.predict(points) for model in self._models]
         mean = np.stack([prediction.mean for prediction in predicted], axis=1)
         sd = np.stack([prediction.sd for prediction in predicted], axis=1)
         samples = unwarp(mean[:, None] + sd[:, None] * self._noise, self._centre, self._unit)  # (n, samples, m)
+        expected = unwarp(mean, self._centre, self._unit)
+        if known is not None:
+            samples = np.where(np.isnan(known)[:, None], samples, known[:, None])
+            expected = np.where(np.isnan(known), expected, known)
         flat = gains(samples.reshape(-1, samples.shape[2]), self._front, self._reference, self._probes)
-        # The last term orders candidates that no sample saw gain anything.
-        return np.asarray(flat.reshape(len(rows), -1).mean(axis=1) - 1e-12 * mean.sum(axis=1))
-
-
-def reference_point(losses: Losses) -> NDArray[np.float64]:
-    """A tenth beyond the losses that all but the worst tenth of the trials keep to, and beyond the whole front.
-
-    A reference just beyond the front would give its ends nothing to gain by
-    reaching further; the very worst trial, diverging, would be all that counts.
-    """
-    front = losses[nondominated(losses)]
-    low, high = front.min(axis=0), np.maximum(front.max(axis=0), np.quantile(losses, 0.9, axis=0))
-    return np.asarray(high + 0.1 * np.maximum(high - low, 1e-9))
+        # Candidates that no sample saw gain anything are ordered by how far they miss the reference, then by losses.
+        miss = np.maximum(0.0, expected - self._reference) / self._unit
+        last = 1e-12 * (mean.sum(axis=1) + 1e3 * miss.sum(axis=1))
+        return np.asarray(flat.reshape(len(rows), -1).mean(axis=1) - last)

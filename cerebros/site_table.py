@@ -10,10 +10,13 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cerebros.edits import Site, Sites
 from cerebros.rose_tree import Space
 from cerebros.scale import Codes, Scale
+
+Entry = tuple[NDArray[np.intp], Codes]
 
 
 class SiteTable:
@@ -50,15 +53,25 @@ class SiteTable:
         for site, value in sites.items():
             yield self.column(site), self.scales[site[0]].code(value)
 
+    def entry(self, sites: Sites) -> Entry:
+        """Columns and codes of one tree's decisions, to be kept where its row is needed again and again."""
+        columns, codes = zip(*self.codes(sites), strict=True) if sites else ((), ())
+        return np.array(columns, dtype=np.intp), np.array(codes)
+
     def rows(self, trees: Sequence[Sites]) -> Codes:
         """(n_trees, n_columns) codes, NaN where a tree has no such decision."""
-        column, scales = self.column, self.scales
-        places: list[int] = []
-        codes: list[float] = []
-        for sites in trees:
-            for site, value in sites.items():
-                places.append(column(site))
-                codes.append(scales[site[0]].code(value))
-        rows = np.full((len(trees), len(self.keys)), np.nan)
-        rows[np.repeat(np.arange(len(trees)), [len(sites) for sites in trees]), places] = codes
+        return self.stacked([self.entry(sites) for sites in trees])
+
+    def stacked(self, entries: Sequence[Entry]) -> Codes:
+        """The rows of these entries."""
+        rows = np.full((len(entries), len(self.keys)), np.nan)
+        for row, (columns, codes) in zip(rows, entries, strict=True):
+            row[columns] = codes
         return rows
+
+    def changed(self, row: Codes, changes: Sites) -> Codes:
+        """A tree's row with a few of its decisions changed."""
+        changed = row.copy()
+        for column, code in self.codes(changes):
+            changed[column] = code
+        return changed

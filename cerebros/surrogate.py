@@ -3,23 +3,28 @@
 Notation
     X, y    points (n, d) and standardised losses (n,)
     w       relevance of each coordinate, Σ w = 1
-    k       Matérn 5/2 over r² = Σ w (x - x')² / ℓ²
-    ℓ, σ²   length scale and noise
+    k       (1 - a) · joint + a · additive, 1 at distance 0
+    joint   Matérn 5/2 over r² = Σ w (x - x')² / ℓ²
+    additive  Σ w · k₁(x, x'), one narrow kernel per coordinate
+    a, ℓ, σ²  share of the additive kernel, length scale, noise
+
+Many coordinates with a say of their own cannot be told from joint distances
+after a hundred trials; a sum of functions of one coordinate each can, and
+errors, times and sizes are nearly such sums. The joint kernel has the rest.
 
 The relevance of a coordinate is its correlation ratio: the share of the
 loss's variance that lies between bins of the coordinate, less what chance
 would put there. It costs one pass where fitting a length scale each would
-cost hundreds of matrix factorisations. ℓ, σ² and the power of w are those of
-a small grid with the largest marginal likelihood.
+cost hundreds of matrix factorisations. ℓ, a, σ² and the power of w are chosen
+one after the other by marginal likelihood, each from a few values.
 
-Source: Rasmussen and Williams 2006, chapters 2 and 5; Pearson 1905 (the ratio).
+Source: Rasmussen and Williams 2006, chapters 2 and 5; Duvenaud et al. 2011
+(additive processes); Pearson 1905 (the ratio).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from itertools import product
 from typing import NamedTuple
 
 import numpy as np
@@ -29,15 +34,15 @@ from scipy.linalg import cho_solve, cholesky, solve_triangular
 from cerebros.summary import Points
 
 Vector = NDArray[np.float64]
-
-LENGTHS = (0.5, 1.0, 2.0, 4.0)
-NOISES = (1e-3, 5e-2)
-POWERS = (0.5, 1.0)
+Matrix = NDArray[np.float64]
 
 # No coordinate is ruled out: what looks irrelevant may only have been tried too little.
 RELEVANCE_FLOOR = 0.01
 
 RELEVANCE_BINS = 6
+
+# Places per coordinate at which the additive kernel looks; its width is the distance between two.
+KNOTS = 8
 
 
 class Prediction(NamedTuple):
@@ -45,11 +50,24 @@ class Prediction(NamedTuple):
     sd: Vector
 
 
-class _Fit(NamedTuple):
-    likelihood: float
-    weights: Vector
-    factor: NDArray[np.float64]
-    solved: Vector
+class Settings(NamedTuple):
+    """What the likelihood decides: ℓ, a, the power of w, σ²."""
+
+    length: float
+    share: float
+    power: float
+    noise: float
+
+
+DEFAULTS = Settings(2.0, 0.5, 1.0, 1e-3)
+
+# In the order in which they are decided.
+CHOICES: dict[str, tuple[float, ...]] = {
+    "length": (0.5, 1.0, 2.0, 4.0),
+    "share": (0.0, 0.5, 0.9),
+    "power": (0.5, 1.0),
+    "noise": (1e-3, 5e-2),
+}
 
 
 class Surrogate:
@@ -60,32 +78,62 @@ class Surrogate:
     """
 
     def __init__(self, points: Points, losses: Vector) -> None:
-        self._points = points
         self._shift, self._scale = float(losses.mean()), float(losses.std()) or 1.0
-        y = (losses - self._shift) / self._scale
-        self._best = max(_fits(points, y), key=lambda fit: fit.likelihood)
+        self._y = (losses - self._shift) / self._scale
+        self._low, self._high = points.min(axis=0), points.max(axis=0)
+        self._relevance = correlation_ratios(points, self._y) + RELEVANCE_FLOOR
+        self._points, self._features = points, self._features_of(points)
+        self._settings, best = DEFAULTS, -math.inf
+        for name, values in CHOICES.items():
+            for value in values:
+                settings = self._settings._replace(**{name: value})
+                likelihood = self._likelihood(settings) if settings != self._settings or best == -math.inf else best
+                if likelihood > best:
+                    self._settings, best = settings, likelihood
+        self._factor, self._solved = self._factorised(self._settings)
+
+    def believe(self, points: Points) -> None:
+        """Count points in whose loss is not known yet, as if it came out as predicted: no news, less uncertainty."""
+        believed = (self.predict(points).mean - self._shift) / self._scale
+        self._y = np.append(self._y, believed)
+        self._points = np.concatenate([self._points, points])
+        self._features = np.concatenate([self._features, self._features_of(points)])
+        self._factor, self._solved = self._factorised(self._settings)
 
     def predict(self, points: Points) -> Prediction:
         """Mean and standard deviation at new points, (n_points,) each."""
-        cross = _matern(_squares(points, self._points, self._best.weights))  # (n_points, n)
-        mean = cross @ self._best.solved
-        reduced = solve_triangular(self._best.factor, cross.T, lower=True, check_finite=False)
+        cross = self._kernel(points, self._features_of(points), self._settings)  # (n_points, n)
+        mean = cross @ self._solved
+        reduced = solve_triangular(self._factor, cross.T, lower=True, check_finite=False)
         variance = np.maximum(1e-10, 1.0 - (reduced**2).sum(axis=0))
         return Prediction(self._shift + self._scale * mean, self._scale * np.sqrt(variance))
 
+    def _likelihood(self, settings: Settings) -> float:
+        factor, solved = self._factorised(settings)
+        return -0.5 * float(self._y @ solved) - float(np.log(np.diag(factor)).sum())
 
-def _fits(points: Points, y: Vector) -> Iterator[_Fit]:
-    relevance = correlation_ratios(points, y) + RELEVANCE_FLOOR
-    for power in POWERS:
-        weights = relevance**power / (relevance**power).sum()
-        squares = _squares(points, points, weights)
-        for length, noise in product(LENGTHS, NOISES):
-            covariance = _matern(squares / length**2)
-            covariance[np.diag_indices_from(covariance)] += noise
-            factor = cholesky(covariance, lower=True, overwrite_a=True, check_finite=False)
-            solved = cho_solve((factor, True), y, check_finite=False)
-            likelihood = -0.5 * float(y @ solved) - float(np.log(np.diag(factor)).sum())
-            yield _Fit(likelihood, weights / length**2, factor, solved)
+    def _factorised(self, settings: Settings) -> tuple[Matrix, Vector]:
+        covariance = self._kernel(self._points, self._features, settings)
+        covariance[np.diag_indices_from(covariance)] += settings.noise
+        factor = cholesky(covariance, lower=True, overwrite_a=True, check_finite=False)
+        return factor, cho_solve((factor, True), self._y, check_finite=False)
+
+    def _kernel(self, points: Points, features: Matrix, settings: Settings) -> Matrix:
+        """(n_points, n) between new points and the known ones."""
+        weights = self._relevance**settings.power
+        weights = weights / weights.sum()
+        joint = _matern(_squares(points, self._points, weights / settings.length**2))
+        if not settings.share:
+            return joint
+        weighted = features * np.repeat(weights, KNOTS)
+        return np.asarray((1.0 - settings.share) * joint + settings.share * (weighted @ self._features.T))
+
+    def _features_of(self, points: Points) -> Matrix:
+        """(n, d · KNOTS) heights of bumps along each coordinate; a coordinate's have length 1, their product is k₁."""
+        spacing = np.maximum(self._high - self._low, 1e-9) / (KNOTS - 1)
+        place = np.clip((points - self._low) / spacing, -1.0, KNOTS)
+        bumps = np.exp(-0.5 * (place[:, :, None] - np.arange(KNOTS)) ** 2)  # (n, d, KNOTS)
+        return np.asarray((bumps / np.linalg.norm(bumps, axis=2, keepdims=True)).reshape(len(points), -1))
 
 
 def correlation_ratios(points: Points, losses: Vector) -> Vector:

@@ -60,10 +60,12 @@ class Outcome(StrEnum):
     error = "error"
 
 
-@strawberry.enum(description="What proposes candidates: Parzen densities with or without screening, or chance alone.")
+@strawberry.enum(description="What proposes candidates: our densities with or without screening, Optuna's, or chance.")
 class Sampler(StrEnum):
     rose = "rose"
     rose_parzen = "rose-parzen"  # a GraphQL name has no hyphen
+    optuna_motpe = "optuna-motpe"
+    nsga2 = "nsga2"
     random = "random"
 
 

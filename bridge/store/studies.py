@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 import msgspec
 from psycopg.rows import DictRow
 
-from bridge.messages import Report, Sampler, Study, StudyObjective, StudyTrial, Suggestion
+from bridge.messages import Report, Study, StudyObjective, StudySampler, StudyTrial, Suggestion
 from bridge.store.database import Connection, Database, jsonb
 from cerebros.errors import NotFound
 from cerebros.rose_tree import Space, Tree, tree_hash
@@ -23,7 +23,7 @@ class StudyPlan(msgspec.Struct, frozen=True):
 
     space: Space
     objectives: tuple[StudyObjective, ...]
-    sampler: Sampler
+    sampler: StudySampler
     seed: int
     lease_s: float
 

@@ -1,10 +1,11 @@
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cerebros.edits import Edits, complete, sites_of, tree_of
+from cerebros.edits import Edits, sites_of, tree_of
 from cerebros.nets.space import cerebros_space
-from cerebros.rose_tree import Choice, Float, NodeType, Slot, Space, Tree, draw_uniform
+from cerebros.rose_tree import Choice, Float, Int, NodeType, Ordered, Slot, Space, Tree, draw_uniform
 from cerebros.site_table import SiteTable
 
 NETWORKS = cerebros_space()
@@ -22,7 +23,7 @@ seeds = st.integers(0, 2**32)
 
 
 def edits_of(space: Space) -> Edits:
-    return Edits(SiteTable(space).scales)
+    return Edits(space, SiteTable(space).scales)
 
 
 @given(spaces, seeds)
@@ -35,9 +36,9 @@ def test_every_edited_tree_belongs_to_its_space(space, seed):
         edits.redraw_siblings(sites, generator),
         edits.change_children(sites, generator),
         edits.graft(sites, donor, generator),
-        edits.nudge(sites, 0.3, generator),
+        sites | edits.nudge(sites, 0.3, generator),
     ):
-        whole = complete(space, edited, lambda _key, rule, _position: draw_uniform(rule, generator))
+        whole = edits.complete(edited, lambda _key, rule, _position: draw_uniform(rule, generator))
         tree = tree_of(space, whole)
         assert sites_of(space, tree) == whole
 
@@ -45,8 +46,31 @@ def test_every_edited_tree_belongs_to_its_space(space, seed):
 @given(spaces, seeds)
 def test_a_nudged_tree_needs_no_completing(space, seed):
     generator = np.random.default_rng(seed)
-    nudged = edits_of(space).nudge(sites_of(space, space.draw(generator)), 0.3, generator)
+    sites = sites_of(space, space.draw(generator))
+    nudged = sites | edits_of(space).nudge(sites, 0.3, generator)
     assert sites_of(space, tree_of(space, nudged)) == nudged
+
+
+def test_nudges_do_not_gather_at_the_ends_of_the_range():
+    """A random walk of nudges visits every tenth of the range alike; one that stopped at the ends would not."""
+    space, generator = Space("a", {"a": NodeType({"x": Float(0.0, 1.0)})}), np.random.default_rng(0)
+    edits, sites, seen = edits_of(space), {("a.x", ()): 0.5}, []
+    for _ in range(4000):
+        sites |= edits.nudge(sites, 0.2, generator)
+        seen.append(sites["a.x", ()])
+    shares = np.histogram(seen, bins=10, range=(0.0, 1.0))[0] / len(seen)
+    assert shares.min() > 0.06
+    assert shares.max() < 0.14
+
+
+@pytest.mark.parametrize("rule", [Int(1, 3), Int(1, 500, log=True), Ordered((16, 32, 64)), Choice((True, 1, "1"))])
+def test_a_nudge_moves_a_listed_or_whole_number(rule):
+    space, generator = Space("a", {"a": NodeType({"x": rule})}), np.random.default_rng(0)
+    edits = edits_of(space)
+    for _ in range(50):
+        sites = sites_of(space, space.draw(generator))
+        (moved,) = edits.nudge(sites, 0.001, generator).values()
+        assert (type(moved), moved) != (type(sites["a.x", ()]), sites["a.x", ()])
 
 
 @given(seeds)
@@ -61,7 +85,8 @@ def test_an_edit_of_the_children_inserts_deletes_repeats_or_swaps_one(seed, coun
     before = [n / 10 for n in range(count)]
     generator = np.random.default_rng(seed)
     sites = sites_of(row, Tree("a", {}, tuple(Tree("b", {"x": x}) for x in before)))
-    edited = complete(row, edits_of(row).change_children(sites, generator), lambda *_: 0.99)
+    edits = edits_of(row)
+    edited = edits.complete(edits.change_children(sites, generator), lambda *_: 0.99)
     after = [child.p["x"] for child in tree_of(row, edited).c]
     assert after != before
     if len(after) == count:

@@ -2,6 +2,7 @@ import msgspec
 import numpy as np
 import pytest
 
+from cerebros.errors import InvalidArgument
 from cerebros.motpe import GOOD_AT_MOST, SAMPLERS, Motpe, Observation, RandomSampler, make_sampler, split_history
 from cerebros.pareto import nondominated
 from cerebros.rose_tree import Choice, Float, NodeType, Slot, Space, Tree, from_mapping, to_json, tree_hash
@@ -35,8 +36,8 @@ def hypervolume(found: list[tuple[float, float]], reference: float = 1.5) -> flo
 
 
 def test_motpe_finds_more_hypervolume_than_random_search():
-    ours = [hypervolume(searched(Motpe(SPACE, seed))) for seed in range(8)]
-    random = [hypervolume(searched(RandomSampler(SPACE, seed))) for seed in range(8)]
+    ours = [hypervolume(searched(Motpe(SPACE, seed), 40)) for seed in range(4)]
+    random = [hypervolume(searched(RandomSampler(SPACE, seed), 40)) for seed in range(4)]
     assert np.mean(ours) > np.mean(random)
 
 
@@ -56,7 +57,7 @@ def test_a_search_resumed_from_what_was_told_goes_on_the_same(name):
     assert first.ask(4) == second.ask(4)
 
 
-@pytest.mark.parametrize("name", SAMPLERS)
+@pytest.mark.parametrize("name", ["rose", "rose-parzen", "random"])
 def test_a_sampler_that_recalls_what_another_proposed_goes_on_the_same(name):
     """With trials pending and told out of order, bit by bit, and without proposing anything itself."""
     first, second = (make_sampler(name, SPACE, 3, lambda _tree: True) for _ in range(2))
@@ -155,5 +156,5 @@ def test_a_search_in_which_everything_fails_goes_on():
 def test_a_loss_that_is_not_finite_is_refused(loss):
     sampler = Motpe(SPACE, 0)
     (tree,) = sampler.ask(1)
-    with pytest.raises(ValueError, match="finite"):
+    with pytest.raises(InvalidArgument, match="finite"):
         sampler.tell(tree, (loss, 0.0))

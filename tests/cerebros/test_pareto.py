@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from cerebros.pareto import BLOCK, best_first, front, nondominated, nondomination_ranks
+from cerebros.pareto import BLOCK, front, nondominated, nondomination_ranks
 
 losses = st.integers(1, 20).flatmap(lambda n: arrays(np.float64, (n, 3), elements=st.integers(0, 4).map(float)))
 
@@ -39,13 +39,6 @@ def test_a_trial_of_rank_n_is_beaten_by_one_of_rank_n_minus_1(values):
     for row, rank in zip(values, ranks, strict=True):
         if rank > 0:
             assert any(beats(other, row) for other in values[ranks == rank - 1])
-
-
-@given(losses)
-def test_best_first_orders_all_trials_by_rank(values):
-    order = best_first(values)
-    assert sorted(order) == list(range(len(values)))
-    assert (np.diff(nondomination_ranks(values)[order]) >= 0).all()
 
 
 def test_a_nan_loss_is_refused_with_its_row():

@@ -8,7 +8,7 @@ from cerebros.errors import SpaceRejected
 from cerebros.histogram import History
 from cerebros.nets.space import cerebros_space
 from cerebros.parzen import KernelDensity, TreeDensity, shortlist
-from cerebros.rose_tree import Choice, Float, Int, NodeType, Param, Slot, Space, Tree, tree_hash
+from cerebros.rose_tree import Choice, Float, Int, NodeType, Ordered, Param, Slot, Space, Tree, tree_hash
 from cerebros.scale import Scale
 from cerebros.site_table import SiteTable
 
@@ -18,6 +18,7 @@ RULES: tuple[Param, ...] = (
     Int(1, 30),
     Int(1, 30, log=True),
     Int(1, 500, log=True),
+    Ordered((16, 32, 64, 512)),
     Choice(("a", "b", "c")),
     Choice((True, 1, "1")),
 )
@@ -36,7 +37,11 @@ def total(rule: Param, density) -> float:
     if isinstance(rule, Float):
         grid = np.linspace(0.0, 1.0, 20_001)
         return float(np.trapezoid(density(grid), grid))
-    values = rule.options if isinstance(rule, Choice) else range(rule.low, rule.high + 1)
+    match rule:
+        case Choice(values) | Ordered(values):
+            pass
+        case Int(low, high):
+            values = range(low, high + 1)
     return float(density(np.array([Scale(rule).code(value) for value in values])).sum())
 
 

@@ -1,0 +1,106 @@
+"""Optuna's samplers behind our ask and tell: the peers a run can choose, `optuna-motpe` and `nsga2`.
+
+Optuna must know the number of objectives before it proposes. Trees asked
+for before the first losses are told are therefore drawn from the prior, as
+Optuna's own start-up trials are, and handed over afterwards.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import optuna
+from optuna.samplers import BaseSampler, NSGAIISampler, TPESampler
+from optuna.trial import Trial, TrialState
+
+from cerebros.motpe import NO_TARGETS
+from cerebros.optuna_trees import parameters, suggested
+from cerebros.parzen import Admissible, draw_admissible
+from cerebros.rose_tree import Space, Tree, tree_hash
+from cerebros.targets import Targets
+
+POPULATION = 20
+
+# Trees beyond the limits teach Optuna nothing, so it may propose them for ever; the prior takes over then.
+ATTEMPTS = 20
+
+OPTUNA_SAMPLERS: dict[str, Callable[[int], BaseSampler]] = {
+    "optuna-motpe": lambda seed: TPESampler(seed=seed % 2**32),
+    "nsga2": lambda seed: NSGAIISampler(seed=seed % 2**32, population_size=POPULATION),
+}
+
+
+class OptunaSearch:
+    """A study in memory, asked and told tree by tree.
+
+    Args:
+        name: a key of `OPTUNA_SAMPLERS`.
+        first: trees proposed before anything else.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        space: Space,
+        seed: int,
+        admissible: Admissible = lambda _tree: True,
+        first: Sequence[Tree] = (),
+        targets: Targets = NO_TARGETS,
+    ) -> None:
+        self._name, self._space, self._seed, self._admissible = name, space, seed, admissible
+        self._first, self._targets = tuple(first), targets
+        self._study: optuna.Study | None = None
+        self._trials: dict[str, Trial] = {}
+        self._asked = 0
+
+    def ask(self, n: int) -> list[Tree]:
+        trees = []
+        for number in range(self._asked, self._asked + n):
+            if number < len(self._first):
+                trees.append(self._first[number])
+            elif self._study is None:
+                generator = np.random.default_rng([self._seed, number])
+                trees.append(draw_admissible(self._space.draw, self._admissible, generator))
+            else:
+                trees.append(self._proposed(self._study, number))
+        self._asked += n
+        return trees
+
+    def tell(self, tree: Tree, losses: Sequence[float] | None) -> None:
+        """As `Motpe.tell`; a tree that was never asked for is handed to Optuna first."""
+        if losses is None:
+            if self._study is not None and (trial := self._trials.pop(tree_hash(tree), None)):
+                self._study.tell(trial, state=TrialState.FAIL)
+            return
+        self._targets.check(losses)
+        if self._study is None:
+            self._study = _quiet_study(OPTUNA_SAMPLERS[self._name](self._seed), len(losses))
+        trial = self._trials.pop(tree_hash(tree), None) or self._handed_over(self._study, tree)
+        self._study.tell(trial, list(losses))
+
+    def _proposed(self, study: optuna.Study, number: int) -> Tree:
+        """Optuna's next tree within the limits, or one from the prior; it is told that those beyond have failed."""
+        for _ in range(ATTEMPTS):
+            trial = study.ask()
+            tree = suggested(trial, self._space)
+            if self._admissible(tree):
+                self._trials[tree_hash(tree)] = trial
+                return tree
+            study.tell(trial, state=TrialState.FAIL)
+        return draw_admissible(self._space.draw, self._admissible, np.random.default_rng([self._seed, number]))
+
+    def _handed_over(self, study: optuna.Study, tree: Tree) -> Trial:
+        study.enqueue_trial(parameters(self._space, tree))
+        trial = study.ask()
+        suggested(trial, self._space)
+        return trial
+
+
+def _quiet_study(sampler: BaseSampler, n_objectives: int) -> optuna.Study:
+    """A study that does not announce itself on standard error, which belongs to the caller."""
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", category=optuna.exceptions.ExperimentalWarning)
+        return optuna.create_study(sampler=sampler, directions=["minimize"] * n_objectives)

@@ -1,0 +1,139 @@
+"""Spaces from documents: our own JSON, and the flat forms that Thunderline writes.
+
+    form                   example
+    rose tree              {"root": "net", "types": {"net": {"params": {…}, "slots": […]}}}
+    /propose               {"lr": {"loguniform": [1e-4, 0.1]}, "act": {"choice": ["relu", "gelu"]}}
+    TPE parameter list     [{"name": "lr", "type": "float", "low": 1e-4, "high": 0.1, "log": true}]
+    parameters of a spec   {"lr": {"type": "float", "min": 0.0, "max": 1.0}, "act": {"type": "choice", "values": […]}}
+    ranges                 {"levels": [1, 4], "activation": ["relu", "gelu"], "gate": true}
+
+A flat form becomes a tree of one node, type `params`. In ranges two rising
+numbers are a range (of whole numbers, when both are), any other list is a
+choice and a lone value is fixed.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Literal, TypeVar
+
+import msgspec
+from msgspec import Meta
+
+from cerebros.errors import SpaceRejected
+from cerebros.rose_tree import Choice, Float, Int, NodeType, Ordered, Param, Space, Value
+
+FLAT_ROOT = "params"
+
+T = TypeVar("T")
+
+# More steps than this are a continuum that was cut by accident.
+STEPS_AT_MOST = 10_000
+
+
+class _Parameter(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One parameter in words: `low` and `min`, `high` and `max`, `choices` and `values` mean the same."""
+
+    type: Literal["float", "int", "integer", "categorical", "choice"]
+    name: str = ""
+    low: int | float | None = None
+    high: int | float | None = None
+    min: int | float | None = None
+    max: int | float | None = None
+    choices: tuple[Value, ...] | None = None
+    values: tuple[Value, ...] | None = None
+    log: bool | None = None
+    step: Annotated[float, Meta(gt=0)] | None = None
+    default: Value | None = None  # a starting point, not a limit: searches here start from the densities
+
+
+def space_from_document(document: object) -> Space:
+    """The space a decoded JSON document (or Elixir map) describes, in whichever form it is written.
+
+    Raises:
+        SpaceRejected: it describes nothing, something unknown, or contradicts itself.
+    """
+    match document:
+        case {"root": _, "types": _}:
+            return _converted(document, Space)
+        case Mapping() if document:
+            return _flat({str(name): _rule(str(name), rule) for name, rule in document.items()})
+        case [_, *_]:
+            parameters = [_converted(item, _Parameter) for item in document]
+            names = [parameter.name for parameter in parameters]
+            if "" in names or len(set(names)) != len(names):
+                raise SpaceRejected(f"parameters are named {names}; give each a name of its own")
+            return _flat({parameter.name: _described(parameter.name, parameter) for parameter in parameters})
+        case _:
+            raise SpaceRejected(f"{document!r} has no parameters; a space is a map or a list of at least one")
+
+
+def _flat(params: dict[str, Param]) -> Space:
+    return Space(FLAT_ROOT, {FLAT_ROOT: NodeType(params)})
+
+
+def _rule(name: str, rule: object) -> Param:
+    match rule:
+        case {"choice": options, **others} if not others:
+            return _converted({"type": "choice", "options": options}, Choice, name)
+        case {"uniform": ends, **others} if not others:
+            return Float(*_converted(ends, tuple[float, float], name))
+        case {"loguniform": ends, **others} if not others:
+            return Float(*_converted(ends, tuple[float, float], name), log=True)
+        case Mapping():
+            return _described(name, _converted(rule, _Parameter, name))
+        case [int(low), int(high)] if low < high and not isinstance(low, bool):
+            return Int(low, high)
+        case [int() | float() as low, int() | float() as high] if low < high and not isinstance(low, bool):
+            return Float(float(low), float(high))
+        case str() | bool() | int() | float():
+            return Choice((rule,))
+        case _:
+            return _converted({"type": "choice", "options": rule}, Choice, name)
+
+
+def _described(name: str, parameter: _Parameter) -> Param:
+    if parameter.type in ("categorical", "choice"):
+        options = parameter.choices if parameter.choices is not None else parameter.values
+        if not options:
+            raise SpaceRejected(f"{name} is a choice of nothing; list its choices")
+        return Choice(options)
+    low = parameter.low if parameter.low is not None else parameter.min
+    high = parameter.high if parameter.high is not None else parameter.max
+    if low is None or high is None:
+        raise SpaceRejected(f"{name} goes from {low} to {high}; a number needs both low and high")
+    log = bool(parameter.log)
+    if parameter.type == "float":
+        return Float(float(low), float(high), log) if parameter.step is None else _steps(name, parameter, low, high)
+    if low != int(low) or high != int(high):
+        raise SpaceRejected(f"{name} is a whole number from {low} to {high}; both ends must be whole")
+    if parameter.step in (None, 1):
+        return Int(int(low), int(high), log)
+    if parameter.step != int(parameter.step):
+        raise SpaceRejected(f"{name} is a whole number with step {parameter.step}; the step must be whole")
+    return Ordered(tuple(int(value) for value in _steps(name, parameter, low, high).values))
+
+
+def _steps(name: str, parameter: _Parameter, low: int | float, high: int | float) -> Ordered:
+    step = parameter.step or 1.0
+    if parameter.log:
+        raise SpaceRejected(f"{name} has a step and a log scale; leave one out")
+    if not (math.isfinite(low) and math.isfinite(high) and low <= high and (high - low) / step < STEPS_AT_MOST):
+        raise SpaceRejected(f"{name} goes from {low} to {high} by {step}; that is none or above {STEPS_AT_MOST} values")
+    # Rounding errors must not lose the last value.
+    return Ordered(tuple(low + n * step for n in range(math.floor((high - low) / step + 1e-9) + 1)))
+
+
+def _converted(document: object, shape: type[T], name: str = "") -> T:
+    """A part of the document as a type; pairs and lists may come as either.
+
+    Raises:
+        SpaceRejected: it has another shape.
+    """
+    plain = tuple(document) if isinstance(document, Sequence) and not isinstance(document, str) else document
+    try:
+        return msgspec.convert(plain, shape)
+    except msgspec.ValidationError as problem:
+        where = f"parameter {name!r}" if name else "the space"
+        raise SpaceRejected(f"{where} is not readable: {problem}; it is {document!r}") from None

@@ -1,0 +1,86 @@
+"""What a search is told of its losses beforehand: hard limits, a reference point, and those that need no training."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+import msgspec
+import numpy as np
+
+from cerebros.errors import InvalidArgument
+from cerebros.hypervolume import Point, elite
+from cerebros.pareto import Losses, nondominated
+from cerebros.rose_tree import Tree
+
+
+class Targets(msgspec.Struct, frozen=True):
+    """Limits per loss, smaller is better; an empty tuple, or None in a place, says nothing.
+
+    Attributes:
+        at_most: hard limits; a trial beyond one counts as worse than every trial within all.
+        reference: the point from which hypervolume is measured; else it follows the trials.
+        known: losses that follow from the tree alone, such as a size, and None for those that
+            must be measured. Called for every candidate, so some hundred times per proposal.
+
+    Raises:
+        InvalidArgument: on construction, when a limit is not a number.
+    """
+
+    at_most: tuple[float | None, ...] = ()
+    reference: tuple[float | None, ...] = ()
+    known: Callable[[Tree], Sequence[float | None]] | None = None
+
+    def __post_init__(self) -> None:
+        for value in (*self.at_most, *self.reference):
+            if value is not None and not math.isfinite(value):
+                raise InvalidArgument(f"a limit of {value} says nothing; use a finite number, or None for no limit")
+
+    def check(self, losses: Sequence[float]) -> None:
+        """Raises:
+        InvalidArgument: a loss is not finite, or their number is not that of the limits.
+        """
+        if not all(math.isfinite(loss) for loss in losses):
+            raise InvalidArgument(f"losses {list(losses)} are not all finite; tell None for a trial without figures")
+        for name, limits in (("at_most", self.at_most), ("reference", self.reference)):
+            if limits and len(limits) != len(losses):
+                raise InvalidArgument(f"{len(losses)} losses, but {name} has {len(limits)} places; give one each")
+
+    def best(self, losses: Losses, count: int) -> list[int]:
+        """Indices of the `count` best trials, best first: those within the limits, then those nearest to them."""
+        if not self.at_most:
+            return elite(losses, count)
+        excess = np.maximum(0.0, losses - self._filled(self.at_most, np.inf))
+        beyond = (excess / np.maximum(losses.std(axis=0), 1e-12)).sum(axis=1)
+        within = np.flatnonzero(beyond == 0.0)
+        chosen = [int(within[n]) for n in elite(losses[within], count)]
+        nearest = np.argsort(beyond, kind="stable")[len(within) :]
+        return chosen + [int(n) for n in nearest[: count - len(chosen)]]
+
+    def reference_for(self, losses: Losses) -> Point:
+        """Where hypervolume is measured from, (n_objectives,); nothing beyond a hard limit counts."""
+        given = self._filled(self.reference, np.nan, losses.shape[1])
+        reference = np.where(np.isnan(given), reference_point(losses), given)
+        return np.asarray(np.minimum(reference, self._filled(self.at_most, np.inf, losses.shape[1])))
+
+    def known_losses(self, trees: Sequence[Tree], n_objectives: int) -> Losses | None:
+        """(n_trees, n_objectives), NaN where a loss must be measured; None when all must."""
+        if self.known is None:
+            return None
+        rows = [[math.nan if loss is None else loss for loss in self.known(tree)] for tree in trees]
+        return np.array(rows, dtype=np.float64).reshape(len(trees), n_objectives)
+
+    @staticmethod
+    def _filled(limits: Sequence[float | None], missing: float, count: int = 0) -> Point:
+        return np.array([missing if limit is None else limit for limit in limits] or [missing] * count)
+
+
+def reference_point(losses: Losses) -> Point:
+    """A tenth beyond the losses that all but the worst tenth of the trials keep to, and beyond the whole front.
+
+    A reference just beyond the front would give its ends nothing to gain by
+    reaching further; the very worst trial, diverging, would be all that counts.
+    """
+    front = losses[nondominated(losses)]
+    low, high = front.min(axis=0), np.maximum(front.max(axis=0), np.quantile(losses, 0.9, axis=0))
+    return np.asarray(high + 0.1 * np.maximum(high - low, 1e-9))

@@ -1,0 +1,138 @@
+import numpy as np
+import optuna
+import pytest
+
+from cerebros.errors import InvalidArgument, SpaceRejected
+from cerebros.hypervolume import hypervolume
+from cerebros.motpe import Motpe, Observation
+from cerebros.nets.space import cerebros_space
+from cerebros.optuna_sampler import RoseTreeSampler
+from cerebros.optuna_search import OptunaSearch
+from cerebros.optuna_trees import export_study, import_study, parameters, tree_from
+from cerebros.rose_tree import Choice, Float, Int, NodeType, Ordered, Slot, Space, Tree
+
+SPACE = Space(
+    "net",
+    {
+        "net": NodeType({"x": Float(0.0, 1.0), "flag": Choice((True, 1, "1"))}, (Slot("cell", 0, 3),)),
+        "cell": NodeType({"width": Ordered((16, 32, 64)), "n": Int(1, 9, log=True), "on": Choice((True, False))}),
+    },
+)
+
+optuna.logging.set_verbosity(optuna.logging.ERROR)
+
+
+def trees(n: int, space: Space = SPACE) -> list[Tree]:
+    return [space.draw(np.random.default_rng(seed)) for seed in range(n)]
+
+
+@pytest.mark.parametrize("space", [SPACE, cerebros_space()])
+def test_a_tree_survives_as_parameters_of_a_trial(space):
+    for tree in trees(20, space):
+        assert tree_from(space, parameters(space, tree)) == tree
+
+
+def test_a_run_survives_as_a_study_in_a_database(tmp_path):
+    seen = [Observation(tree, None if n == 2 else (float(n), -float(n))) for n, tree in enumerate(trees(5))]
+    url = f"sqlite:///{tmp_path}/study.db"
+    export_study(SPACE, seen, 2, "run", url)
+    loaded = optuna.load_study(study_name="run", storage=url)
+    assert [trial.number for trial in loaded.best_trials] == [0, 1, 3, 4]
+    assert import_study(SPACE, loaded) == seen
+
+
+def test_maximised_values_become_losses():
+    study = optuna.create_study(directions=["maximize", "minimize"])
+    (tree,) = trees(1)
+    study.enqueue_trial(parameters(SPACE, tree))
+    study.add_trial(export_study(SPACE, [Observation(tree, (3.0, 4.0))], 2, "one").trials[0])
+    assert import_study(SPACE, study) == [Observation(tree, (-3.0, 4.0))]
+
+
+def test_a_study_of_another_space_is_refused():
+    study = optuna.create_study()
+    study.optimize(lambda trial: trial.suggest_float("y", 0, 1), n_trials=1)
+    with pytest.raises(SpaceRejected, match=r"'net\.x' is missing"):
+        import_study(SPACE, study)
+
+
+def test_an_imported_study_is_a_warm_start():
+    """A sampler told of an earlier run's trials needs no start-up trials of its own and repeats none of theirs."""
+    space = Space("a", {"a": NodeType({"x": Float(0.0, 1.0)})})
+    earlier = [Observation(Tree("a", {"x": x}), ((x - 0.7) ** 2,)) for x in np.linspace(0.05, 0.95, 12).tolist()]
+    sampler = Motpe(space, 0)
+    for seen in import_study(space, export_study(space, earlier, 1, "earlier")):
+        sampler.tell(seen.tree, seen.losses)
+    assert abs(float(sampler.ask(1)[0].p["x"]) - 0.7) < 0.05
+
+
+@pytest.mark.parametrize("name", ["optuna-motpe", "nsga2"])
+def test_optunas_samplers_learn_through_ask_and_tell(name):
+    sampler, found = OptunaSearch(name, SPACE, 0, lambda tree: len(tree.c) < 3), []
+    for _ in range(80):
+        (tree,) = sampler.ask(1)
+        assert len(tree.c) < 3
+        found.append((float(tree.p["x"]) - 0.3) ** 2)
+        sampler.tell(tree, None if len(found) % 7 == 0 else (found[-1],))
+    assert np.mean(found[50:]) < 0.7 * np.mean(found[:10])
+
+
+def test_a_bad_loss_is_refused_before_optuna_sees_it():
+    sampler = OptunaSearch("nsga2", SPACE, 0)
+    with pytest.raises(InvalidArgument, match="finite"):
+        sampler.tell(sampler.ask(1)[0], (float("nan"),))
+
+
+def layers(trial: optuna.Trial) -> tuple[float, float]:
+    """Define by run: a count, siblings with optima of their own, a branch, a step and a log scale."""
+    wanted, loss = (0.2, 0.8, 0.5), 0.0
+    n = trial.suggest_int("n_layers", 1, 4)
+    for layer in range(n):
+        width = trial.suggest_int(f"layer{layer}_width", 16, 256, step=16)
+        loss += (width / 256 - wanted[layer % 3]) ** 2 + abs(n - 3)
+    if trial.suggest_categorical("optimiser", ["sgd", None, "adam"]) == "sgd":
+        loss += 0.5 + trial.suggest_float("momentum", 0.0, 0.99)
+    rate = trial.suggest_float("rate", 1e-5, 1e-1, log=True)
+    return loss + (np.log10(rate) + 3) ** 2, float(n)
+
+
+def volume(study: optuna.Study) -> float:
+    return hypervolume(np.array([trial.values for trial in study.trials]), np.array([10.0, 5.0]))
+
+
+def test_a_define_by_run_study_is_searched_better_than_at_random():
+    def searched(sampler: optuna.samplers.BaseSampler) -> float:
+        study = optuna.create_study(sampler=sampler, directions=["minimize"] * 2)
+        study.optimize(layers, n_trials=30)
+        return volume(study)
+
+    ours = [searched(RoseTreeSampler(seed)) for seed in range(2)]
+    assert np.mean(ours) > np.mean([searched(optuna.samplers.RandomSampler(seed)) for seed in range(2)])
+
+
+def test_two_workers_share_a_study_in_a_database(tmp_path):
+    url = f"sqlite:///{tmp_path}/study.db"
+    first = optuna.create_study(study_name="s", storage=url, sampler=RoseTreeSampler(1), directions=["maximize"] * 2)
+    second = optuna.load_study(study_name="s", storage=url, sampler=RoseTreeSampler(2))
+    for _ in range(6):
+        asked = [(study, study.ask()) for study in (first, second)]
+        for study, trial in asked:
+            study.tell(trial, layers(trial))
+    assert len(first.trials) == 12
+    assert len({tuple(trial.params.items()) for trial in second.trials}) == 12
+
+
+def test_a_seeded_study_repeats_itself():
+    def proposals() -> list[dict]:
+        study = optuna.create_study(sampler=RoseTreeSampler(5), directions=["minimize"] * 2)
+        study.optimize(layers, n_trials=14)
+        return [trial.params for trial in study.trials]
+
+    assert proposals() == proposals()
+
+
+def test_a_parameter_whose_range_changes_stays_within_the_new_one():
+    study = optuna.create_study(sampler=RoseTreeSampler(0))
+    study.optimize(lambda trial: trial.suggest_float("x", 0.0, 10.0), n_trials=10)
+    study.optimize(lambda trial: trial.suggest_float("x", 5.0, 6.0) + trial.suggest_int("k", 1, 1), n_trials=10)
+    assert all(5.0 <= trial.params["x"] <= 6.0 for trial in study.trials[10:])

@@ -1,0 +1,100 @@
+import msgspec
+import numpy as np
+import pytest
+
+from cerebros.errors import SpaceRejected
+from cerebros.nets.space import cerebros_space
+from cerebros.rose_tree import Choice, Float, Int, Ordered
+from cerebros.spaces import space_from_document
+
+
+def params(document: object) -> dict:
+    space = space_from_document(document)
+    assert space.holds(space.draw(np.random.default_rng(0)))
+    return space.types[space.root].params
+
+
+def test_a_space_survives_the_way_through_json():
+    space = cerebros_space()
+    assert space_from_document(msgspec.json.decode(msgspec.json.encode(space))) == space
+
+
+def test_the_spaces_of_propose_are_read():
+    assert params({"a": {"choice": ["x", 1]}, "b": {"uniform": [0, 1]}, "c": {"loguniform": [1e-4, 0.1]}}) == {
+        "a": Choice(("x", 1)),
+        "b": Float(0.0, 1.0),
+        "c": Float(1e-4, 0.1, log=True),
+    }
+
+
+def test_a_tpe_parameter_list_is_read():
+    assert params(
+        [
+            {"name": "lr", "type": "float", "low": 1e-5, "high": 0.1, "log": True},
+            {"name": "units", "type": "int", "low": 16, "high": 64, "step": 16},
+            {"name": "drop", "type": "float", "low": 0.0, "high": 0.3, "step": 0.1, "choices": None},
+            {"name": "depth", "type": "int", "low": 1, "high": 4, "step": 1},
+            {"name": "act", "type": "categorical", "choices": ["relu", "gelu"]},
+        ]
+    ) == {
+        "lr": Float(1e-5, 0.1, log=True),
+        "units": Ordered((16, 32, 48, 64)),
+        "drop": Ordered((0.0, 0.1, 0.2, 0.1 * 3)),
+        "depth": Int(1, 4),
+        "act": Choice(("relu", "gelu")),
+    }
+
+
+def test_the_parameters_of_a_run_specification_are_read():
+    assert params(
+        {"a": {"type": "float", "min": 0, "max": 1, "default": 0.5}, "b": {"type": "choice", "values": [1, 2]}}
+    ) == {"a": Float(0.0, 1.0), "b": Choice((1, 2))}
+
+
+def test_ranges_choices_and_fixed_values_are_told_apart():
+    assert params(
+        {
+            "levels": (1, 4),
+            "p": [0.12, 0.35],
+            "act": ["relu", "gelu"],
+            "gate": True,
+            "two": [2, 1],
+            "on": [False, True],
+        }
+    ) == {
+        "levels": Int(1, 4),
+        "p": Float(0.12, 0.35),
+        "act": Choice(("relu", "gelu")),
+        "gate": Choice((True,)),
+        "two": Choice((2, 1)),
+        "on": Choice((False, True)),
+    }
+
+
+@pytest.mark.parametrize(
+    ("document", "rule"),
+    [
+        ({}, "no parameters"),
+        ([], "no parameters"),
+        (None, "no parameters"),
+        ("lr", "no parameters"),
+        ({"lr": []}, "not readable"),
+        ({"lr": {"choice": []}}, "not readable"),
+        ({"lr": {"uniform": [1, 0]}}, "not above high"),
+        ({"lr": {"uniform": [0]}}, "not readable"),
+        ({"lr": {"loguniform": [0, 1]}}, "log scale"),
+        ({"lr": {"uniform": [0, float("inf")]}}, "finite"),
+        ({"lr": {"normal": [0, 1]}}, "not readable"),
+        ([{"name": "a", "type": "float", "low": 0, "high": 1}] * 2, "name of its own"),
+        ([{"name": "a", "type": "float", "low": 0}], "both low and high"),
+        ([{"name": "a", "type": "int", "low": 0.5, "high": 2}], "whole"),
+        ([{"name": "a", "type": "float", "low": 1, "high": 9, "log": True, "step": 1}], "leave one out"),
+        ([{"name": "a", "type": "float", "low": 0, "high": 1, "step": 1e-9}], "above 10000"),
+        ([{"name": "a", "type": "categorical"}], "choice of nothing"),
+        ({"root": "a", "types": {}}, "not defined"),
+        ({"root": "a", "types": {"a": {"params": {"x": {"type": "complex"}}}}}, "not readable"),
+    ],
+)
+def test_a_document_that_describes_no_space_is_refused(document, rule):
+    with pytest.raises(SpaceRejected, match=rule):
+        space_from_document(document)
