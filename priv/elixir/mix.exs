@@ -12,7 +12,8 @@ defmodule CerebrosBridge.MixProject do
         "Training cycles and capability vectors from Elixir, through a supervised port or gRPC.",
       # None from hex: `:telemetry` and `:gun` are used when the host application has them.
       deps: [],
-      xref: [exclude: [:gun]],
+      # gun is optional; httpc is used by one mix task, which starts :inets itself.
+      xref: [exclude: [:gun, :httpc]],
       # gun comes by ERL_LIBS here, which newer Elixirs would take off the code path.
       prune_code_paths: false,
       aliases: [

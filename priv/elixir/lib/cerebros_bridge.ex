@@ -2,8 +2,8 @@ defmodule CerebrosBridge do
   # Milliseconds; the slowest procedure, checking a dataset, takes seconds.
   @timeout 30_000
 
-  # What travels with a call that nobody waits for.
-  @abandon_timeout 10_000
+  # Milliseconds between the attempts to cancel what nobody waits for any more.
+  @abandon_pauses [50, 100, 200, 400, 800, 1_600]
 
   @moduledoc """
   Training cycles and capability vectors from Elixir.
@@ -143,10 +143,17 @@ defmodule CerebrosBridge do
   defp deadline(:infinity), do: :infinity
   defp deadline(timeout), do: System.monotonic_time(:millisecond) + timeout
 
-  # The caller has waited enough; it does not wait for this too.
+  # The caller has waited enough; it does not wait for this too. A start that was given up may still
+  # be accepted a moment after its cancel, so a run that is not there is looked for again.
   defp abandon(bridge, run_id, reason) do
-    {:ok, _} =
-      Task.start(fn -> cancel(bridge, run_id, reason: reason, timeout: @abandon_timeout) end)
+    {:ok, _} = Task.start(fn -> cancel_surely(bridge, run_id, reason, @abandon_pauses) end)
+  end
+
+  defp cancel_surely(bridge, run_id, reason, pauses) do
+    with {:error, _} <- cancel(bridge, run_id, reason: reason), [pause | later] <- pauses do
+      Process.sleep(pause)
+      cancel_surely(bridge, run_id, reason, later)
+    end
   end
 
   @doc """

@@ -289,7 +289,7 @@ defmodule CerebrosBridge.Grpc do
   @impl Adapter
   def close(%{gun: gun, monitor: monitor}) do
     Process.demonitor(monitor, [:flush])
-    :gun.close(gun)
+    :gun.shutdown(gun)
     :ok
   end
 end

@@ -1,4 +1,7 @@
-"""Every error of the family as each transport writes it, one a line: code, class, retryable, gRPC status, details, ETF frame."""
+"""Every error of the family as each transport writes it, one a line.
+
+Code, class, retryable, gRPC status, rich details in base64, ETF frame in hexadecimal.
+"""
 
 import base64
 
