@@ -10,13 +10,7 @@ defmodule CerebrosBridge.AdaptersTest do
   @endless %{trials: 500, epochs: 200, probes: 4, shortlist: 2}
 
   setup_all do
-    home = Service.fresh_home()
-    up = Service.start_up(home)
-
-    on_exit(fn ->
-      Service.stop(up)
-      File.rm_rf!(home)
-    end)
+    home = Service.suite().home
 
     options = %{
       CerebrosBridge.Port => [home: home, args: ["--no-worker"], env: Service.environment(home)],
@@ -37,10 +31,9 @@ defmodule CerebrosBridge.AdaptersTest do
       @describetag bridge: adapter
 
       test "a training cycle streams its events, succeeds and writes a capability vector", %{
-        bridge: bridge,
-        home: home
+        bridge: bridge
       } do
-        start_worker(home)
+        Service.start_worker()
         run_id = fresh_id("cycle")
         attach(CerebrosBridge.Names.events())
 
@@ -206,11 +199,8 @@ defmodule CerebrosBridge.AdaptersTest do
         {:ok, _} = CerebrosBridge.cancel(bridge, run_id)
       end
 
-      test "FAILED_PRECONDITION: an artifact whose bytes are not its own", %{
-        bridge: bridge,
-        home: home
-      } do
-        run_id = succeeded_run(bridge, home)
+      test "FAILED_PRECONDITION: an artifact whose bytes are not its own", %{bridge: bridge} do
+        run_id = succeeded_run(bridge)
 
         {:ok, %{"artifacts" => [artifact | _]}} =
           CerebrosBridge.call(bridge, :list_artifacts, %{run_id: run_id})
@@ -347,19 +337,14 @@ defmodule CerebrosBridge.AdaptersTest do
              ~w(attempt code correlation_id duration_ms error kind ok op pulse_id reason run_id stacktrace)a
   end
 
-  # Only where a test needs one: without a worker a cancelled run ends at once.
-  defp start_worker(home) do
-    worker = Service.start(home, ["worker"])
-    on_exit(fn -> Service.stop(worker) end)
-  end
-
-  defp succeeded_run(bridge, home) do
+  # Without a worker a cancelled run ends at once, so only those who need one start it.
+  defp succeeded_run(bridge) do
     case CerebrosBridge.call(bridge, :list_runs, %{state: :succeeded, limit: 1}) do
       {:ok, %{"runs" => [run]}} ->
         run["run_id"]
 
       {:ok, %{"runs" => []}} ->
-        start_worker(home)
+        Service.start_worker()
         run_id = fresh_id("first")
         {:ok, _} = start(bridge, run_id)
         {:ok, %Run{state: :succeeded}} = CerebrosBridge.await(bridge, run_id, timeout: @minutes)

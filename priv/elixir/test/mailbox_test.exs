@@ -8,9 +8,7 @@ defmodule CerebrosBridge.MailboxTest do
   @events 10_000
 
   setup_all do
-    home = Service.fresh_home()
-    up = Service.start_up(home)
-    on_exit(fn -> Service.stop(up) && File.rm_rf!(home) end)
+    home = Service.suite().home
 
     start_supervised!(
       {CerebrosBridge, name: CerebrosBridge.Grpc, adapter: CerebrosBridge.Grpc, home: home}

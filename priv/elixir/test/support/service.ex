@@ -44,6 +44,26 @@ defmodule CerebrosBridge.Service do
     ]
   end
 
+  @doc "One service without a worker for the whole suite; tests that train start a worker of their own."
+  def start_suite do
+    home = fresh_home()
+    up = start_up(home)
+    :persistent_term.put(__MODULE__, Map.put(up, :home, home))
+
+    ExUnit.after_suite(fn _ ->
+      stop(up)
+      File.rm_rf!(home)
+    end)
+  end
+
+  def suite, do: :persistent_term.get(__MODULE__)
+
+  @doc "A worker on the suite's service until the test is over."
+  def start_worker do
+    worker = start(suite().home, ["worker"])
+    ExUnit.Callbacks.on_exit(fn -> stop(worker) end)
+  end
+
   @doc "Start `cerebros-bridge` with these arguments; the answer is for `stop/1` and `kill/1`."
   def start(home, arguments, more \\ []) do
     env =
