@@ -17,9 +17,10 @@ defmodule CerebrosBridge.MixProject do
       # gun comes by ERL_LIBS here, which newer Elixirs would take off the code path.
       prune_code_paths: false,
       aliases: [
-        check: ["format --check-formatted", "compile --warnings-as-errors", "test"]
+        lint: ["format --check-formatted", "compile --warnings-as-errors"],
+        check: ["lint", "test"]
       ],
-      preferred_cli_env: [check: :test]
+      preferred_cli_env: [lint: :test, check: :test]
     ]
   end
 

@@ -143,16 +143,24 @@ defmodule CerebrosBridge do
   defp deadline(:infinity), do: :infinity
   defp deadline(timeout), do: System.monotonic_time(:millisecond) + timeout
 
-  # The caller has waited enough; it does not wait for this too. A start that was given up may still
-  # be accepted a moment after its cancel, so a run that is not there is looked for again.
+  # The caller has waited enough; it does not wait for this too.
   defp abandon(bridge, run_id, reason) do
     {:ok, _} = Task.start(fn -> cancel_surely(bridge, run_id, reason, @abandon_pauses) end)
   end
 
+  # A start that was given up may still be accepted a moment after its cancel. Then the cancel
+  # finds no run, or one that is queued still, which a cancel that came in time would have ended.
   defp cancel_surely(bridge, run_id, reason, pauses) do
-    with {:error, _} <- cancel(bridge, run_id, reason: reason), [pause | later] <- pauses do
-      Process.sleep(pause)
-      cancel_surely(bridge, run_id, reason, later)
+    case {cancel(bridge, run_id, reason: reason), pauses} do
+      {{:ok, %Run{state: state}}, _} when state != :queued ->
+        :ok
+
+      {_not_yet, [pause | later]} ->
+        Process.sleep(pause)
+        cancel_surely(bridge, run_id, reason, later)
+
+      {_never, []} ->
+        :ok
     end
   end
 
