@@ -5,7 +5,7 @@ SHELL := bash
 .ONESHELL:
 MAKEFLAGS += --no-print-directory
 .SILENT:
-.PHONY: run test check lint types docs bench faults soak proto constraints schema clean
+.PHONY: run test check lint types docs bench faults soak proto release-contract constraints schema clean
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -22,20 +22,28 @@ test: $(VENV)/.all $(VENV)/.system ## all tests, on a real database, server and 
 
 check: lint types ## everything that needs no run of the program
 
-lint: $(VENV)/.all
+# buf breaking: what a client built against proto/baseline.binpb relies on must stay. The baseline is the contract of
+# the last release; `make release-contract` moves it on, with the release and never with a change.
+lint: $(VENV)/.all $(VENV)/.system
 	$(BIN)/ruff check --quiet .
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/lint-imports > $(VENV)/imports.log || { cat $(VENV)/imports.log; exit 1; }
 	$(BIN)/buf lint
+	$(BIN)/buf breaking --against proto/baseline.binpb
+	cd priv/elixir && MIX_ENV=test mix lint > ../../$(VENV)/mix.log 2>&1 || { cat ../../$(VENV)/mix.log; exit 1; }
 	echo "lint: passed"
 
 types: $(VENV)/.all
 	$(BIN)/mypy
 
-proto: $(VENV)/.all ## generate bridge/pb from proto/
+proto: $(VENV)/.all ## generate bridge/pb and the Elixir client's table from proto/
 	$(BIN)/buf lint
 	$(BIN)/python -m grpc_tools.protoc -Iproto --python_out=bridge/pb --pyi_out=bridge/pb proto/cerebros/v1/bridge.proto
-	echo "proto: bridge/pb is generated"
+	$(BIN)/buf build --exclude-source-info -o priv/elixir/priv/contract.binpb
+	echo "proto: bridge/pb and priv/elixir/priv/contract.binpb are generated"
+
+release-contract: $(VENV)/.all ## what buf breaking compares with becomes the contract of now
+	$(BIN)/buf build --exclude-source-info -o proto/baseline.binpb
 
 docs: $(VENV)/.run ## the manifest format as JSON Schema, and links that lead somewhere
 	$(BIN)/cerebros-bridge dataset schema | $(BIN)/python -m json.tool > docs/manifest.schema.json
@@ -78,7 +86,8 @@ $(VENV)/.all: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(PIP) install -c constraints.txt -e '.[$(ALL_EXTRAS)]'
 	touch $(VENV)/.run $@
 
-# elixir for the BEAM's side of the contract, promtool for the metrics page.
+# elixir for the BEAM's side of the contract, promtool for the metrics page, gun and cowlib for the Elixir client's gRPC
+# adapter: Debian's rabbitmq-server carries them compiled; it is only unpacked, no service is started.
 $(VENV)/.system: | $(VENV)/bin/python
 	if ! { command -v elixir && command -v promtool; } > /dev/null; then
 	  if command -v apt-get > /dev/null && [ "$$(id -u)" = 0 ]; then
@@ -88,5 +97,14 @@ $(VENV)/.system: | $(VENV)/bin/python
 	  else
 	    echo "the tests need elixir (>= 1.14) and promtool; install them and try again" >&2; exit 1
 	  fi
+	fi
+	if ! ERL_LIBS=$(VENV)/beam:$${ERL_LIBS:-} elixir -e 'Code.ensure_loaded?(:gun) || System.halt(1)'; then
+	  rm -rf $(VENV)/deb && mkdir -p $(VENV)/deb/root $(VENV)/beam
+	  if ! (cd $(VENV)/deb && apt-get update -qq && apt-get download -qq rabbitmq-server && dpkg-deb -x rabbitmq-server*.deb root) > $(VENV)/apt.log 2>&1; then
+	    cat $(VENV)/apt.log
+	    echo "the gRPC tests need gun (1.3) and cowlib; put them into ERL_LIBS and try again" >&2; exit 1
+	  fi
+	  cp -r $(VENV)/deb/root/usr/lib/rabbitmq/lib/rabbitmq_server-*/plugins/{gun,cowlib}-* $(VENV)/beam/
+	  rm -rf $(VENV)/deb
 	fi
 	touch $@

@@ -26,6 +26,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     Attributes:
         home: directory of the database, artifacts, sockets and keys.
         database_url: an own PostgreSQL with pgvector; empty for the embedded one.
+        grpc_tls_cert, grpc_tls_key: PEM files; with both, `grpc_address` speaks TLS.
+        grpc_tls_client_ca: PEM file; with it, only clients that it signed are served.
         trial_processes: trainings at the same time on this machine.
         trial_timeout_s: after this a trial is killed and recorded as `timeout`.
         trial_memory_bytes: above this a trial ends as `oom`.
@@ -47,6 +49,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     home: str
     database_url: Annotated[str, Meta(pattern=r"^(postgres(ql)?://.*)?$")] = ""
     grpc_address: Address = "127.0.0.1:50051"
+    grpc_tls_cert: str = ""
+    grpc_tls_key: str = ""
+    grpc_tls_client_ca: str = ""
     http_address: Address = "127.0.0.1:8088"
     trial_processes: Annotated[int, Meta(ge=1, le=1024)] = os.cpu_count() or 1
     trial_timeout_s: Positive = 600.0

@@ -18,9 +18,11 @@ import msgspec
 from google.protobuf.message import DecodeError, Message
 from google.protobuf.message_factory import GetMessageClass
 from google.protobuf.struct_pb2 import ListValue, Struct
+from google.rpc.error_details_pb2 import ErrorInfo
+from google.rpc.status_pb2 import Status
 
 from bridge.pb.cerebros.v1 import bridge_pb2
-from cerebros.errors import Code, InvalidArgument
+from cerebros.errors import CerebrosError, Code, InvalidArgument
 
 
 class Rpc(NamedTuple):
@@ -39,6 +41,9 @@ _SERVICE = bridge_pb2.DESCRIPTOR.services_by_name["CerebrosBridge"]
 
 SERVICE: str = _SERVICE.full_name
 
+# `watch_run` with credit: how gRPC serves a stream to callers that bound it, not a procedure of its own.
+ATTACH = "Attach"
+
 # GetRun is get_run everywhere else.
 RPCS: dict[str, Rpc] = {
     re.sub(r"(?<=.)([A-Z])", r"_\1", method.name).lower(): Rpc(
@@ -48,10 +53,61 @@ RPCS: dict[str, Rpc] = {
         method.server_streaming,
     )
     for method in _SERVICE.methods
+    if method.name != ATTACH
 }
 
 # Our codes are spelt as gRPC's; a code that gRPC does not know fails here, at import.
 STATUS: dict[Code, grpc.StatusCode] = {code: grpc.StatusCode[code.name] for code in Code}
+
+# Bytes of an error's message. It travels in the trailers, for which gRPC allows 8 kB in all: once
+# percent-encoded, which triples what is not ASCII, and once in base64.
+MESSAGE_BYTES = 1024
+
+
+class Attach(msgspec.Struct, frozen=True):
+    """One message of an Attach: the first one names the run, each grants credit."""
+
+    run_id: str
+    after_seq: int
+    credit: int
+
+
+class Refusal(NamedTuple):
+    """An error as gRPC tells it: status, message, trailing metadata."""
+
+    status: grpc.StatusCode
+    message: str
+    metadata: tuple[tuple[str, str | bytes], ...]
+
+
+def refusal(error: CerebrosError) -> Refusal:
+    """The status of an error, with google.rpc.Status and ErrorInfo for clients that read rich errors."""
+    status = STATUS[error.code]
+    message = error.message.encode()[:MESSAGE_BYTES].decode(errors="ignore")
+    facts = {"class": error.error_class.value, "retryable": "true" if error.retryable else "false"}
+    rich = Status(code=status.value[0], message=message)
+    rich.details.add().Pack(ErrorInfo(reason=error.code.value, domain=SERVICE.rpartition(".")[0], metadata=facts))
+    return Refusal(
+        status,
+        message,
+        (
+            ("cerebros-error-class", facts["class"]),
+            ("cerebros-retryable", facts["retryable"]),
+            ("grpc-status-details-bin", rich.SerializeToString()),
+        ),
+    )
+
+
+def decode_attach(payload: bytes) -> Attach:
+    """One message of an Attach.
+
+    Raises:
+        InvalidArgument: the bytes are none, or the credit is negative.
+    """
+    message = _parsed(bridge_pb2.AttachRequest, payload)
+    if message.credit < 0:
+        raise InvalidArgument(f"credit {message.credit} is negative; grant 0 or more events")
+    return Attach(message.run_id, message.after_seq, message.credit)
 
 
 def decode_request(procedure: str, payload: bytes) -> dict[str, Any]:
@@ -60,12 +116,7 @@ def decode_request(procedure: str, payload: bytes) -> dict[str, Any]:
     Raises:
         InvalidArgument: the bytes are not this procedure's request.
     """
-    request = RPCS[procedure].request
-    try:
-        return _fields_set(request.FromString(payload))
-    except DecodeError:
-        name = request.DESCRIPTOR.full_name
-        raise InvalidArgument(f"{len(payload)} bytes are not a {name}; encode one with the current .proto") from None
+    return _fields_set(_parsed(RPCS[procedure].request, payload))
 
 
 def encode_reply(procedure: str, reply: msgspec.Struct) -> bytes:
@@ -73,6 +124,14 @@ def encode_reply(procedure: str, reply: msgspec.Struct) -> bytes:
     message = RPCS[procedure].reply()
     _fill(message, msgspec.structs.asdict(reply))
     return message.SerializeToString()
+
+
+def _parsed(kind: Any, payload: bytes) -> Any:
+    try:
+        return kind.FromString(payload)
+    except DecodeError:
+        name = kind.DESCRIPTOR.full_name
+        raise InvalidArgument(f"{len(payload)} bytes are not a {name}; encode one with the current .proto") from None
 
 
 def _fields_set(message: Message) -> dict[str, Any]:

@@ -6,19 +6,25 @@ defmodule CerebrosBridge.MixProject do
       app: :cerebros_bridge,
       version: "0.1.0",
       elixir: "~> 1.14",
+      elixirc_paths: if(Mix.env() == :test, do: ["lib", "test/support"], else: ["lib"]),
       start_permanent: Mix.env() == :prod,
       description:
-        "Training cycles and capability vectors from Elixir, through a supervised port.",
-      # None from hex: `:telemetry` is used when the host application has it.
+        "Training cycles and capability vectors from Elixir, through a supervised port or gRPC.",
+      # None from hex: `:telemetry` and `:gun` are used when the host application has them.
       deps: [],
+      # gun is optional; httpc is used by one mix task, which starts :inets itself.
+      xref: [exclude: [:gun, :httpc]],
+      # gun comes by ERL_LIBS here, which newer Elixirs would take off the code path.
+      prune_code_paths: false,
       aliases: [
-        check: ["format --check-formatted", "compile --warnings-as-errors", "test"]
+        lint: ["format --check-formatted", "compile --warnings-as-errors"],
+        check: ["lint", "test"]
       ],
-      preferred_cli_env: [check: :test]
+      preferred_cli_env: [lint: :test, check: :test]
     ]
   end
 
   def application do
-    [extra_applications: [:logger], mod: {CerebrosBridge.Application, []}]
+    [extra_applications: [:logger, :crypto], mod: {CerebrosBridge.Application, []}]
   end
 end

@@ -8,12 +8,13 @@ from pathlib import Path
 
 import grpc
 import pytest
+from google.rpc import error_details_pb2, status_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from bridge.procedures import Bridge
-from bridge.transports.grpc_codec import RPCS, SERVICE
-from bridge.transports.grpc_server import MESSAGE_BYTES, GrpcFront, start_grpc
+from bridge.transports.grpc_codec import MESSAGE_BYTES, RPCS, SERVICE
+from bridge.transports.grpc_server import GrpcFront, start_grpc
 from cerebros.errors import FailedPrecondition
 
 
@@ -79,6 +80,18 @@ async def test_an_unknown_run_is_not_found_and_says_not_to_retry(channel, call):
 
     assert refused.value.code() is grpc.StatusCode.NOT_FOUND
     assert metadata(refused.value) == {"cerebros-error-class": "permanent", "cerebros-retryable": "false"}
+
+
+async def test_an_error_is_rich_for_clients_that_read_rich_errors(channel):
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await ask(channel, "get_run", run_id="nobody")
+
+    sent = dict(refused.value.trailing_metadata())["grpc-status-details-bin"]
+    status, info = status_pb2.Status.FromString(sent), error_details_pb2.ErrorInfo()
+    assert (status.code, status.message) == (grpc.StatusCode.NOT_FOUND.value[0], refused.value.details())
+    assert status.details[0].Unpack(info)
+    assert (info.reason, info.domain) == ("NOT_FOUND", "cerebros.v1")
+    assert dict(info.metadata) == {"class": "permanent", "retryable": "false"}
 
 
 async def test_a_negative_budget_is_refused_by_name(channel, start):

@@ -2,6 +2,9 @@ defmodule CerebrosBridge do
   # Milliseconds; the slowest procedure, checking a dataset, takes seconds.
   @timeout 30_000
 
+  # Milliseconds between the attempts to cancel what nobody waits for any more.
+  @abandon_pauses [50, 100, 200, 400, 800, 1_600]
+
   @moduledoc """
   Training cycles and capability vectors from Elixir.
 
@@ -11,19 +14,24 @@ defmodule CerebrosBridge do
       MyApp.Bridge |> CerebrosBridge.stream(run.run_id) |> Enum.each(&IO.inspect/1)
       {:ok, vcv} = CerebrosBridge.capability(MyApp.Bridge, "p1")
 
-  Functions answer `{:ok, value}` or `{:error, %CerebrosBridge.Error{}}`. Every call emits
-  `[:cerebros, :bridge, :invoke, :start | :stop | :exception]`, every event of a watched run
-  its own `:telemetry` event (see `CerebrosBridge.Telemetry`). A call's `:timeout` is in
-  milliseconds (#{@timeout} unless given); it ends the call, not the run it started.
+  Functions answer `{:ok, value}` or `{:error, %CerebrosBridge.Error{}}`, over either adapter
+  (`CerebrosBridge.Port`, `CerebrosBridge.Grpc`) the same. Every call takes
+
+    * `:timeout`, milliseconds for one attempt (#{@timeout}); what the call started is cancelled then,
+    * `:retries`, further attempts after an error that is `retryable` (0); every procedure may be
+      repeated, a run by its `run_id`,
+    * `:correlation_id` and `:pulse_id`, for its telemetry (`CerebrosBridge.Invocation`).
+
+  Every event of a watched run is a `:telemetry` event too (`CerebrosBridge.Telemetry`).
   """
 
-  alias CerebrosBridge.{Error, Run, Study, Telemetry, VCV}
+  alias CerebrosBridge.{Connection, Error, Invocation, Pool, Reading, Run, Study, Uuid7, VCV, Watcher}
 
   @type bridge :: GenServer.server()
   @type result(value) :: {:ok, value} | {:error, Error.t()}
 
   @doc """
-  A child for a supervisor; it is restarted whenever the bridge program ends.
+  A child for a supervisor.
 
       iex> CerebrosBridge.child_spec(name: Doc.Bridge).id
       Doc.Bridge
@@ -37,27 +45,46 @@ defmodule CerebrosBridge do
   end
 
   @doc """
-  Start the bridge program and the process that owns it.
+  Start the connections to the bridge and the process that keeps them.
 
-  Options: `:name` to register; `:home` for the directory of database, artifacts and keys;
-  `:executable` (otherwise the variable CEREBROS_BRIDGE_BIN, then `cerebros-bridge` on PATH);
-  `:args` behind `port`; `:env` as a map or list of variables, nil to unset one.
+    * `:name` to register;
+    * `:adapter`, `CerebrosBridge.Port` (the default; starts the program) or `CerebrosBridge.Grpc`
+      (calls a running service), and the adapter's own options;
+    * `:pool`, how many connections (1);
+    * `:enabled`, the feature flag: a boolean, or a function asked at every call; otherwise
+      `config :cerebros_bridge, enabled: …`, otherwise true.
+
+  A connection that ends is opened anew, after growing pauses; see `CerebrosBridge.Pool`.
 
       {:ok, bridge} = CerebrosBridge.start_link(home: "/var/lib/cerebros")
   """
   @spec start_link(keyword()) :: GenServer.on_start()
-  defdelegate start_link(options), to: CerebrosBridge.Port
+  defdelegate start_link(options), to: Pool
 
   @doc """
   Queue a run. The same `run_id` with the same content answers the run that is there.
+
+  When the time-out passes the run is cancelled, whether or not the bridge had accepted it.
 
       {:ok, %CerebrosBridge.Run{state: :queued}} =
         CerebrosBridge.start_run(bridge, %{pac_id: "p1", manifest: "digits.toml", budget: %{trials: 8}})
   """
   @spec start_run(bridge(), map() | keyword(), keyword()) :: result(Run.t())
   def start_run(bridge, params, opts \\ []) do
-    bridge |> call(:start_run, params, opts) |> as(&Run.from_map/1)
+    params = named(Map.new(params))
+
+    with {:error, %Error{code: :deadline_exceeded}} = overdue <-
+           call(bridge, :start_run, params, opts) do
+      abandon(bridge, params[:run_id] || params["run_id"], "its start timed out")
+      overdue
+    end
+    |> as(&Run.from_map/1)
   end
+
+  # Named here and not by the bridge: who gives up waiting for the answer can still cancel it.
+  defp named(%{run_id: id} = params) when id != nil, do: params
+  defp named(%{"run_id" => id} = params) when id != nil, do: params
+  defp named(params), do: params |> Map.delete("run_id") |> Map.put(:run_id, Uuid7.generate())
 
   @doc """
   The run as it stands.
@@ -72,32 +99,68 @@ defmodule CerebrosBridge do
   @doc """
   Wait until the run has ended, in whatever state, and answer it.
 
-  `:timeout` is `:infinity` unless given; when it passes the answer is `:deadline_exceeded`
-  and the run goes on.
+  `:timeout` is `:infinity` unless given; when it passes the answer is `:deadline_exceeded` and
+  the run is cancelled. With `on_timeout: :leave` it goes on instead. Connections that end in
+  between are waited for.
 
       {:ok, %CerebrosBridge.Run{state: :succeeded}} = CerebrosBridge.await(bridge, run_id)
   """
   @spec await(bridge(), String.t(), keyword()) :: result(Run.t())
   def await(bridge, run_id, opts \\ []) do
-    [timeout: timeout] = Keyword.validate!(opts, timeout: :infinity)
+    opts = Keyword.validate!(opts, timeout: :infinity, on_timeout: :cancel)
 
-    with {:ok, reading} <- start_reading(bridge, run_id, 0) do
-      ended = await_end(reading, deadline(timeout))
-      stop_reading(reading)
-      with :ok <- ended, do: get_run(bridge, run_id)
+    with {:ok, reading} <- Reading.start(bridge, run_id, []) do
+      case await_end(reading, deadline(opts[:timeout])) do
+        :ok ->
+          get_run(bridge, run_id)
+
+        :timeout ->
+          if opts[:on_timeout] == :cancel,
+            do: abandon(bridge, run_id, "its caller waited no longer")
+
+          {:error, Error.local(:deadline_exceeded, "run #{run_id} did not end in time")}
+
+        {:error, error} ->
+          {:error, error}
+      end
     end
   end
 
   defp await_end(reading, deadline) do
-    case next_event(reading, remaining(deadline)) do
-      {:event, _event} ->
+    case Reading.next(reading, deadline, nil) do
+      {:event, _event, reading} ->
         await_end(reading, deadline)
 
       {:end, result} ->
         result
 
-      :timeout ->
-        {:error, Error.local(:deadline_exceeded, "the run has not ended yet; await it again")}
+      {:timeout, reading} ->
+        Reading.stop(reading)
+        :timeout
+    end
+  end
+
+  defp deadline(:infinity), do: :infinity
+  defp deadline(timeout), do: System.monotonic_time(:millisecond) + timeout
+
+  # The caller has waited enough; it does not wait for this too.
+  defp abandon(bridge, run_id, reason) do
+    {:ok, _} = Task.start(fn -> cancel_surely(bridge, run_id, reason, @abandon_pauses) end)
+  end
+
+  # A start that was given up may still be accepted a moment after its cancel. Then the cancel
+  # finds no run, or one that is queued still, which a cancel that came in time would have ended.
+  defp cancel_surely(bridge, run_id, reason, pauses) do
+    case {cancel(bridge, run_id, reason: reason), pauses} do
+      {{:ok, %Run{state: state}}, _} when state != :queued ->
+        :ok
+
+      {_not_yet, [pause | later]} ->
+        Process.sleep(pause)
+        cancel_surely(bridge, run_id, reason, later)
+
+      {_never, []} ->
+        :ok
     end
   end
 
@@ -105,84 +168,49 @@ defmodule CerebrosBridge do
   The run's events as a lazy stream that ends with the run.
 
   Events are fetched as they are consumed: a slow consumer keeps at most
-  #{CerebrosBridge.Port.window()} in its mailbox and loses none. `:after_seq` skips events already seen.
-  Enumerating raises `CerebrosBridge.Error` when the run is unknown or the bridge ends.
+  #{Connection.window()} in its mailbox and loses none. When the connection ends, the stream
+  attaches to the next one behind the last event it gave; it raises `CerebrosBridge.Error` after
+  `:patience` milliseconds (60,000) without one, and when the run is unknown. `:after_seq` skips
+  events already seen.
 
       bridge |> CerebrosBridge.stream(run_id) |> Enum.map(& &1.seq)
   """
   @spec stream(bridge(), String.t(), keyword()) :: Enumerable.t()
   def stream(bridge, run_id, opts \\ []) do
-    [after_seq: after_seq] = Keyword.validate!(opts, after_seq: 0)
-
     Stream.resource(
       fn ->
-        case start_reading(bridge, run_id, after_seq) do
+        case Reading.start(bridge, run_id, opts) do
           {:ok, reading} -> reading
           {:error, error} -> raise error
         end
       end,
       fn reading ->
-        case next_event(reading, :infinity) do
-          {:event, event} -> {[event], reading}
-          {:end, :ok} -> {:halt, reading}
-          {:end, {:error, error}} -> stop_reading(reading) && raise error
+        case Reading.next(reading, :infinity, nil) do
+          {:event, event, reading} -> {[event], reading}
+          {:end, :ok} -> {:halt, :ended}
+          {:end, {:error, error}} -> raise error
         end
       end,
-      &stop_reading/1
+      fn reading -> if reading != :ended, do: Reading.stop(reading) end
     )
-  end
-
-  defp start_reading(bridge, run_id, after_seq) do
-    {:ok, {pid, _id} = stream} = CerebrosBridge.Port.open(bridge, run_id, after_seq, :pull)
-    {:ok, %{stream: stream, monitor: Process.monitor(pid)}}
-  catch
-    :exit, reason -> {:error, gone(reason)}
-  end
-
-  defp next_event(%{stream: stream, monitor: monitor}, timeout) do
-    receive do
-      {^stream, {:event, event}} ->
-        CerebrosBridge.Port.grant(stream, 1)
-        {:event, event}
-
-      {^stream, ended} ->
-        ended
-
-      {:DOWN, ^monitor, :process, _pid, reason} ->
-        {:end, {:error, gone(reason)}}
-    after
-      timeout -> :timeout
-    end
-  end
-
-  defp stop_reading(%{stream: stream, monitor: monitor} = reading) do
-    Process.demonitor(monitor, [:flush])
-    CerebrosBridge.Port.close(stream)
-    drop_events(reading)
-  end
-
-  defp drop_events(%{stream: stream} = reading) do
-    receive do
-      {^stream, _} -> drop_events(reading)
-    after
-      0 -> :ok
-    end
   end
 
   @doc """
   Send the run's events to the calling process as `{:cerebros_event, run_id, %CerebrosBridge.Event{}}`.
 
   The last message is `{:cerebros_end, run_id, :ok | {:error, error}}`. Events come as fast as
-  the mailbox empties. Give the answer to `unwatch/1`, or just end, to stop.
+  the mailbox empties, over as many connections as it takes; options as of `stream/3`. Give the
+  answer to `unwatch/1`, or just end, to stop.
 
       {:ok, watch} = CerebrosBridge.watch(bridge, run_id, after_seq: 12)
   """
-  @spec watch(bridge(), String.t(), keyword()) :: result(CerebrosBridge.Port.stream())
+  @spec watch(bridge(), String.t(), keyword()) :: result(pid())
   def watch(bridge, run_id, opts \\ []) do
-    [after_seq: after_seq] = Keyword.validate!(opts, after_seq: 0)
-    CerebrosBridge.Port.open(bridge, run_id, after_seq, :push)
+    with {:ok, _connection} <- Pool.checkout(bridge, {:run, run_id}),
+         do: Watcher.start(bridge, run_id, self(), opts)
   catch
-    :exit, reason -> {:error, gone(reason)}
+    :exit, reason ->
+      {:error, Error.gone(reason)}
   end
 
   @doc """
@@ -190,8 +218,11 @@ defmodule CerebrosBridge do
 
       :ok = CerebrosBridge.unwatch(watch)
   """
-  @spec unwatch(CerebrosBridge.Port.stream()) :: :ok
-  defdelegate unwatch(watch), to: CerebrosBridge.Port, as: :close
+  @spec unwatch(pid()) :: :ok
+  def unwatch(watch) do
+    Process.exit(watch, :shutdown)
+    :ok
+  end
 
   @doc """
   End a run; `:reason` is kept with it.
@@ -252,63 +283,37 @@ defmodule CerebrosBridge do
   def health(bridge, opts \\ []), do: call(bridge, :health, %{}, opts)
 
   @doc """
-  A sign of life from the program itself, past all procedures.
+  A sign of life from the bridge's front itself, past all procedures. Over a port the map counts its calls.
 
       {:ok, %{"calls" => 0}} = CerebrosBridge.ping(bridge)
   """
   @spec ping(bridge(), keyword()) :: result(map())
   def ping(bridge, opts \\ []) do
     [timeout: timeout] = Keyword.validate!(opts, timeout: @timeout)
-    CerebrosBridge.Port.ping(bridge, timeout)
+
+    with {:ok, connection} <- Pool.checkout(bridge, :any),
+         do: Connection.ping(connection, timeout)
   catch
-    :exit, reason -> {:error, gone(reason)}
+    :exit, reason ->
+      {:error, Error.gone(reason)}
   end
 
   @doc """
-  Call any procedure by name; the value is a map with binary keys.
+  Call any procedure by name; the value is a map with binary keys. `watch_run` is `stream/3`.
 
       {:ok, %{"runs" => []}} = CerebrosBridge.call(bridge, :list_runs, %{limit: 10}, timeout: 5_000)
   """
   @spec call(bridge(), atom() | String.t(), map() | keyword(), keyword()) :: result(map())
   def call(bridge, procedure, params, opts \\ []) do
-    [timeout: timeout] = Keyword.validate!(opts, timeout: @timeout)
-    procedure = to_string(procedure)
-    began = System.monotonic_time()
-    emit(:start, %{system_time: System.system_time()}, %{procedure: procedure})
+    opts =
+      Keyword.validate!(opts, timeout: @timeout, retries: 0, correlation_id: nil, pulse_id: nil)
 
-    try do
-      CerebrosBridge.Port.call(bridge, procedure, Map.new(params), timeout)
-    catch
-      :exit, reason ->
-        metadata = %{kind: :exit, reason: reason, stacktrace: __STACKTRACE__}
-        metadata = Map.merge(metadata, %{procedure: procedure, code: :unavailable})
-        emit(:exception, %{duration: System.monotonic_time() - began}, metadata)
-        {:error, gone(reason)}
-    else
-      result ->
-        metadata = %{procedure: procedure, code: code(result)}
-        emit(:stop, %{duration: System.monotonic_time() - began}, metadata)
-        result
+    case to_string(procedure) do
+      "watch_run" -> {:error, Error.local(:invalid_argument, "watch_run streams; use stream/3")}
+      op -> Invocation.call(bridge, op, Map.new(params), opts)
     end
   end
 
-  defp emit(what, measurements, metadata) do
-    Telemetry.execute([:cerebros, :bridge, :invoke, what], measurements, metadata)
-  end
-
-  defp code({:ok, _value}), do: :ok
-  defp code({:error, %Error{code: code}}), do: code
-
   defp as({:ok, map}, make), do: {:ok, make.(map)}
   defp as(error, _make), do: error
-
-  defp gone(reason) do
-    Error.local(:unavailable, "the bridge is not there: #{inspect(reason)}; is it supervised?")
-  end
-
-  defp deadline(:infinity), do: :infinity
-  defp deadline(timeout), do: System.monotonic_time(:millisecond) + timeout
-
-  defp remaining(:infinity), do: :infinity
-  defp remaining(deadline), do: max(deadline - System.monotonic_time(:millisecond), 0)
 end

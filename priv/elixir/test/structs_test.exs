@@ -1,10 +1,15 @@
 defmodule CerebrosBridge.StructsTest do
   use ExUnit.Case, async: true
+  doctest CerebrosBridge, only: [child_spec: 1]
+  doctest CerebrosBridge.Connection
   doctest CerebrosBridge.Error
   doctest CerebrosBridge.Names
   doctest CerebrosBridge.Event
+  doctest CerebrosBridge.Pool
+  doctest CerebrosBridge.Port
   doctest CerebrosBridge.Run
   doctest CerebrosBridge.TrainingMetrics
+  doctest CerebrosBridge.Uuid7
   doctest CerebrosBridge.VCV
 
   alias CerebrosBridge.{Error, Event, Names, Run, TrainingMetrics, VCV}
@@ -52,5 +57,11 @@ defmodule CerebrosBridge.StructsTest do
     assert Names.event(name) == name
     assert Names.keys(%{name => 1}) == %{name => 1}
     assert_raise ArgumentError, fn -> String.to_existing_atom(name) end
+  end
+
+  test "every atom of the port protocol is known beforehand" do
+    for atom <- CerebrosBridge.Port.vocabulary() do
+      assert atom |> :erlang.term_to_binary() |> :erlang.binary_to_term([:safe]) == atom
+    end
   end
 end

@@ -1,1 +1,2 @@
+CerebrosBridge.Service.start_suite()
 ExUnit.start()

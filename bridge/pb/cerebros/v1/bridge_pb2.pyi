@@ -90,6 +90,16 @@ class WatchRunRequest(_message.Message):
     after_seq: int
     def __init__(self, run_id: _Optional[str] = ..., after_seq: _Optional[int] = ...) -> None: ...
 
+class AttachRequest(_message.Message):
+    __slots__ = ("run_id", "after_seq", "credit")
+    RUN_ID_FIELD_NUMBER: _ClassVar[int]
+    AFTER_SEQ_FIELD_NUMBER: _ClassVar[int]
+    CREDIT_FIELD_NUMBER: _ClassVar[int]
+    run_id: str
+    after_seq: int
+    credit: int
+    def __init__(self, run_id: _Optional[str] = ..., after_seq: _Optional[int] = ..., credit: _Optional[int] = ...) -> None: ...
+
 class ListTrialsRequest(_message.Message):
     __slots__ = ("run_id",)
     RUN_ID_FIELD_NUMBER: _ClassVar[int]

@@ -7,9 +7,22 @@ defmodule CerebrosBridge.Error do
   message names the value, the rule and the next move.
   """
 
-  @codes ~w(invalid_argument not_found already_exists failed_precondition permission_denied
-            unauthenticated resource_exhausted deadline_exceeded cancelled unavailable internal)a
+  @class_of_code %{
+    invalid_argument: :validation,
+    not_found: :permanent,
+    already_exists: :permanent,
+    failed_precondition: :permanent,
+    permission_denied: :security,
+    unauthenticated: :security,
+    resource_exhausted: :transient,
+    deadline_exceeded: :timeout,
+    cancelled: :permanent,
+    unavailable: :dependency,
+    internal: :permanent
+  }
+  @codes Map.keys(@class_of_code)
   @classes ~w(validation transient permanent timeout dependency security)a
+  @retryable ~w(transient timeout dependency)a
   @class_of_text Map.new(@classes, &{Atom.to_string(&1), &1})
 
   defexception [:code, :class, :message, retryable: false]
@@ -67,16 +80,22 @@ defmodule CerebrosBridge.Error do
       iex> CerebrosBridge.Error.local(:unavailable, "the bridge has ended").retryable
       true
   """
-  @spec local(:unavailable | :deadline_exceeded | :invalid_argument, String.t()) :: t()
-  def local(:unavailable, message) do
-    %__MODULE__{code: :unavailable, class: :dependency, message: message, retryable: true}
+  @spec local(code(), String.t()) :: t()
+  def local(code, message) do
+    class = Map.fetch!(@class_of_code, code)
+    %__MODULE__{code: code, class: class, message: message, retryable: class in @retryable}
   end
 
-  def local(:deadline_exceeded, message) do
-    %__MODULE__{code: :deadline_exceeded, class: :timeout, message: message, retryable: true}
-  end
+  @doc """
+  `:unavailable`, out of the reason that a process of the bridge ended with.
 
-  def local(:invalid_argument, message) do
-    %__MODULE__{code: :invalid_argument, class: :validation, message: message}
-  end
+      iex> CerebrosBridge.Error.gone({:noproc, {GenServer, :call, [:nowhere]}}).message
+      "the bridge is not there (:noproc); is it supervised?"
+  """
+  @spec gone(term()) :: t()
+  def gone({reason, {GenServer, :call, _arguments}}), do: gone(reason)
+  def gone({:shutdown, reason}), do: gone(reason)
+
+  def gone(reason),
+    do: local(:unavailable, "the bridge is not there (#{inspect(reason)}); is it supervised?")
 end

@@ -33,7 +33,7 @@ defmodule CerebrosBridge.Event do
       seq: seq,
       name: Names.event(name),
       at: Names.time(at),
-      measurements: Names.keys(measurements),
+      measurements: Names.measurements(measurements),
       metadata: metadata |> Map.delete("at") |> Names.keys()
     }
   end

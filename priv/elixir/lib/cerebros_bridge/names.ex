@@ -16,8 +16,11 @@ defmodule CerebrosBridge.Names do
     trials queue_s duration_s accuracy latency_s cost_usd energy_j trials_total trials_ok
     trials_failed loss parameters candidates observations probes version
     run_id kind pac_id dataset correlation_id epoch worker_id state error_code error_message
-    stage number outcome tree_hash reason verdict_id decision artifact_digest at
+    stage number outcome tree_hash reason verdict_id decision artifact_digest at dropped
   )a
+
+  # Measurements that are whole numbers; the others are floats, also where JSON wrote `1` for `1.0`.
+  @counts ~w(trials trials_total trials_ok trials_failed parameters candidates observations probes version)a
 
   @states ~w(queued running succeeded failed cancelled timed_out)a
 
@@ -55,6 +58,25 @@ defmodule CerebrosBridge.Names do
   """
   @spec keys(%{optional(String.t()) => term()}) :: %{optional(atom() | String.t()) => term()}
   def keys(map), do: Map.new(map, fn {key, value} -> {Map.get(@key_of_text, key, key), value} end)
+
+  @doc """
+  The measurements of an event: known keys are atoms, and each figure has its own type over any adapter.
+
+      iex> CerebrosBridge.Names.measurements(%{"accuracy" => 1, "version" => 1, "loss" => nil})
+      %{accuracy: 1.0, version: 1, loss: nil}
+  """
+  @spec measurements(%{optional(String.t()) => term()}) :: %{
+          optional(atom() | String.t()) => term()
+        }
+  def measurements(map) do
+    Map.new(keys(map), fn
+      {key, value} when is_integer(value) and is_atom(key) and key not in @counts ->
+        {key, value / 1}
+
+      same ->
+        same
+    end)
+  end
 
   @doc """
   A run's state as an atom.

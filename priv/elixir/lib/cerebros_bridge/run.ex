@@ -13,6 +13,8 @@ defmodule CerebrosBridge.Run do
     :dataset,
     :last_seq,
     :epoch,
+    :queue,
+    :priority,
     :trials_total,
     :trials_ok,
     :trials_failed,

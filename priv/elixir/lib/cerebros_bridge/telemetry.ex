@@ -6,14 +6,8 @@ defmodule CerebrosBridge.Telemetry do
   handlers, reporters and `Telemetry.Metrics` see every event. Elsewhere a
   small table of handlers does the same work.
 
-  | event | measurements | metadata |
-  |---|---|---|
-  | `[:cerebros, :bridge, :invoke, :start]` | `system_time` | `procedure` |
-  | `[:cerebros, :bridge, :invoke, :stop]` | `duration` | `procedure, code` (`:ok` or an error's) |
-  | `[:cerebros, :bridge, :invoke, :exception]` | `duration` | `procedure, code, kind, reason, stacktrace` |
-  | `CerebrosBridge.Names.events/0` | the event's | the event's |
-
-  Times are in native units. A handler runs in the process that emits, so it
+  Calls emit the events in `CerebrosBridge.Invocation`, watched runs those in
+  `CerebrosBridge.Names.events/0`. A handler runs in the process that emits, so it
   should be quick; one that raises is detached.
   """
 

@@ -1,0 +1,64 @@
+defmodule CerebrosBridge.Watcher do
+  @moduledoc """
+  Sends a run's events to a process, as fast as that process empties its mailbox.
+
+  The owner's mailbox is looked at before each event, so that a sleeping owner finds at most
+  `CerebrosBridge.Connection.window/0` messages; the others wait in the database.
+  """
+
+  alias CerebrosBridge.{Connection, Reading}
+
+  # An owner that has not emptied its mailbox is looked at again after so long.
+  @pause_ms 20
+
+  @doc """
+  Start a watcher of `owner`; it ends with the run or the owner.
+
+      {:ok, watcher} = CerebrosBridge.Watcher.start(MyApp.Bridge, run_id, self(), after_seq: 3)
+  """
+  @spec start(GenServer.server(), String.t(), pid(), keyword()) :: {:ok, pid()}
+  def start(bridge, run_id, owner, options) do
+    Task.start(fn ->
+      monitor = Process.monitor(owner)
+
+      case Reading.start(bridge, run_id, options) do
+        {:ok, reading} -> forward(reading, run_id, owner, monitor)
+        {:error, error} -> send(owner, {:cerebros_end, run_id, {:error, error}})
+      end
+    end)
+  end
+
+  defp forward(reading, run_id, owner, monitor) do
+    case Reading.next(reading, :infinity, monitor) do
+      {:event, event, reading} ->
+        await_room(owner)
+        send(owner, {:cerebros_event, run_id, event})
+        forward(reading, run_id, owner, monitor)
+
+      {:end, result} ->
+        await_room(owner)
+        send(owner, {:cerebros_end, run_id, result})
+
+      # The connection sees this process end and closes the stream.
+      {:down, ^monitor} ->
+        :ok
+    end
+  end
+
+  defp await_room(owner) do
+    if waiting(owner) >= Connection.window() do
+      Process.sleep(@pause_ms)
+      await_room(owner)
+    end
+  end
+
+  defp waiting(owner) when node(owner) == node() do
+    case Process.info(owner, :message_queue_len) do
+      {:message_queue_len, length} -> length
+      nil -> 0
+    end
+  end
+
+  # A process elsewhere cannot be looked into; the distribution slows its senders down itself.
+  defp waiting(_owner), do: 0
+end

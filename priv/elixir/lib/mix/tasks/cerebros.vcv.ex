@@ -1,0 +1,38 @@
+defmodule Mix.Tasks.Cerebros.Vcv do
+  @shortdoc "Show a PAC's capability vector"
+  @moduledoc """
+  Shows a PAC's current capability vector, or one version of it.
+
+      mix cerebros.vcv p1 --version 2
+
+  Options: `--version N`; and those of `CerebrosBridge.Terminal`. With `--format json` the
+  embedding is there too. Exit status 1 when there is none.
+  """
+  use Mix.Task
+
+  alias CerebrosBridge.{Terminal, VCV}
+
+  @impl true
+  def run(arguments) do
+    {options, [pac_id]} = Terminal.parse(arguments, "cerebros.vcv", ["PAC"], version: :integer)
+
+    options
+    |> Terminal.with_bridge(&CerebrosBridge.capability(&1, pac_id, version: options[:version]))
+    |> then(&Terminal.print(options, &1, fn vcv -> text(vcv) end))
+  end
+
+  defp text(%VCV{} = vcv) do
+    Terminal.columns([
+      {"PAC", "#{vcv.pac_id}, version #{vcv.version}"},
+      {"task", vcv.task},
+      {"skills", Enum.join(vcv.skills, ", ")},
+      {"accuracy", vcv.accuracy},
+      {"latency", "#{vcv.latency_s} s"},
+      {"energy / cost", "#{vcv.energy_j} J / #{vcv.cost_usd} USD"},
+      {"trust / reliability", "#{vcv.trust} / #{vcv.reliability}"},
+      {"capability", "#{length(vcv.capability)} numbers (--format json shows them)"},
+      {"run, artifact", "#{vcv.run_id}, #{vcv.artifact_digest}"},
+      {"created", vcv.created_at}
+    ])
+  end
+end

@@ -1,0 +1,37 @@
+"""Store a run with many events, through the store and as its worker: store_events.py RUN_ID MANIFEST N [SECONDS].
+
+With SECONDS the events are stored over that time, in a hundred transactions,
+after the run itself is there (its id is printed then).
+"""
+
+import asyncio
+import sys
+
+from bridge.messages import RunError
+from bridge.procedures import call
+from bridge.service import migrated_database, open_bridge
+from bridge.settings import read_settings
+from cerebros.errors import Internal
+from telemetry.events import StageStart, run_stop
+
+BATCHES = 100
+
+
+async def store(url: str, run_id: str, manifest: str, events: int, seconds: float) -> None:
+    async with open_bridge(read_settings(), url) as bridge:
+        await call(bridge, "start_run", {"run_id": run_id, "pac_id": "p", "manifest": manifest})
+        claim = await bridge.runs.claim_run("test", 60.0, only=run_id)
+        print(run_id, flush=True)
+        # The first event is there, the last one is the end.
+        for batch in range(BATCHES):
+            async with bridge.runs.effect(run_id, claim.epoch) as write:
+                for number in range(batch, events - 2, BATCHES):
+                    await write.append(StageStart(run_id=run_id, stage=f"stage-{number}"))
+            await asyncio.sleep(seconds / BATCHES)
+        stop = run_stop(run_id, claim.kind, claim.pac_id, "failed", error=Internal("a test ends it"))
+        await bridge.runs.end_run(run_id, claim.epoch, "failed", None, RunError.of(Internal("a test ends it")), stop)
+
+
+run_id, manifest, events, *seconds = sys.argv[1:]
+with migrated_database(read_settings()) as url:
+    asyncio.run(store(url, run_id, manifest, int(events), float(*seconds or ["0"])))
