@@ -1,19 +1,26 @@
 """Train one network, an epoch at a time.
 
-`train` is a generator: it yields after every epoch and the caller may stop
-there. It neither prints nor saves, and all its randomness comes from `seed`.
+`train` yields after every epoch and the caller may stop there, for good or to
+`resume` from the training's `state` in another process. Nothing here prints
+or saves, and all randomness comes from `seed`.
 """
 
 from __future__ import annotations
 
+import copy
+import hashlib
 import math
 from collections.abc import Iterator, Mapping
 from typing import Literal
 
 import msgspec
 import torch
+from safetensors import SafetensorError
+from safetensors.torch import load as load_tensors
+from safetensors.torch import save as save_tensors
 from torch import Tensor, nn
 
+from cerebros.errors import ArtifactCorrupt, FailedPrecondition
 from cerebros.features import Fold
 from cerebros.nets.module import CerebrosNet
 from cerebros.nets.wiring import Architecture
@@ -74,47 +81,161 @@ def train(
     task: Task,
     device: str = "cpu",
 ) -> Iterator[Progress]:
-    """Train a fresh network; yields `EpochDone`s and last either `Trained` or `Diverged`.
+    """Train a fresh network; yields `EpochDone`s and last either `Trained` or `Diverged`."""
+    return iter(Training(architecture, recipe, rows, validation, task, device))
+
+
+class Training:
+    """One network in training; iterating trains on from where it stands.
 
     With validation rows the epoch of lowest validation loss wins and training
     stops early after `PATIENCE` epochs without a better one; without them
-    the last epoch wins.
+    the last epoch wins. `state` and `resume` carry it to another process.
     """
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(recipe.seed)
-        net = CerebrosNet(architecture).to(device)
-    shuffle = torch.Generator().manual_seed(recipe.seed)
-    dropout_seed = recipe.seed + 1
-    optimiser = torch.optim.AdamW(
-        net.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True
-    )
-    # Steps shrink to nothing over the epochs, so the last weights are not those of a random walk.
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, T_max=recipe.epochs)
-    criterion = loss_function(task)
-    inputs, targets = tensors(rows, device)
-    best: tuple[float, int, Weights] | None = None
-    number = 0
-    for number in range(1, recipe.epochs + 1):
+
+    def __init__(
+        self,
+        architecture: Architecture,
+        recipe: Recipe,
+        rows: Fold,
+        validation: Fold | None,
+        task: Task,
+        device: str = "cpu",
+    ) -> None:
+        if recipe.epochs < 1:
+            raise ValueError(f"epochs is {recipe.epochs}; a training needs at least one")
+        self.recipe, self.architecture = recipe, architecture
+        self.net = fresh_net(architecture, recipe.seed).to(device)
+        self.shuffle = torch.Generator().manual_seed(recipe.seed)
+        self.optimiser = torch.optim.AdamW(
+            self.net.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True
+        )
+        self.epochs_done = 0
+        self.best_loss, self.best_epoch = math.inf, 0
+        self.best_weights: Weights = copy_of(self.net.state_dict())
+        self._inputs, self._targets = tensors(rows, device)
+        self._validation, self._task, self._device = validation, task, device
+
+    def __iter__(self) -> Iterator[Progress]:
+        while not self._ended:
+            progress = self._epoch()
+            yield progress
+            if isinstance(progress, Diverged):
+                return
+        yield Trained(self.best_net(), self.best_epoch, self.epochs_done)
+
+    def best_net(self) -> CerebrosNet:
+        """A copy of the network with its best epoch's weights, in eval mode."""
+        net = copy.deepcopy(self.net)
+        net.load_state_dict(self.best_weights)
+        return net.eval()
+
+    @property
+    def _ended(self) -> bool:
+        idle = self.epochs_done - self.best_epoch
+        return self.epochs_done >= self.recipe.epochs or (self._validation is not None and idle >= PATIENCE)
+
+    def _epoch(self) -> EpochDone | Diverged:
+        step_size = learning_rate(self.recipe, self.epochs_done)
+        for group in self.optimiser.param_groups:
+            group["lr"] = step_size
+        self.epochs_done += 1
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(dropout_seed + number)
-            train_loss = _one_epoch(net, optimiser, criterion, inputs, targets, recipe.batch_size, shuffle)
-        schedule.step()
-        if not math.isfinite(train_loss):
-            yield Diverged(number)
-            return
-        scores = evaluate(net, validation, task, device) if validation is not None else None
-        if scores is not None and not math.isfinite(scores.loss):
-            yield Diverged(number)
-            return
-        yield EpochDone(number, train_loss, scores)
-        if scores is None or best is None or scores.loss < best[0]:
-            best = (scores.loss if scores else train_loss, number, _copy(net.state_dict()))
-        if scores is not None and number - best[1] >= PATIENCE:
-            break
-    if best is None:
-        raise ValueError(f"epochs is {recipe.epochs}; a training needs at least one")
-    net.load_state_dict(best[2])
-    yield Trained(net.eval(), best_epoch=best[1], epochs=number)
+            torch.manual_seed(dropout_seed(self.recipe, self.epochs_done))
+            train_loss = _one_epoch(
+                self.net,
+                self.optimiser,
+                loss_function(self._task),
+                self._inputs,
+                self._targets,
+                self.recipe.batch_size,
+                self.shuffle,
+            )
+        scores = None if self._validation is None else evaluate(self.net, self._validation, self._task, self._device)
+        if not math.isfinite(train_loss) or (scores is not None and not math.isfinite(scores.loss)):
+            return Diverged(self.epochs_done)
+        if scores is None or scores.loss < self.best_loss:
+            self.best_loss = scores.loss if scores else train_loss
+            self.best_epoch, self.best_weights = self.epochs_done, copy_of(self.net.state_dict())
+        return EpochDone(self.epochs_done, train_loss, scores)
+
+
+def state(training: Training) -> bytes:
+    """A training between two epochs as safetensors: weights, best weights, moments, generator and counts."""
+    moments = {
+        f"{moment}.{name}": training.optimiser.state[weight][moment]
+        for name, weight in training.net.named_parameters()
+        for moment in training.optimiser.state[weight]
+    }
+    return save_tensors(
+        {
+            "identity": _identity(training.architecture, training.recipe),
+            "counts": torch.tensor([training.epochs_done, training.best_epoch]),
+            "best_loss": torch.tensor(training.best_loss, dtype=torch.float64),
+            "shuffle": training.shuffle.get_state(),
+            **{f"net.{name}": weight for name, weight in training.net.state_dict().items()},
+            **{f"best.{name}": weight for name, weight in training.best_weights.items()},
+            **moments,
+        }
+    )
+
+
+def resume(
+    architecture: Architecture,
+    recipe: Recipe,
+    rows: Fold,
+    validation: Fold | None,
+    task: Task,
+    state: bytes,
+    device: str = "cpu",
+) -> Training:
+    """The training a `state` was taken of; on the same rows it goes on bit for bit as if never left.
+
+    Raises:
+        ArtifactCorrupt: the bytes are no training state.
+        FailedPrecondition: they are another architecture's or recipe's.
+    """
+    try:
+        stored = load_tensors(state)
+    except SafetensorError as problem:
+        raise ArtifactCorrupt(f"a training state of {len(state)} bytes is unreadable: {problem}") from None
+    if not torch.equal(stored.get("identity", torch.empty(0)), _identity(architecture, recipe)):
+        raise FailedPrecondition("the training state is of another architecture or recipe; start this training anew")
+    training = Training(architecture, recipe, rows, validation, task, device)
+    training.epochs_done, training.best_epoch = (int(count) for count in stored["counts"])
+    training.best_loss = float(stored["best_loss"])
+    training.shuffle.set_state(stored["shuffle"])
+    training.net.load_state_dict(_part(stored, "net"))
+    training.best_weights = {name: weight.to(device) for name, weight in _part(stored, "best").items()}
+    moments = {moment: _part(stored, moment) for moment in ("step", "exp_avg", "exp_avg_sq")}
+    training.optimiser.load_state_dict(
+        {
+            "state": {
+                number: {moment: of[name] for moment, of in moments.items()}
+                for number, (name, _) in enumerate(training.net.named_parameters())
+                if name in moments["step"]
+            },
+            "param_groups": training.optimiser.state_dict()["param_groups"],
+        }
+    )
+    return training
+
+
+def fresh_net(architecture: Architecture, seed: int) -> CerebrosNet:
+    """A network with the first weights this seed gives it."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return CerebrosNet(architecture)
+
+
+def learning_rate(recipe: Recipe, epochs_done: int) -> float:
+    """Half a cosine from the recipe's rate to nothing, so the last weights are not those of a random walk."""
+    return recipe.learning_rate * (1.0 + math.cos(math.pi * epochs_done / recipe.epochs)) / 2.0
+
+
+def dropout_seed(recipe: Recipe, epoch: int) -> int:
+    """Each epoch draws its dropout anew, so a resumed one draws what it would have drawn."""
+    return recipe.seed + 1 + epoch
 
 
 def loss_function(task: Task) -> nn.Module:
@@ -165,5 +286,15 @@ def _one_epoch(
     return total / max(seen, 1)
 
 
-def _copy(weights: Weights) -> Weights:
+def copy_of(weights: Weights) -> Weights:
     return {name: tensor.detach().clone() for name, tensor in weights.items()}
+
+
+def _identity(architecture: Architecture, recipe: Recipe) -> Tensor:
+    """SHA-256 of what a training is of, as 32 bytes."""
+    digest = hashlib.sha256(msgspec.json.encode([architecture, recipe])).digest()
+    return torch.frombuffer(bytearray(digest), dtype=torch.uint8)
+
+
+def _part(stored: Weights, name: str) -> Weights:
+    return {key.removeprefix(f"{name}."): tensor for key, tensor in stored.items() if key.startswith(f"{name}.")}
