@@ -110,14 +110,15 @@ class Training:
         self.optimiser = torch.optim.AdamW(
             self.net.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True
         )
-        self.epochs_done = 0
+        self.epochs_done, self.diverged = 0, False
         self.best_loss, self.best_epoch = math.inf, 0
         self.best_weights: Weights = copy_of(self.net.state_dict())
-        self._inputs, self._targets = tensors(rows, device)
-        self._validation, self._task, self._device = validation, task, device
+        self.inputs, self.targets = tensors(rows, device)
+        self.task: Task = task
+        self._validation, self._device = validation, device
 
     def __iter__(self) -> Iterator[Progress]:
-        while not self._ended:
+        while not self.ended:
             progress = self._epoch()
             yield progress
             if isinstance(progress, Diverged):
@@ -131,33 +132,51 @@ class Training:
         return net.eval()
 
     @property
-    def _ended(self) -> bool:
+    def ended(self) -> bool:
+        """Whether the recipe's epochs are done, patience is spent, or the loss is no number."""
         idle = self.epochs_done - self.best_epoch
-        return self.epochs_done >= self.recipe.epochs or (self._validation is not None and idle >= PATIENCE)
+        patient = self._validation is None or idle < PATIENCE
+        return self.diverged or self.epochs_done >= self.recipe.epochs or not patient
 
     def _epoch(self) -> EpochDone | Diverged:
-        step_size = learning_rate(self.recipe, self.epochs_done)
         for group in self.optimiser.param_groups:
-            group["lr"] = step_size
-        self.epochs_done += 1
+            group["lr"] = learning_rate(self.recipe, self.epochs_done)
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(dropout_seed(self.recipe, self.epochs_done))
-            train_loss = _one_epoch(
-                self.net,
-                self.optimiser,
-                loss_function(self._task),
-                self._inputs,
-                self._targets,
-                self.recipe.batch_size,
-                self.shuffle,
-            )
-        scores = None if self._validation is None else evaluate(self.net, self._validation, self._task, self._device)
+            torch.manual_seed(dropout_seed(self.recipe, self.epochs_done + 1))
+            return self.close_epoch(self._one_pass())
+
+    def _one_pass(self) -> float:
+        """The mean training loss of one pass in random order."""
+        self.net.train()
+        criterion = loss_function(self.task)
+        total, seen = 0.0, 0
+        for batch in batches(self):
+            loss = criterion(of_targets(self.net(self.inputs[batch]), self.task), self.targets[batch])
+            self.optimiser.zero_grad()
+            loss.backward()
+            self.optimiser.step()
+            total += loss.item() * len(batch)
+            seen += len(batch)
+        return total / max(seen, 1)
+
+    def close_epoch(self, train_loss: float) -> EpochDone | Diverged:
+        """Count an epoch that ended with this loss, look at the validation rows, keep the weights if they are best."""
+        self.epochs_done += 1
+        scores = None if self._validation is None else evaluate(self.net, self._validation, self.task, self._device)
         if not math.isfinite(train_loss) or (scores is not None and not math.isfinite(scores.loss)):
+            self.diverged = True
             return Diverged(self.epochs_done)
         if scores is None or scores.loss < self.best_loss:
             self.best_loss = scores.loss if scores else train_loss
             self.best_epoch, self.best_weights = self.epochs_done, copy_of(self.net.state_dict())
         return EpochDone(self.epochs_done, train_loss, scores)
+
+
+def batches(training: Training) -> list[Tensor]:
+    """Row numbers of one pass's steps, in the order the training's generator draws."""
+    order = torch.randperm(len(training.inputs), generator=training.shuffle)
+    # batch normalisation has no variance over a single row
+    return [batch for batch in torch.split(order, training.recipe.batch_size) if len(batch) > 1]
 
 
 def state(training: Training) -> bytes:
@@ -242,6 +261,11 @@ def loss_function(task: Task) -> nn.Module:
     return nn.CrossEntropyLoss() if task == "classification" else nn.MSELoss()
 
 
+def of_targets(answers: Tensor, task: Task) -> Tensor:
+    """The network's answers in the shape its targets have: a regression's single column as a vector."""
+    return answers if task == "classification" else answers[..., 0]
+
+
 def tensors(fold: Fold, device: str) -> tuple[Tensor, Tensor]:
     return torch.from_numpy(fold.inputs).to(device), torch.from_numpy(fold.targets).to(device)
 
@@ -255,35 +279,9 @@ def evaluate(net: CerebrosNet, fold: Fold, task: Task, device: str = "cpu") -> S
     if task == "classification":
         loss = loss_function(task)(answers, targets).item()
         return Scores(loss, (answers.argmax(dim=1) == targets).float().mean().item())
-    loss = loss_function(task)(answers[:, 0], targets).item()
+    loss = loss_function(task)(of_targets(answers, task), targets).item()
     variance = targets.var(unbiased=False).item()
     return Scores(loss, 1.0 - loss / variance if variance > 0 else 0.0)
-
-
-def _one_epoch(
-    net: CerebrosNet,
-    optimiser: torch.optim.Optimizer,
-    criterion: nn.Module,
-    inputs: Tensor,
-    targets: Tensor,
-    batch_size: int,
-    shuffle: torch.Generator,
-) -> float:
-    """The mean training loss of one pass in random order."""
-    net.train()
-    order = torch.randperm(len(inputs), generator=shuffle)
-    total, seen = 0.0, 0
-    for batch in torch.split(order, batch_size):
-        if len(batch) < 2:
-            continue  # batch normalisation has no variance over a single row
-        answers = net(inputs[batch])
-        loss = criterion(answers if targets.dtype == torch.int64 else answers[:, 0], targets[batch])
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-        total += loss.item() * len(batch)
-        seen += len(batch)
-    return total / max(seen, 1)
 
 
 def copy_of(weights: Weights) -> Weights:
