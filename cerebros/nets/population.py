@@ -52,9 +52,13 @@ def train_together(members: Sequence[Training], epochs: int) -> Iterator[tuple[E
         alive = [member for member in members if not member.ended]
         if not alive:
             return
-        if population is None or len(population.members) > len(alive):
-            population = Population(alive)
-        done = dict(zip(map(id, alive), population.epoch(), strict=True))
+        if len(alive) == 1:  # trains faster by itself
+            epoch: tuple[EpochDone | Diverged, ...] = (alive[0].epoch(),)
+        else:
+            if population is None or len(population.members) > len(alive):
+                population = Population(alive)
+            epoch = population.epoch()
+        done = dict(zip(map(id, alive), epoch, strict=True))
         yield tuple(done.get(id(member)) for member in members)
 
 
