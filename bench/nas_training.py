@@ -104,7 +104,7 @@ def train_orders(dataset: str, orders: list[Order]) -> list[Result]:
         for done in train_together([trainings[n] for n in places], max(epochs[n] for n in places)):
             for n, progress in zip(places, done, strict=True):
                 if isinstance(progress, EpochDone):
-                    errors[n].append(1.0 - trainings[n].best_scores.accuracy)
+                    errors[n].append(1.0 - trainings[n].best_accuracy)
     return [
         Result(curve, one.diverged, None if one.ended else training.state(one))
         for curve, one in zip(errors, trainings, strict=True)

@@ -111,8 +111,7 @@ class Training:
             self.net.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True
         )
         self.epochs_done, self.diverged = 0, False
-        self.best_epoch = 0
-        self.best_scores: Scores | None = None  # stays None without validation rows
+        self.best_loss, self.best_accuracy, self.best_epoch = math.inf, math.nan, 0  # no accuracy without validation
         self.best_weights: Weights = copy_of(self.net.state_dict())
         self.inputs, self.targets = tensors(rows, device)
         self.task: Task = task
@@ -168,8 +167,8 @@ class Training:
         if not math.isfinite(train_loss) or (scores is not None and not math.isfinite(scores.loss)):
             self.diverged = True
             return Diverged(self.epochs_done)
-        if scores is None or self.best_scores is None or scores.loss < self.best_scores.loss:
-            self.best_scores = scores
+        if scores is None or scores.loss < self.best_loss:
+            self.best_loss, self.best_accuracy = (scores.loss, scores.accuracy) if scores else (train_loss, math.nan)
             self.best_epoch, self.best_weights = self.epochs_done, copy_of(self.net.state_dict())
         return EpochDone(self.epochs_done, train_loss, scores)
 
@@ -188,12 +187,11 @@ def state(training: Training) -> bytes:
         for name, weight in training.net.named_parameters()
         for moment in training.optimiser.state[weight]
     }
-    best = [] if training.best_scores is None else [training.best_scores.loss, training.best_scores.accuracy]
     return save_tensors(
         {
             "identity": _identity(training.architecture, training.recipe),
             "counts": torch.tensor([training.epochs_done, training.best_epoch]),
-            "best_scores": torch.tensor(best, dtype=torch.float64),
+            "best": torch.tensor([training.best_loss, training.best_accuracy], dtype=torch.float64),
             "shuffle": training.shuffle.get_state(),
             **{f"net.{name}": weight for name, weight in training.net.state_dict().items()},
             **{f"best.{name}": weight for name, weight in training.best_weights.items()},
@@ -225,7 +223,7 @@ def resume(
         raise FailedPrecondition("the training state is of another architecture or recipe; start this training anew")
     training = Training(architecture, recipe, rows, validation, task, device)
     training.epochs_done, training.best_epoch = (int(count) for count in stored["counts"])
-    training.best_scores = Scores(*stored["best_scores"].tolist()) if len(stored["best_scores"]) else None
+    training.best_loss, training.best_accuracy = stored["best"].tolist()
     training.shuffle.set_state(stored["shuffle"])
     training.net.load_state_dict(_part(stored, "net"))
     training.best_weights = {name: weight.to(device) for name, weight in _part(stored, "best").items()}

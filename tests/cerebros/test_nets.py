@@ -1,4 +1,5 @@
 import hashlib
+import os
 import time
 
 import msgspec
@@ -137,6 +138,13 @@ def test_regression_reports_r2():
 def test_latency_quantiles_are_ordered_and_positive():
     latency = measure_latency(trained(epochs=1).net, "cpu", time.perf_counter)
     assert 0 < latency.p50_s <= latency.p95_s <= latency.p99_s < 1
+
+
+def test_measuring_latency_leaves_threads_and_cores_as_they_were():
+    before = torch.get_num_threads(), os.sched_getaffinity(0)
+    latency = measure_latency(trained(epochs=1).net, "cpu", time.perf_counter)
+    assert latency.spread_s >= 0.0
+    assert (torch.get_num_threads(), os.sched_getaffinity(0)) == before
 
 
 def model() -> Model:
