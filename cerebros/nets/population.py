@@ -117,6 +117,9 @@ class Population:
         if first.task == "classification":
             losses = functional.cross_entropy(of_task.flatten(0, 1), targets.flatten(), reduction="none")
             return losses.reshape(targets.shape).mean(dim=1)
+        if first.task == "multilabel":
+            losses = functional.binary_cross_entropy_with_logits(of_task, targets, reduction="none")
+            return losses.mean(dim=(1, 2))
         squares: Tensor = (of_task - targets).square()
         return squares.mean(dim=1)
 

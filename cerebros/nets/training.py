@@ -40,7 +40,12 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Scores(msgspec.Struct, frozen=True):
-    """Loss (cross-entropy in nats, or squared error in standardised units) and accuracy or R²."""
+    """Loss and how good the answers are, by task.
+
+    classification: cross-entropy in nats, share of correct labels; multilabel:
+    cross-entropy of each name's presence, F1 over all names of all rows;
+    regression: squared error in standardised units, R².
+    """
 
     loss: float
     accuracy: float
@@ -69,7 +74,7 @@ class Diverged(msgspec.Struct, frozen=True):
 
 
 Progress = EpochDone | Trained | Diverged
-Task = Literal["classification", "regression"]
+Task = Literal["classification", "multilabel", "regression"]
 Weights = Mapping[str, Tensor]
 
 
@@ -258,13 +263,20 @@ def dropout_seed(recipe: Recipe, epoch: int) -> int:
     return recipe.seed + 1 + epoch
 
 
+LOSSES: dict[Task, type[nn.Module]] = {
+    "classification": nn.CrossEntropyLoss,
+    "multilabel": nn.BCEWithLogitsLoss,
+    "regression": nn.MSELoss,
+}
+
+
 def loss_function(task: Task) -> nn.Module:
-    return nn.CrossEntropyLoss() if task == "classification" else nn.MSELoss()
+    return LOSSES[task]()
 
 
 def of_targets(answers: Tensor, task: Task) -> Tensor:
     """The network's answers in the shape its targets have: a regression's single column as a vector."""
-    return answers if task == "classification" else answers[..., 0]
+    return answers[..., 0] if task == "regression" else answers
 
 
 def tensors(fold: Fold, device: str) -> tuple[Tensor, Tensor]:
@@ -273,7 +285,7 @@ def tensors(fold: Fold, device: str) -> tuple[Tensor, Tensor]:
 
 @torch.inference_mode()
 def evaluate(net: CerebrosNet, fold: Fold, task: Task, device: str = "cpu") -> Scores:
-    """Loss and accuracy (classification) or R² (regression) on the rows of a fold."""
+    """Loss and accuracy, F1 or R² on the rows of a fold."""
     net.eval()
     inputs, targets = tensors(fold, device)
     answers = net(inputs)
@@ -281,6 +293,10 @@ def evaluate(net: CerebrosNet, fold: Fold, task: Task, device: str = "cpu") -> S
         loss = loss_function(task)(answers, targets).item()
         return Scores(loss, (answers.argmax(dim=1) == targets).float().mean().item())
     loss = loss_function(task)(of_targets(answers, task), targets).item()
+    if task == "multilabel":
+        said, right = answers > 0, targets > 0
+        marked = (said.sum() + right.sum()).item()
+        return Scores(loss, 2.0 * (said & right).sum().item() / marked if marked else 1.0)
     variance = targets.var(unbiased=False).item()
     return Scores(loss, 1.0 - loss / variance if variance > 0 else 0.0)
 

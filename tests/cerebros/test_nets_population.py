@@ -27,6 +27,8 @@ def fold(seed: int, task: str = "classification", n: int = 81) -> Fold:
     inputs = generator.normal(size=(n, 6)).astype(np.float32)
     if task == "regression":
         return Fold(inputs, np.sin(inputs[:, 0]))
+    if task == "multilabel":
+        return Fold(inputs, (inputs[:, :3] > 0).astype(np.float32))
     return Fold(inputs, (inputs[:, 0] > 0).astype(np.int64) + (inputs[:, 1] > 0.5))
 
 
@@ -45,9 +47,9 @@ def assert_same_net(one: Training, other: Training) -> None:
 
 
 @settings(max_examples=10, deadline=None)
-@given(first=st.integers(0, 2**31), task=st.sampled_from(["classification", "regression"]))
+@given(first=st.integers(0, 2**31), task=st.sampled_from(["classification", "multilabel", "regression"]))
 def test_ragged_members_with_rates_of_their_own_train_as_they_would_alone(first, task):
-    outputs = 3 if task == "classification" else 1
+    outputs = 1 if task == "regression" else 3
     members = [fresh(architecture(first + n, outputs), n, 0.002 * (n + 1), task) for n in range(3)]
     twins = [fresh(architecture(first + n, outputs), n, 0.002 * (n + 1), task) for n in range(3)]
     together = list(zip(*train_together(members, 2), strict=True))
