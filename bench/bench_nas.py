@@ -24,7 +24,7 @@ from nas_replay import Curve, by_error, halved
 from nas_training import FOLDS, Order, Result, prepare, train_orders
 from search_peers import suggested
 
-from cerebros.halving import Standing, next_to_continue, rung_epochs
+from cerebros.halving import HalvedSearch, Step, rung_epochs
 from cerebros.hypervolume import elite, hypervolume
 from cerebros.motpe import make_sampler
 from cerebros.nets.space import cerebros_space
@@ -40,6 +40,8 @@ SPACE = cerebros_space()
 BUDGET_S = {"digits": 30.0, "breast_cancer": 20.0, "mnist_5k": 60.0}
 # Trees a worker takes at once; those of one batch size train as a population.
 BUCKET = {"digits": 4, "breast_cancer": 4, "mnist_5k": 1}
+# An epoch of MNIST has so many steps that one of them tells something.
+RUNGS = {"digits": 3, "breast_cancer": 3, "mnist_5k": 4}
 # An error of one half, and as many operations as networks near the space's upper end have.
 REFERENCE = np.array([0.5, 6.5])
 
@@ -84,59 +86,30 @@ def optuna_tpe(dataset: str, pool: ProcessPoolExecutor, budget_s: float, seed: i
     return [one for one in found if one.at_s <= budget_s]
 
 
-class Trial:
-    """A tree on its way up the rungs."""
-
-    def __init__(self, number: int, tree: Tree, operations: float) -> None:
-        self.number, self.tree, self.operations = number, tree, operations
-        self.losses: list[tuple[float, float]] = []
-        self.state: bytes | None = None
-        self.waits = False
-
-
 def engine(dataset: str, pool: ProcessPoolExecutor, budget_s: float, seed: int) -> list[Found]:
     """Our sampler; trials pause at rungs and the undominated go on."""
     sampler = make_sampler("rose", SPACE, seed, lambda _tree: True)
-    rungs = rung_epochs(EPOCHS)
-    trials: list[Trial] = []
+    search = HalvedSearch(sampler, rung_epochs(EPOCHS, rungs=RUNGS[dataset]))
+    states: dict[int, bytes | None] = {}
     found: list[Found] = []
-    flying: dict[Future[list[Result]], list[Trial]] = {}
+    flying: dict[Future[list[Result]], list[Step]] = {}
     started = time.perf_counter()
-
-    def bucket() -> list[Trial]:
-        """Trials that train next: one that deserves to go on, or new ones."""
-        standings = [Standing(trial.number, tuple(trial.losses), trial.waits) for trial in trials]
-        number = next_to_continue(standings, len(rungs))
-        if number is not None:
-            return [trials[number]]
-        new = [
-            Trial(len(trials) + n, tree, operations(tree, dataset))
-            for n, tree in enumerate(sampler.ask(BUCKET[dataset]))
-        ]
-        trials.extend(new)
-        return new
-
     while (now := time.perf_counter() - started) < budget_s:
         while len(flying) < WORKERS:
-            chosen = bucket()
+            step = search.continuation()
+            steps = [search.start() for _ in range(BUCKET[dataset])] if step is None else [step]
             orders = [
-                Order(trial.tree, seed + trial.number, EPOCHS, rungs[len(trial.losses)], trial.state)
-                for trial in chosen
+                Order(step.tree, seed + step.number, EPOCHS, step.until, states.pop(step.number, None))
+                for step in steps
             ]
-            for trial in chosen:
-                trial.waits = False
-            flying[pool.submit(train_orders, dataset, orders)] = chosen
+            flying[pool.submit(train_orders, dataset, orders)] = steps
         for future in wait(flying, timeout=budget_s - now, return_when=FIRST_COMPLETED).done:
-            for trial, result in zip(flying.pop(future), future.result(), strict=True):
-                if result.diverged:
-                    sampler.tell(trial.tree, None)
-                    continue
-                losses = (result.errors[-1], trial.operations)
-                if not trial.losses:
-                    sampler.tell(trial.tree, losses)
-                trial.losses.append(losses)
-                trial.state, trial.waits = result.state, result.state is not None
-                found.append(Found(time.perf_counter() - started, losses))
+            for step, result in zip(flying.pop(future), future.result(), strict=True):
+                losses = None if result.diverged else (result.errors[-1], operations(step.tree, dataset))
+                search.tell(step, losses, ended=result.state is None)
+                states[step.number] = result.state
+                if losses is not None:
+                    found.append(Found(time.perf_counter() - started, losses))
     wait(flying)
     return [one for one in found if one.at_s <= budget_s]
 

@@ -22,7 +22,9 @@ import msgspec
 import numpy as np
 
 from cerebros.hypervolume import elite
+from cerebros.motpe import Sampler
 from cerebros.pareto import Losses
+from cerebros.rose_tree import Tree
 
 FACTOR = 3
 
@@ -77,3 +79,57 @@ def next_to_continue(trials: Sequence[Standing], rungs: int, factor: int = FACTO
             if trial.waits and len(trial.losses) == rung + 1:
                 return trial.number
     return None
+
+
+class Step(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Train trial `number` from `begin` epochs done until `until` are."""
+
+    number: int
+    tree: Tree
+    begin: int
+    until: int
+
+
+class HalvedSearch:
+    """A sampler whose trials pause at rungs; the caller trains steps instead of whole trials.
+
+    Told the same results in the same order it hands out the same steps, so a
+    search resumes by telling it again what is stored. The sampler learns each
+    trial's losses after the first rung, where all trials have them.
+    """
+
+    def __init__(self, sampler: Sampler, rungs: Sequence[int], factor: int = FACTOR) -> None:
+        self._sampler, self._rungs, self._factor = sampler, tuple(rungs), factor
+        self._trees: list[Tree] = []
+        self._standings: list[Standing] = []
+
+    def next_step(self) -> Step:
+        """Go on with the trial that deserves it most, or start a new one."""
+        return self.continuation() or self.start()
+
+    def continuation(self) -> Step | None:
+        """A step of a waiting trial, or None when none deserves one."""
+        number = next_to_continue(self._standings, len(self._rungs), self._factor)
+        return None if number is None else self._begin(number)
+
+    def start(self) -> Step:
+        """The first step of a new trial."""
+        self._trees += self._sampler.ask(1)
+        self._standings.append(Standing(len(self._standings), (), waits=True))
+        return self._begin(len(self._standings) - 1)
+
+    def tell(self, step: Step, losses: Sequence[float] | None, *, ended: bool) -> None:
+        """Report the losses after a step, None when it failed, and whether the training ended by itself."""
+        before = self._standings[step.number].losses
+        if not before:
+            self._sampler.tell(step.tree, losses)
+        if losses is None:
+            return
+        waits = not ended and step.until < self._rungs[-1]
+        self._standings[step.number] = Standing(step.number, (*before, tuple(losses)), waits)
+
+    def _begin(self, number: int) -> Step:
+        finished = len(self._standings[number].losses)
+        self._standings[number] = msgspec.structs.replace(self._standings[number], waits=False)
+        begin = self._rungs[finished - 1] if finished else 0
+        return Step(number, self._trees[number], begin, self._rungs[finished])

@@ -14,15 +14,21 @@ Notation: `B` rows a step; a wave's columns stand unit after unit.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 
+import msgspec
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from cerebros.features import Fold
 from cerebros.nets.training import (
     Diverged,
     EpochDone,
+    Recipe,
+    Task,
     Training,
     batches,
     dropout_seed,
@@ -30,7 +36,7 @@ from cerebros.nets.training import (
     of_targets,
 )
 from cerebros.nets.waves import Layout, SideBySide, Wave, joined, units_by_wave
-from cerebros.nets.wiring import INPUT, UnitId
+from cerebros.nets.wiring import INPUT, Architecture, UnitId
 
 # Wider rows make the copies of each member's inputs dearer than the calls that are saved (docs/LOG.md).
 WIDEST_INPUTS = 256
@@ -60,6 +66,48 @@ def train_together(members: Sequence[Training], epochs: int) -> Iterator[tuple[E
             epoch = population.epoch()
         done = dict(zip(map(id, alive), epoch, strict=True))
         yield tuple(done.get(id(member)) for member in members)
+
+
+class Repeats(msgspec.Struct, frozen=True):
+    """One network trained from several seeds; seeds that diverged are left out of the figures.
+
+    Attributes:
+        accuracies: of each seed's best epoch on the validation rows.
+    """
+
+    accuracies: tuple[float, ...]
+    diverged: int
+
+    @property
+    def mean(self) -> float:
+        return float(np.mean(self.accuracies)) if self.accuracies else math.nan
+
+    @property
+    def spread(self) -> float:
+        """The standard deviation between seeds (n - 1), NaN for fewer than two."""
+        return float(np.std(self.accuracies, ddof=1)) if len(self.accuracies) > 1 else math.nan
+
+
+def repeat_over_seeds(
+    architecture: Architecture,
+    recipe: Recipe,
+    rows: Fold,
+    validation: Fold,
+    task: Task,
+    seeds: Sequence[int],
+    device: str = "cpu",
+) -> Repeats:
+    """Train a finalist once for each seed, all together, to tell its merit from luck."""
+    members = [
+        Training(architecture, msgspec.structs.replace(recipe, seed=seed), rows, validation, task, device)
+        for seed in seeds
+    ]
+    for _ in train_together(members, recipe.epochs):
+        pass
+    return Repeats(
+        tuple(member.best_accuracy for member in members if not member.diverged),
+        sum(member.diverged for member in members),
+    )
 
 
 def id_of(member: Training) -> tuple[tuple[int, ...], int, str]:

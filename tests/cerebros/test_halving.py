@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cerebros.halving import Standing, next_to_continue, rung_epochs
+from cerebros.halving import HalvedSearch, Standing, next_to_continue, rung_epochs
 from cerebros.pareto import nondominated
+from cerebros.rose_tree import Tree
 
 figures = st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), min_size=1, max_size=40)
 
@@ -94,6 +95,43 @@ def test_a_trial_in_training_or_ended_is_not_continued():
 def test_a_trial_at_the_last_rung_is_done():
     trials = [Standing(n, ((float(n), 0.0),), True) for n in range(6)]
     assert next_to_continue(trials, 1) is None
+
+
+class Countdown:
+    """A sampler of numbered trees that remembers what it was told."""
+
+    def __init__(self) -> None:
+        self.asked, self.told = 0, []
+
+    def ask(self, n: int) -> list[Tree]:
+        self.asked += n
+        return [Tree("net", {"n": self.asked - k}) for k in range(n)]
+
+    def tell(self, tree: Tree, losses) -> None:
+        self.told.append((tree.p["n"], losses))
+
+
+def searched(losses: list) -> tuple[list, Countdown]:
+    """The steps of a search whose trials come to these losses, and what its sampler was told."""
+    sampler = Countdown()
+    search, steps = HalvedSearch(sampler, (1, 3, 9)), []
+    while sampler.asked < len(losses) or (steps and (step := search.continuation())):
+        step = search.next_step() if sampler.asked < len(losses) else step
+        steps.append((step.number, step.begin, step.until))
+        search.tell(step, losses[step.number], ended=False)
+    return steps, sampler
+
+
+@given(st.lists(st.one_of(st.none(), st.tuples(st.floats(0, 1), st.floats(0, 1))), min_size=1, max_size=30))
+def test_a_halved_search_trains_each_rung_once_in_order_and_tells_its_sampler_once(losses):
+    steps, sampler = searched(losses)
+    assert steps == searched(losses)[0]
+    for number, told in enumerate(losses):
+        own = [(begin, until) for n, begin, until in steps if n == number]
+        assert own == [(0, 1), (1, 3), (3, 9)][: len(own)]
+        assert own
+        assert told is not None or len(own) == 1
+    assert sorted(number for number, _ in sampler.told) == list(range(1, len(losses) + 1))
 
 
 @given(st.integers(1, 500), st.integers(2, 5), st.integers(1, 5))

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from cerebros.features import Fold
 from cerebros.nets import training
-from cerebros.nets.population import train_together
+from cerebros.nets.population import repeat_over_seeds, train_together
 from cerebros.nets.space import cerebros_space
 from cerebros.nets.training import Recipe, Training
 from cerebros.nets.wiring import Architecture, wire
@@ -104,3 +104,22 @@ def test_members_on_other_batch_sizes_are_refused():
     members[1].recipe = msgspec.structs.replace(members[1].recipe, batch_size=32)
     with pytest.raises(ValueError, match="batch size"):
         next(train_together(members, 1))
+
+
+def test_repeats_report_each_seeds_accuracy_with_mean_and_spread():
+    recipe = Recipe(learning_rate=0.01, weight_decay=0.01, batch_size=16, epochs=4, seed=0)
+    repeats = repeat_over_seeds(architecture(5), recipe, fold(1), fold(2), "classification", range(3))
+    twins = [fresh(architecture(5), seed) for seed in range(3)]
+    for twin in twins:
+        twin.recipe = msgspec.structs.replace(twin.recipe, epochs=4)
+        alone(twin, 4)
+    assert repeats.accuracies == pytest.approx([twin.best_accuracy for twin in twins], abs=0.02)
+    assert repeats.mean == pytest.approx(np.mean(repeats.accuracies))
+    assert repeats.spread == pytest.approx(np.std(repeats.accuracies, ddof=1))
+
+
+def test_repeats_that_all_diverge_have_no_mean():
+    recipe = Recipe(learning_rate=1e30, weight_decay=0.5, batch_size=16, epochs=2, seed=0)
+    repeats = repeat_over_seeds(architecture(5), recipe, fold(1), fold(2), "classification", range(2))
+    assert (repeats.accuracies, repeats.diverged) == ((), 2)
+    assert np.isnan(repeats.mean)
