@@ -104,10 +104,8 @@ def repeat_over_seeds(
     ]
     for _ in train_together(members, recipe.epochs):
         pass
-    return Repeats(
-        tuple(member.best_accuracy for member in members if not member.diverged),
-        sum(member.diverged for member in members),
-    )
+    sound = [member for member in members if not (member.diverged or member.ran_off)]
+    return Repeats(tuple(member.best_accuracy for member in sound), len(members) - len(sound))
 
 
 def id_of(member: Training) -> tuple[tuple[int, ...], int, str]:

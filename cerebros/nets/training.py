@@ -28,6 +28,9 @@ from cerebros.nets.wiring import Architecture
 # Epochs without a better validation loss after which more of them rarely help at these sizes.
 PATIENCE = 6
 
+# A network this many times worse than an answer without any network has run off, though its loss is still a number.
+ABSURD = 100.0
+
 
 class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How to train: step size (AdamW), rows per step, passes over the data."""
@@ -68,7 +71,7 @@ class Trained(msgspec.Struct, frozen=True):
 
 
 class Diverged(msgspec.Struct, frozen=True):
-    """The loss became NaN or infinite in epoch `epoch`; nothing of the network is worth keeping."""
+    """By epoch `epoch` the loss was NaN, infinite or absurd; nothing of the network is worth keeping."""
 
     epoch: int
 
@@ -128,13 +131,21 @@ class Training:
             yield progress
             if isinstance(progress, Diverged):
                 return
-        yield Trained(self.best_net(), self.best_epoch, self.epochs_done)
+        if self.ran_off:
+            yield Diverged(self.epochs_done)
+        else:
+            yield Trained(self.best_net(), self.best_epoch, self.epochs_done)
 
     def best_net(self) -> CerebrosNet:
         """A copy of the network with its best epoch's weights, in eval mode."""
         net = copy.deepcopy(self.net)
         net.load_state_dict(self.best_weights)
         return net.eval()
+
+    @property
+    def ran_off(self) -> bool:
+        """Whether even the best epoch was absurd."""
+        return self.best_loss > ABSURD * naive_loss(self.task, self.architecture.outputs)
 
     @property
     def ended(self) -> bool:
@@ -272,6 +283,11 @@ LOSSES: dict[Task, type[nn.Module]] = {
 
 def loss_function(task: Task) -> nn.Module:
     return LOSSES[task]()
+
+
+def naive_loss(task: Task, classes: int) -> float:
+    """The loss of guessing: all classes alike (nats), or the mean (squared error in standardised units)."""
+    return math.log(max(classes, 2)) if task == "classification" else 1.0
 
 
 def of_targets(answers: Tensor, task: Task) -> Tensor:

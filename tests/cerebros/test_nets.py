@@ -118,6 +118,12 @@ def test_an_absurd_step_size_diverges_and_says_so():
     assert isinstance(end, Diverged)
 
 
+def test_a_training_that_ran_off_without_a_nan_diverges_too():
+    recipe = Recipe(learning_rate=1e5, weight_decay=0.0, batch_size=16, epochs=1, seed=1)
+    *_, end = train(deep(), recipe, rings(), rings(seed=1), "classification")
+    assert isinstance(end, Diverged)
+
+
 def test_training_can_be_left_after_any_epoch():
     recipe = Recipe(learning_rate=0.01, weight_decay=0.0, batch_size=32, epochs=1000, seed=1)
     first = next(train(deep(), recipe, rings(), rings(seed=1), "classification"))
