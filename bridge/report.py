@@ -98,7 +98,7 @@ def _facts(run: Run, trials: Sequence[Trial]) -> str:
 def _section(title: str, figure: go.Figure | None) -> str:
     if figure is None:
         return ""
-    figure.update_layout(template="plotly_white", margin={"t": 40, "l": 60, "r": 30, "b": 50})
+    figure.update_layout(template="plotly_white")
     drawn: str = figure.to_html(full_html=False, include_plotlyjs=False, config={"displaylogo": False})
     return f"<h2>{escape(title)}</h2>{drawn}"
 
@@ -124,7 +124,9 @@ def _fronts(measured: Sequence[Trial], front: set[int]) -> go.Figure:
             hovertemplate="%{text}<br>%{y:.4f} at %{x:.4g}<extra></extra>",
         )
         figure.add_traces([line, dots], rows=[where["row"]] * 2, cols=[where["col"]] * 2)
-        figure.update_xaxes(type="log" if (price > 0).all() else "linear", title=heading, **where)
+        figure.update_xaxes(
+            exponentformat="power", type="log" if (price > 0).all() else "linear", title=heading, **where
+        )
         figure.update_yaxes(title=_accuracy_kind(measured), **where)
     return figure.update_layout(showlegend=False, height=760)
 
@@ -158,7 +160,7 @@ def _coordinates(measured: Sequence[Trial]) -> go.Figure | None:
     dimensions = [_axis(name, column) for name, column in (columns | figures).items()]
     line = {"color": figures["accuracy"], "colorscale": "Viridis", "showscale": True}
     return go.Figure(go.Parcoords(line=line, dimensions=dimensions, labelangle=-30, labelside="bottom")).update_layout(
-        height=520
+        height=560, margin={"l": 110, "b": 120}
     )
 
 
