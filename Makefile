@@ -11,8 +11,8 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
-RUN_EXTRAS := db,train,embed
-ALL_EXTRAS := $(RUN_EXTRAS),onnx,optuna,ray,dev
+RUN_EXTRAS := db,train,embed,report
+ALL_EXTRAS := $(RUN_EXTRAS),cuda,onnx,optuna,ray,dev
 
 run: $(VENV)/.run ## install, start the embedded database, run a PAC training cycle on the digits
 	$(BIN)/cerebros-bridge cycle examples/digits.toml --pac demo

@@ -249,6 +249,25 @@ def export(run_id: str, file: Path) -> None:
 
 
 @main.command()
+@click.argument("run_id")
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+def report(run_id: str, file: Path) -> None:
+    """Write a run's fronts, curves and winning network as one HTML page that works offline."""
+    from bridge.report import architecture_of, page
+
+    async def use(bridge: Bridge, _url: str) -> str:
+        run = await call(bridge, "get_run", {"run_id": run_id})
+        trials = await bridge.runs.trials_of(run_id)
+        listed = await call(bridge, "list_artifacts", _raw(ListArtifacts(run_id=run_id)))
+        model = [one.digest for one in listed.artifacts if one.kind == "description"]  # type: ignore[attr-defined]
+        drawn = architecture_of(bridge.artifacts.read(model[0])) if model else None
+        return page(run, trials, drawn)  # type: ignore[arg-type]
+
+    file.write_text(on_bridge(use, log_level="error"))
+    click.echo(f"wrote {file}", err=True)
+
+
+@main.command()
 @as_json
 def doctor(json: bool) -> None:
     """Find out what would keep the bridge from working here."""

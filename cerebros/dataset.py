@@ -7,6 +7,7 @@ for a missing value; categorical columns are object arrays of str, "" missing.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -80,7 +81,12 @@ def class_labels(labels: Column) -> NDArray[np.object_]:
     return np.array(names, dtype=object)
 
 
-def class_names(labels: NDArray[np.object_]) -> tuple[str, ...]:
+def names_of(labels: Column) -> list[frozenset[str]]:
+    """The names in each cell of a multilabel column: `a|b` holds a and b."""
+    return [frozenset(name.strip() for name in cell.split("|") if name.strip()) for cell in class_labels(labels)]
+
+
+def class_names(labels: Iterable[str]) -> tuple[str, ...]:
     """The distinct classes, numbers in numeric order and before names."""
 
     def order(name: str) -> tuple[int, float, str]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from cerebros.dataset import Column, Table, class_labels, class_names, feature_names, rows_of
+from cerebros.dataset import Column, Table, class_labels, class_names, feature_names, names_of, rows_of
 from cerebros.errors import ManifestRejected
 from cerebros.features import fit_encoding
 from cerebros.manifest import Manifest, dataset_digest
@@ -105,11 +106,11 @@ def _require_labels(manifest: Manifest, table: Table) -> None:
             f"{table.place(row)}, column {manifest.label!r}: label is {labels[row]!s}; every row needs a label, "
             f"remove or mend the {int(bad.sum())} rows without one"
         )
-    if manifest.task == "classification":
+    if manifest.task != "regression":
         lonely = [name for name, count in _balance(manifest, table).items() if count < 3]
-        if lonely or len(set(class_labels(labels))) < 2:
+        if lonely or len(_balance(manifest, table)) < 2:
             raise ManifestRejected(
-                f"{manifest.name}: classification needs two classes and three rows of each; "
+                f"{manifest.name}: {manifest.task} needs two classes and three rows of each; "
                 f"too small: {', '.join(lonely) or 'there is one class only'}"
             )
 
@@ -119,8 +120,11 @@ def _missing(column: Column) -> int:
 
 
 def _balance(manifest: Manifest, table: Table) -> dict[str, int]:
-    if manifest.task != "classification":
+    if manifest.task == "regression":
         return {}
+    if manifest.task == "multilabel":
+        counts = Counter(name for names in names_of(table.columns[manifest.label]) for name in names)
+        return {name: counts[name] for name in class_names(counts)}
     labels = class_labels(table.columns[manifest.label])
     return {name: int((labels == name).sum()) for name in class_names(labels)}
 

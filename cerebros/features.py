@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from cerebros.dataset import Column, Rows, Table, class_labels, class_names, feature_names, rows_of
+from cerebros.dataset import Column, Rows, Table, class_labels, class_names, feature_names, names_of, rows_of
 from cerebros.manifest import Manifest
 
 
@@ -55,12 +55,14 @@ class Encoding(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     Attributes:
         classes: names of the outputs, empty for regression.
+        several: whether a row may have any number of the classes (multilabel).
         target_mean, target_deviation: regression targets are standardised
             by these; 0 and 1 for classification.
     """
 
     inputs: tuple[Numeric | Categorical, ...]
     classes: tuple[str, ...]
+    several: bool = False
     target_mean: float = 0.0
     target_deviation: float = 1.0
 
@@ -77,7 +79,9 @@ class Encoding(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return np.concatenate([column.encode(columns[column.name]) for column in self.inputs], axis=1)
 
     def targets(self, labels: Column) -> NDArray[np.int64] | NDArray[np.float32]:
-        """(n,) class numbers, or standardised values for regression."""
+        """(n,) class numbers, (n, classes) 0/1 for multilabel, or (n,) standardised values for regression."""
+        if self.several:
+            return np.array([[name in names for name in self.classes] for names in names_of(labels)], dtype=np.float32)
         if self.classes:
             number = {name: index for index, name in enumerate(self.classes)}
             return np.array([number[name] for name in class_labels(labels)], dtype=np.int64)
@@ -85,7 +89,7 @@ class Encoding(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Fold(msgspec.Struct, frozen=True):
-    """Inputs (n, width) and targets (n,) of one part of the split."""
+    """Inputs (n, width) and targets, (n,) or (n, classes), of one part of the split."""
 
     inputs: NDArray[np.float32]
     targets: NDArray[np.int64] | NDArray[np.float32]
@@ -104,8 +108,10 @@ def fit_encoding(manifest: Manifest, table: Table, train: NDArray[np.intp]) -> E
     inputs = tuple(_fit_column(name, table.columns[name][train]) for name in feature_names(manifest, table))
     if manifest.task == "classification":
         return Encoding(inputs, classes=class_names(class_labels(labels)))
+    if manifest.task == "multilabel":
+        return Encoding(inputs, classes=class_names(set().union(*names_of(labels))), several=True)
     known = labels[train].astype(np.float64)
-    return Encoding(inputs, (), float(known.mean()), float(known.std()) or 1.0)
+    return Encoding(inputs, (), target_mean=float(known.mean()), target_deviation=float(known.std()) or 1.0)
 
 
 def make_folds(manifest: Manifest, table: Table) -> Folds:

@@ -14,7 +14,8 @@ from cerebros.errors import ManifestRejected
 
 Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$", description="SHA-256, 64 lower-case hex digits.")]
 Share = Annotated[float, Meta(gt=0.0, lt=0.9)]
-Task = Literal["classification", "regression"]
+# One class a row; any number of names a row, written `a|b`; one number a row.
+Task = Literal["classification", "multilabel", "regression"]
 Purpose = Literal["train", "evaluate", "share"]
 
 

@@ -8,6 +8,7 @@ from typing import Literal
 import msgspec
 
 EnergyMethod = Literal["rapl", "nvml", "model"]
+AccuracyKind = Literal["accuracy", "f1", "r2"]
 
 
 class Spent(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -33,8 +34,9 @@ NOTHING = Spent(0.0, 0.0, 0.0, 0.0)
 class TrainingMetrics(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Measured figures of one training; every field is a measurement unless its method says `model`.
 
-    `accuracy` is the share of correct labels for classification and R² for
-    regression (`accuracy_kind` says which). `loss` is the validation or test
+    `accuracy` is the share of correct labels for classification, F1 over all
+    names of all rows for multilabel and R² for regression (`accuracy_kind`
+    says which). `loss` is the validation or test
     loss in the task's own unit. `latency_*_s` are seconds for one prediction
     at batch size 1. `energy_j` covers the training; `energy_method` tells
     whether a counter (`rapl`, `nvml`) or CPU-seconds times a configured
@@ -42,7 +44,7 @@ class TrainingMetrics(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     """
 
     accuracy: float
-    accuracy_kind: Literal["accuracy", "r2"]
+    accuracy_kind: AccuracyKind
     loss: float
     latency_p50_s: float
     latency_p95_s: float

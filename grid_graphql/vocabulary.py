@@ -81,9 +81,10 @@ class Decision(StrEnum):
     deny = "deny"
 
 
-@strawberry.enum(description="What `accuracy` means: share of correct labels, or R² for regression.")
+@strawberry.enum(description="What `accuracy` means: share of correct labels, F1 for multilabel, R² for regression.")
 class AccuracyKind(StrEnum):
     accuracy = "accuracy"
+    f1 = "f1"
     r2 = "r2"
 
 

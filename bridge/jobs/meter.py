@@ -9,6 +9,7 @@ from pathlib import Path
 
 import msgspec
 
+from bridge.jobs.energy import energy_counter
 from cerebros.metrics import EnergyMethod, PriceTable, Spent
 
 
@@ -19,10 +20,10 @@ class Reading(msgspec.Struct, frozen=True):
 
 
 class Meter:
-    """Started on construction. Energy is modelled from CPU seconds; the reading says so."""
+    """Started on construction. Joules are modelled from CPU seconds where no counter can be read."""
 
-    def __init__(self, prices: PriceTable) -> None:
-        self._prices = prices
+    def __init__(self, prices: PriceTable, *, on_gpu: bool = False) -> None:
+        self._prices, self._counter = prices, energy_counter(on_gpu)
         _forget_peak_memory()
         self._started, self._cpu = time.perf_counter(), time.process_time()
 
@@ -31,10 +32,10 @@ class Meter:
         spent = Spent(
             duration_s=time.perf_counter() - self._started,
             cpu_s=cpu_s,
-            energy_j=self._prices.modelled_energy_j(cpu_s),
+            energy_j=self._counter.joules() if self._counter else self._prices.modelled_energy_j(cpu_s),
             cost_usd=self._prices.cost_usd(cpu_s),
         )
-        return Reading(spent, "model", _peak_memory_bytes())
+        return Reading(spent, self._counter.method if self._counter else "model", _peak_memory_bytes())
 
 
 def _forget_peak_memory() -> None:

@@ -151,7 +151,7 @@ def _column(uri: str, name: str, cells: Iterable[Any], manifest: Manifest) -> Co
     """Numbers as float64, names as text; which one a column is, the manifest says."""
     wanted = name in manifest.features or not manifest.features
     label = name == manifest.label
-    if name in manifest.categorical or (label and manifest.task == "classification") or not (wanted or label):
+    if name in manifest.categorical or (label and manifest.task != "regression") or not (wanted or label):
         return np.array([_name(cell) for cell in cells], dtype=object)
     return np.array([_number(uri, name, row, cell) for row, cell in enumerate(cells, start=1)], dtype=np.float64)
 

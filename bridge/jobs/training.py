@@ -34,11 +34,17 @@ from bridge.jobs.work import (
 from cerebros import dataset_check
 from cerebros.errors import FailedPrecondition
 from cerebros.features import Fold, Folds, make_folds
-from cerebros.metrics import NOTHING, Spent, TrainingMetrics
+from cerebros.metrics import NOTHING, AccuracyKind, Spent, TrainingMetrics
 from cerebros.nets import training
 from cerebros.nets.latency import measure_latency
 from cerebros.nets.model_file import Description, load_model, onnx_bytes, weights_bytes
 from cerebros.nets.wiring import count_flops, count_parameters, wire
+
+ACCURACY_KIND: dict[training.Task, AccuracyKind] = {
+    "classification": "accuracy",
+    "multilabel": "f1",
+    "regression": "r2",
+}
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -190,7 +196,7 @@ def _metrics(job: TrainJob | ScoreJob, fit: _Fit, end: training.Trained, fold: F
     latency = measure_latency(end.net, _device(), time.perf_counter)
     return TrainingMetrics(
         accuracy=scores.accuracy,
-        accuracy_kind="accuracy" if task == "classification" else "r2",
+        accuracy_kind=ACCURACY_KIND[task],
         loss=scores.loss,
         latency_p50_s=latency.p50_s,
         latency_p95_s=latency.p95_s,
@@ -209,8 +215,12 @@ def _metrics(job: TrainJob | ScoreJob, fit: _Fit, end: training.Trained, fold: F
 
 
 def _baseline(known: Fold, test: Fold, task: training.Task) -> float:
-    """What always answering the commonest class scores; 0 is the R² of always answering the mean."""
+    """What the commonest class, or the names more rows have than not, always score; 0 is the R² of the mean."""
     if task == "regression":
         return 0.0
+    if task == "multilabel":
+        said = np.broadcast_to(known.targets.mean(axis=0) > 0.5, test.targets.shape)
+        marked = said.sum() + test.targets.sum()
+        return float(2.0 * (said * test.targets).sum() / marked) if marked else 0.0
     values, counts = np.unique(known.targets, return_counts=True)
     return float((test.targets == values[counts.argmax()]).mean())

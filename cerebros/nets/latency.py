@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import msgspec
 import numpy as np
@@ -14,29 +16,57 @@ from cerebros.nets.module import CerebrosNet
 WARM_UP_CALLS = 20
 MEASURED_CALLS = 200
 
+# The spread is that between the medians of so many stretches of calls.
+STRETCHES = 5
+
 
 class Latency(msgspec.Struct, frozen=True):
-    """Quantiles of the seconds one prediction at batch size 1 takes."""
+    """Seconds one prediction at batch size 1 takes on one thread.
+
+    Attributes:
+        spread_s: how far the medians of successive stretches of calls lie
+            apart; two networks that differ by less were not told apart.
+    """
 
     p50_s: float
     p95_s: float
     p99_s: float
+    spread_s: float
 
 
 @torch.inference_mode()
 def measure_latency(net: CerebrosNet, device: str, clock: Callable[[], float]) -> Latency:
-    """Time single predictions after a warm-up; `clock` returns seconds and never goes back."""
+    """Time single predictions on one core after a warm-up; `clock` returns seconds and never goes back."""
     net.eval()
     row = torch.zeros(1, net.architecture.inputs, device=device)
     seconds = np.empty(WARM_UP_CALLS + MEASURED_CALLS)
-    for call in range(len(seconds)):
-        _finish(device)
-        started = clock()
-        net(row)
-        _finish(device)
-        seconds[call] = clock() - started
-    p50, p95, p99 = np.quantile(seconds[WARM_UP_CALLS:], [0.5, 0.95, 0.99])
-    return Latency(float(p50), float(p95), float(p99))
+    with _on_one_core():
+        for call in range(len(seconds)):
+            _finish(device)
+            started = clock()
+            net(row)
+            _finish(device)
+            seconds[call] = clock() - started
+    measured = seconds[WARM_UP_CALLS:]
+    p50, p95, p99 = np.quantile(measured, [0.5, 0.95, 0.99])
+    medians = np.median(measured.reshape(STRETCHES, -1), axis=1)
+    return Latency(float(p50), float(p95), float(p99), float(np.ptp(medians)))
+
+
+@contextmanager
+def _on_one_core() -> Iterator[None]:
+    """Keep this thread on its core and torch on this thread: moving about is the machine's time, not the network's."""
+    threads = torch.get_num_threads()
+    allowed = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set()
+    torch.set_num_threads(1)
+    if allowed:
+        os.sched_setaffinity(0, {sorted(allowed)[os.getpid() % len(allowed)]})  # not all workers on one
+    try:
+        yield
+    finally:
+        if allowed:
+            os.sched_setaffinity(0, allowed)
+        torch.set_num_threads(threads)
 
 
 def _finish(device: str) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from itertools import compress
 
 import msgspec
 import numpy as np
@@ -41,8 +42,11 @@ class Model:
 
     @torch.inference_mode()
     def predict(self, columns: Mapping[str, Column]) -> NDArray[np.object_] | NDArray[np.float64]:
-        """(n,) class names, or values in the target's own unit."""
+        """(n,) class names (several as `a|b`, "" for none), or values in the target's own unit."""
         answers = self.net(torch.from_numpy(self.encoding.encode(columns)))
+        if self.encoding.several:
+            rows = (answers > 0).numpy()  # a logit above 0 is a chance above one half
+            return np.array(["|".join(compress(self.encoding.classes, row)) for row in rows], dtype=object)
         if self.encoding.classes:
             names: NDArray[np.object_] = np.array(self.encoding.classes, dtype=object)
             chosen: NDArray[np.object_] = names[answers.argmax(dim=1).numpy()]

@@ -43,7 +43,12 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Scores(msgspec.Struct, frozen=True):
-    """Loss (cross-entropy in nats, or squared error in standardised units) and accuracy or R²."""
+    """Loss and how good the answers are, by task.
+
+    classification: cross-entropy in nats, share of correct labels; multilabel:
+    cross-entropy of each name's presence, F1 over all names of all rows;
+    regression: squared error in standardised units, R².
+    """
 
     loss: float
     accuracy: float
@@ -72,7 +77,7 @@ class Diverged(msgspec.Struct, frozen=True):
 
 
 Progress = EpochDone | Trained | Diverged
-Task = Literal["classification", "regression"]
+Task = Literal["classification", "multilabel", "regression"]
 Weights = Mapping[str, Tensor]
 
 
@@ -113,19 +118,20 @@ class Training:
         self.optimiser = torch.optim.AdamW(
             self.net.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True
         )
-        self.epochs_done = 0
-        self.best_loss, self.best_epoch = math.inf, 0
+        self.epochs_done, self.diverged = 0, False
+        self.best_loss, self.best_accuracy, self.best_epoch = math.inf, math.nan, 0  # no accuracy without validation
         self.best_weights: Weights = copy_of(self.net.state_dict())
-        self._inputs, self._targets = tensors(rows, device)
-        self._validation, self._task, self._device = validation, task, device
+        self.inputs, self.targets = tensors(rows, device)
+        self.task: Task = task
+        self._validation, self._device = validation, device
 
     def __iter__(self) -> Iterator[Progress]:
-        while not self._ended:
-            progress = self._epoch()
+        while not self.ended:
+            progress = self.epoch()
             yield progress
             if isinstance(progress, Diverged):
                 return
-        if self.best_loss > ABSURD * naive_loss(self._task, self.architecture.outputs):
+        if self.ran_off:
             yield Diverged(self.epochs_done)
         else:
             yield Trained(self.best_net(), self.best_epoch, self.epochs_done)
@@ -137,33 +143,57 @@ class Training:
         return net.eval()
 
     @property
-    def _ended(self) -> bool:
-        idle = self.epochs_done - self.best_epoch
-        return self.epochs_done >= self.recipe.epochs or (self._validation is not None and idle >= PATIENCE)
+    def ran_off(self) -> bool:
+        """Whether even the best epoch was absurd."""
+        return self.best_loss > ABSURD * naive_loss(self.task, self.architecture.outputs)
 
-    def _epoch(self) -> EpochDone | Diverged:
-        step_size = learning_rate(self.recipe, self.epochs_done)
+    @property
+    def ended(self) -> bool:
+        """Whether the recipe's epochs are done, patience is spent, or the loss is no number."""
+        idle = self.epochs_done - self.best_epoch
+        patient = self._validation is None or idle < PATIENCE
+        return self.diverged or self.epochs_done >= self.recipe.epochs or not patient
+
+    def epoch(self) -> EpochDone | Diverged:
+        """Train one more epoch."""
         for group in self.optimiser.param_groups:
-            group["lr"] = step_size
-        self.epochs_done += 1
+            group["lr"] = learning_rate(self.recipe, self.epochs_done)
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(dropout_seed(self.recipe, self.epochs_done))
-            train_loss = _one_epoch(
-                self.net,
-                self.optimiser,
-                loss_function(self._task),
-                self._inputs,
-                self._targets,
-                self.recipe.batch_size,
-                self.shuffle,
-            )
-        scores = None if self._validation is None else evaluate(self.net, self._validation, self._task, self._device)
+            torch.manual_seed(dropout_seed(self.recipe, self.epochs_done + 1))
+            return self.close_epoch(self._one_pass())
+
+    def _one_pass(self) -> float:
+        """The mean training loss of one pass in random order."""
+        self.net.train()
+        criterion = loss_function(self.task)
+        total, seen = 0.0, 0
+        for batch in batches(self):
+            loss = criterion(of_targets(self.net(self.inputs[batch]), self.task), self.targets[batch])
+            self.optimiser.zero_grad()
+            loss.backward()
+            self.optimiser.step()
+            total += loss.item() * len(batch)
+            seen += len(batch)
+        return total / max(seen, 1)
+
+    def close_epoch(self, train_loss: float) -> EpochDone | Diverged:
+        """Count an epoch that ended with this loss, look at the validation rows, keep the weights if they are best."""
+        self.epochs_done += 1
+        scores = None if self._validation is None else evaluate(self.net, self._validation, self.task, self._device)
         if not math.isfinite(train_loss) or (scores is not None and not math.isfinite(scores.loss)):
+            self.diverged = True
             return Diverged(self.epochs_done)
         if scores is None or scores.loss < self.best_loss:
-            self.best_loss = scores.loss if scores else train_loss
+            self.best_loss, self.best_accuracy = (scores.loss, scores.accuracy) if scores else (train_loss, math.nan)
             self.best_epoch, self.best_weights = self.epochs_done, copy_of(self.net.state_dict())
         return EpochDone(self.epochs_done, train_loss, scores)
+
+
+def batches(training: Training) -> list[Tensor]:
+    """Row numbers of one pass's steps, in the order the training's generator draws."""
+    order = torch.randperm(len(training.inputs), generator=training.shuffle)
+    # batch normalisation has no variance over a single row
+    return [batch for batch in torch.split(order, training.recipe.batch_size) if len(batch) > 1]
 
 
 def state(training: Training) -> bytes:
@@ -177,7 +207,7 @@ def state(training: Training) -> bytes:
         {
             "identity": _identity(training.architecture, training.recipe),
             "counts": torch.tensor([training.epochs_done, training.best_epoch]),
-            "best_loss": torch.tensor(training.best_loss, dtype=torch.float64),
+            "best": torch.tensor([training.best_loss, training.best_accuracy], dtype=torch.float64),
             "shuffle": training.shuffle.get_state(),
             **{f"net.{name}": weight for name, weight in training.net.state_dict().items()},
             **{f"best.{name}": weight for name, weight in training.best_weights.items()},
@@ -209,7 +239,7 @@ def resume(
         raise FailedPrecondition("the training state is of another architecture or recipe; start this training anew")
     training = Training(architecture, recipe, rows, validation, task, device)
     training.epochs_done, training.best_epoch = (int(count) for count in stored["counts"])
-    training.best_loss = float(stored["best_loss"])
+    training.best_loss, training.best_accuracy = stored["best"].tolist()
     training.shuffle.set_state(stored["shuffle"])
     training.net.load_state_dict(_part(stored, "net"))
     training.best_weights = {name: weight.to(device) for name, weight in _part(stored, "best").items()}
@@ -244,13 +274,25 @@ def dropout_seed(recipe: Recipe, epoch: int) -> int:
     return recipe.seed + 1 + epoch
 
 
+LOSSES: dict[Task, type[nn.Module]] = {
+    "classification": nn.CrossEntropyLoss,
+    "multilabel": nn.BCEWithLogitsLoss,
+    "regression": nn.MSELoss,
+}
+
+
 def loss_function(task: Task) -> nn.Module:
-    return nn.CrossEntropyLoss() if task == "classification" else nn.MSELoss()
+    return LOSSES[task]()
 
 
 def naive_loss(task: Task, classes: int) -> float:
     """The loss of guessing: all classes alike (nats), or the mean (squared error in standardised units)."""
     return math.log(max(classes, 2)) if task == "classification" else 1.0
+
+
+def of_targets(answers: Tensor, task: Task) -> Tensor:
+    """The network's answers in the shape its targets have: a regression's single column as a vector."""
+    return answers[..., 0] if task == "regression" else answers
 
 
 def tensors(fold: Fold, device: str) -> tuple[Tensor, Tensor]:
@@ -259,42 +301,20 @@ def tensors(fold: Fold, device: str) -> tuple[Tensor, Tensor]:
 
 @torch.inference_mode()
 def evaluate(net: CerebrosNet, fold: Fold, task: Task, device: str = "cpu") -> Scores:
-    """Loss and accuracy (classification) or R² (regression) on the rows of a fold."""
+    """Loss and accuracy, F1 or R² on the rows of a fold."""
     net.eval()
     inputs, targets = tensors(fold, device)
     answers = net(inputs)
     if task == "classification":
         loss = loss_function(task)(answers, targets).item()
         return Scores(loss, (answers.argmax(dim=1) == targets).float().mean().item())
-    loss = loss_function(task)(answers[:, 0], targets).item()
+    loss = loss_function(task)(of_targets(answers, task), targets).item()
+    if task == "multilabel":
+        said, right = answers > 0, targets > 0
+        marked = (said.sum() + right.sum()).item()
+        return Scores(loss, 2.0 * (said & right).sum().item() / marked if marked else 1.0)
     variance = targets.var(unbiased=False).item()
     return Scores(loss, 1.0 - loss / variance if variance > 0 else 0.0)
-
-
-def _one_epoch(
-    net: CerebrosNet,
-    optimiser: torch.optim.Optimizer,
-    criterion: nn.Module,
-    inputs: Tensor,
-    targets: Tensor,
-    batch_size: int,
-    shuffle: torch.Generator,
-) -> float:
-    """The mean training loss of one pass in random order."""
-    net.train()
-    order = torch.randperm(len(inputs), generator=shuffle)
-    total, seen = 0.0, 0
-    for batch in torch.split(order, batch_size):
-        if len(batch) < 2:
-            continue  # batch normalisation has no variance over a single row
-        answers = net(inputs[batch])
-        loss = criterion(answers if targets.dtype == torch.int64 else answers[:, 0], targets[batch])
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-        total += loss.item() * len(batch)
-        seen += len(batch)
-    return total / max(seen, 1)
 
 
 def copy_of(weights: Weights) -> Weights:

@@ -3,7 +3,8 @@
 Level 0 is the input. A unit at level `v` reads from units of earlier levels
 (predecessor links) and from units to its left in its own level (lateral
 links). Links are drawn from a generator seeded by the tree's hash, so one
-tree always gives one graph; the graph itself is stored with a trained model.
+tree always gives one graph. A tree can carry its links (`with_links`); then
+nothing is drawn, and it gives that graph whatever becomes of the generator.
 
 Mended against the original: a link is made at most once, the parent level is
 not damped, the lateral source at distance `d` is the unit `d` to the left,
@@ -16,6 +17,7 @@ import msgspec
 import numpy as np
 from numpy.random import Generator
 
+from cerebros.errors import SpaceRejected
 from cerebros.rose_tree import Tree, Value, tree_hash
 
 
@@ -54,50 +56,110 @@ class Architecture(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 INPUT = UnitId(0, 0)
 
 
+class Links(msgspec.Struct, frozen=True, array_like=True):
+    """What every unit reads, in the units' order: predecessors and laterals; and what the output reads."""
+
+    units: tuple[tuple[tuple[UnitId, ...], tuple[UnitId, ...]], ...]
+    output_reads: tuple[UnitId, ...]
+
+
+# The root's parameter that holds a tree's links as JSON; no decision of the search.
+LINKS = "links"
+
+
+def with_links(tree: Tree) -> Tree:
+    """The tree with all its links written down in it."""
+    return msgspec.structs.replace(tree, p=tree.p | {LINKS: msgspec.json.encode(_links_of(tree)).decode()})
+
+
+def without_links(tree: Tree) -> Tree:
+    """The tree as the search knows it: its decisions alone."""
+    return msgspec.structs.replace(tree, p={name: value for name, value in tree.p.items() if name != LINKS})
+
+
 def wire(tree: Tree, inputs: int, outputs: int) -> Architecture:
-    """Draw all links of a tree's network.
+    """The network of a tree, by the links it carries, or else by those its hash draws.
 
     Args:
-        tree: of `cerebros_space`.
+        tree: of `cerebros_space`, with or without links.
         inputs: width of an encoded row.
         outputs: classes, or 1 for regression.
+
+    Raises:
+        SpaceRejected: the links a tree carries are not links of its units.
     """
-    generator = np.random.default_rng(int(tree_hash(tree), 16))
-    levels = [(INPUT,)] + [
-        tuple(UnitId(number, place) for place in range(len(level.children("unit"))))
-        for number, level in enumerate(tree.children("level"), start=1)
-    ]
-    links = {
-        unit: (
-            _draw_predecessors(unit.level, levels, tree.p, generator),
-            _draw_laterals(unit, tree.p, generator),
-        )
-        for level in levels[1:]
-        for unit in level
-    }
-    output_reads = _draw_predecessors(len(levels), levels, tree.p, generator)
-    links, output_reads = _attach_unread(levels, links, output_reads, int(tree.p["max_skip"]), generator)
-    sizes = [[int(unit.p["neurons"]) for unit in level.children("unit")] for level in tree.children("level")]
+    links = _links_of(tree)
+    neurons = [int(unit.p["neurons"]) for level in tree.children("level") for unit in level.children("unit")]
     return Architecture(
         inputs=inputs,
         outputs=outputs,
         activation=str(tree.p["activation"]),
         dropout=float(tree.p["dropout"]),
         units=tuple(
-            Unit(
-                id,
-                sizes[id.level - 1][id.place],
-                tuple(sorted(predecessors)),
-                laterals,
-                gated=len(laterals) >= int(tree.p["gate_after_laterals"]),
-            )
-            for id, (predecessors, laterals) in links.items()
+            Unit(id, size, predecessors, laterals, gated=len(laterals) >= int(tree.p["gate_after_laterals"]))
+            for id, size, (predecessors, laterals) in zip(_units(_levels(tree)), neurons, links.units, strict=True)
         ),
-        output_reads=tuple(sorted(output_reads)),
+        output_reads=links.output_reads,
     )
 
 
-Links = dict[UnitId, tuple[set[UnitId], tuple[UnitId, ...]]]
+def _links_of(tree: Tree) -> Links:
+    if LINKS not in tree.p:
+        return _drawn(tree)
+    units = _units(_levels(tree))
+    try:
+        links = msgspec.json.decode(str(tree.p[LINKS]), type=Links)
+    except msgspec.DecodeError as problem:
+        raise SpaceRejected(f"the links of a tree are unreadable: {problem}; take them out to draw them anew") from None
+    if len(links.units) != len(units):
+        raise SpaceRejected(f"a tree of {len(units)} units carries the links of {len(links.units)}")
+    known = {INPUT, *units}
+    for unit, (predecessors, laterals) in zip(units, links.units, strict=True):
+        backward = {source for source in predecessors if source.level >= unit.level}
+        sideways = {source for source in laterals if source.level != unit.level or source.place >= unit.place}
+        if wrong := backward | sideways | ({*predecessors, *laterals} - known):
+            raise SpaceRejected(f"{_named(unit)} cannot read {', '.join(map(_named, sorted(wrong)))}")
+        if not predecessors:
+            raise SpaceRejected(f"{_named(unit)} reads no earlier level; take the links out to draw them anew")
+    if not links.output_reads or not known.issuperset(links.output_reads):
+        raise SpaceRejected(f"the output cannot read [{', '.join(map(_named, links.output_reads))}]")
+    return links
+
+
+def _named(unit: UnitId) -> str:
+    return f"unit {unit.level}.{unit.place}"
+
+
+def _levels(tree: Tree) -> list[tuple[UnitId, ...]]:
+    return [(INPUT,)] + [
+        tuple(UnitId(number, place) for place in range(len(level.children("unit"))))
+        for number, level in enumerate(tree.children("level"), start=1)
+    ]
+
+
+def _units(levels: list[tuple[UnitId, ...]]) -> list[UnitId]:
+    return [unit for level in levels[1:] for unit in level]
+
+
+def _drawn(tree: Tree) -> Links:
+    generator = np.random.default_rng(int(tree_hash(tree), 16))
+    levels = _levels(tree)
+    reads = {
+        unit: (
+            _draw_predecessors(unit.level, levels, tree.p, generator),
+            _draw_laterals(unit, tree.p, generator),
+        )
+        for unit in _units(levels)
+    }
+    output_reads = _draw_predecessors(len(levels), levels, tree.p, generator)
+    reads, output_reads = _attach_unread(levels, reads, output_reads, int(tree.p["max_skip"]), generator)
+    return Links(
+        tuple((tuple(sorted(predecessors)), laterals) for predecessors, laterals in reads.values()),
+        tuple(sorted(output_reads)),
+    )
+
+
+Reads = dict[UnitId, tuple[set[UnitId], tuple[UnitId, ...]]]
 
 
 def _draw_predecessors(
@@ -132,16 +194,16 @@ def _draw_laterals(unit: UnitId, p: dict[str, Value], generator: Generator) -> t
 
 def _attach_unread(
     levels: list[tuple[UnitId, ...]],
-    links: Links,
+    reads: Reads,
     output_reads: set[UnitId],
     max_skip: int,
     generator: Generator,
-) -> tuple[Links, set[UnitId]]:
+) -> tuple[Reads, set[UnitId]]:
     """Give every unit that nobody reads a reader in a later level within reach; the output is the last."""
     read = set(output_reads).union(
-        *(predecessors for predecessors, _ in links.values()), *(laterals for _, laterals in links.values())
+        *(predecessors for predecessors, _ in reads.values()), *(laterals for _, laterals in reads.values())
     )
-    for unit in links:
+    for unit in reads:
         if unit in read:
             continue
         reader_level = unit.level + int(generator.integers(1, 1 + min(max_skip, len(levels) - unit.level)))
@@ -149,8 +211,8 @@ def _attach_unread(
             output_reads.add(unit)
         else:
             reader = levels[reader_level][int(generator.integers(len(levels[reader_level])))]
-            links[reader][0].add(unit)
-    return links, output_reads
+            reads[reader][0].add(unit)
+    return reads, output_reads
 
 
 def count_parameters(architecture: Architecture) -> int:

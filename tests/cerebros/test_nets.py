@@ -1,4 +1,5 @@
 import hashlib
+import os
 import time
 
 import msgspec
@@ -117,6 +118,12 @@ def test_an_absurd_step_size_diverges_and_says_so():
     assert isinstance(end, Diverged)
 
 
+def test_a_training_that_ran_off_without_a_nan_diverges_too():
+    recipe = Recipe(learning_rate=1e5, weight_decay=0.0, batch_size=16, epochs=1, seed=1)
+    *_, end = train(deep(), recipe, rings(), rings(seed=1), "classification")
+    assert isinstance(end, Diverged)
+
+
 def test_training_can_be_left_after_any_epoch():
     recipe = Recipe(learning_rate=0.01, weight_decay=0.0, batch_size=32, epochs=1000, seed=1)
     first = next(train(deep(), recipe, rings(), rings(seed=1), "classification"))
@@ -137,6 +144,13 @@ def test_regression_reports_r2():
 def test_latency_quantiles_are_ordered_and_positive():
     latency = measure_latency(trained(epochs=1).net, "cpu", time.perf_counter)
     assert 0 < latency.p50_s <= latency.p95_s <= latency.p99_s < 1
+
+
+def test_measuring_latency_leaves_threads_and_cores_as_they_were():
+    before = torch.get_num_threads(), os.sched_getaffinity(0)
+    latency = measure_latency(trained(epochs=1).net, "cpu", time.perf_counter)
+    assert latency.spread_s >= 0.0
+    assert (torch.get_num_threads(), os.sched_getaffinity(0)) == before
 
 
 def model() -> Model:

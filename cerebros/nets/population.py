@@ -1,0 +1,196 @@
+"""Several networks trained as one: more arithmetic per step, hardly more steps.
+
+At the sizes searched here a step is mostly the cost of calling some dozen
+small operations per unit. A population is the disjoint union of its members'
+graphs, computed wave by wave: a unit's wave is one more than the latest wave
+it reads from. Within a wave all units are joined, normalised, shifted and
+dropped out together, and units of one shape are multiplied together; so seed
+repeats of one network cost little more than one of them, and ragged networks
+still share most of the calls. Each member keeps its own rows' order, step
+size and moments, so it may come from and go back to a training of its own.
+
+Notation: `B` rows a step; a wave's columns stand unit after unit.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+
+import msgspec
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from cerebros.features import Fold
+from cerebros.nets.training import (
+    Diverged,
+    EpochDone,
+    Recipe,
+    Task,
+    Training,
+    batches,
+    dropout_seed,
+    learning_rate,
+    of_targets,
+)
+from cerebros.nets.waves import Layout, SideBySide, Wave, joined, units_by_wave
+from cerebros.nets.wiring import INPUT, Architecture, UnitId
+
+# Wider rows make the copies of each member's inputs dearer than the calls that are saved (docs/LOG.md).
+WIDEST_INPUTS = 256
+
+
+def train_together(members: Sequence[Training], epochs: int) -> Iterator[tuple[EpochDone | Diverged | None, ...]]:
+    """Train up to `epochs` more epochs; yields what each member's epoch came to, None for one that has ended.
+
+    Between yields every member is as if it had trained alone, up to rounding
+    and the draws of dropout; `training.state` may be taken of it.
+
+    Raises:
+        ValueError: members differ in rows, batch size, task or epochs done.
+    """
+    if len({(id_of(member), member.epochs_done) for member in members}) > 1:
+        raise ValueError("members of a population share rows, batch size, task and the epochs they have done")
+    population: Population | None = None
+    for _ in range(epochs):
+        alive = [member for member in members if not member.ended]
+        if not alive:
+            return
+        if len(alive) == 1:  # trains faster by itself
+            epoch: tuple[EpochDone | Diverged, ...] = (alive[0].epoch(),)
+        else:
+            if population is None or len(population.members) > len(alive):
+                population = Population(alive)
+            epoch = population.epoch()
+        done = dict(zip(map(id, alive), epoch, strict=True))
+        yield tuple(done.get(id(member)) for member in members)
+
+
+class Repeats(msgspec.Struct, frozen=True):
+    """One network trained from several seeds; seeds that diverged are left out of the figures.
+
+    Attributes:
+        accuracies: of each seed's best epoch on the validation rows.
+    """
+
+    accuracies: tuple[float, ...]
+    diverged: int
+
+    @property
+    def mean(self) -> float:
+        return float(np.mean(self.accuracies)) if self.accuracies else math.nan
+
+    @property
+    def spread(self) -> float:
+        """The standard deviation between seeds (n - 1), NaN for fewer than two."""
+        return float(np.std(self.accuracies, ddof=1)) if len(self.accuracies) > 1 else math.nan
+
+
+def repeat_over_seeds(
+    architecture: Architecture,
+    recipe: Recipe,
+    rows: Fold,
+    validation: Fold,
+    task: Task,
+    seeds: Sequence[int],
+    device: str = "cpu",
+) -> Repeats:
+    """Train a finalist once for each seed, all together, to tell its merit from luck."""
+    members = [
+        Training(architecture, msgspec.structs.replace(recipe, seed=seed), rows, validation, task, device)
+        for seed in seeds
+    ]
+    for _ in train_together(members, recipe.epochs):
+        pass
+    sound = [member for member in members if not (member.diverged or member.ran_off)]
+    return Repeats(tuple(member.best_accuracy for member in sound), len(members) - len(sound))
+
+
+def id_of(member: Training) -> tuple[tuple[int, ...], int, str]:
+    """What members must have in common besides their place in training."""
+    return tuple(member.inputs.shape), member.recipe.batch_size, member.task
+
+
+class Population:
+    """Living members' weights in one flat tensor, laid out wave by wave."""
+
+    def __init__(self, members: Sequence[Training]) -> None:
+        self.members = tuple(members)
+        self._device = members[0].inputs.device
+        self._layout = Layout(members)
+        self._waves = [Wave(members, units, self._layout) for units in units_by_wave(members)]
+        self._heads = SideBySide([(m, "head") for m in range(len(members))], members, self._layout)
+        self._layout.gather()
+        self._adam = self._taken_over_adam()
+
+    def epoch(self) -> tuple[EpochDone | Diverged, ...]:
+        """One pass over the rows for every member."""
+        rates = [learning_rate(member.recipe, member.epochs_done) for member in self.members]
+        decays = [1.0 - rate * m.recipe.weight_decay for rate, m in zip(rates, self.members, strict=True)]
+        rate, decay = self._layout.spread(rates), self._layout.spread(decays)
+        first = self.members[0]
+        total, seen = torch.zeros(len(self.members), device=self._device), 0
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(dropout_seed(first.recipe, first.epochs_done + 1))
+            for rows in zip(*map(batches, self.members), strict=True):
+                losses = self._losses(rows)
+                self._layout.gradient.zero_()
+                torch.autograd.backward([losses.sum()])
+                self._step(rate, decay)
+                total += losses.detach() * len(rows[0])
+                seen += len(rows[0])
+        self._hand_back()
+        return tuple(
+            member.close_epoch(loss) for member, loss in zip(self.members, (total / max(seen, 1)).tolist(), strict=True)
+        )
+
+    def _losses(self, rows: Sequence[Tensor]) -> Tensor:
+        """(members,) mean losses of a step; gradients of one member touch no other's weights."""
+        first = self.members[0]
+        known: list[dict[UnitId, Tensor]] = [{INPUT: first.inputs[batch]} for batch in rows]
+        for wave in self._waves:
+            wave.compute(known)
+        reads = [
+            joined([computed[source] for source in member.architecture.output_reads])
+            for computed, member in zip(known, self.members, strict=True)
+        ]
+        outputs = first.architecture.outputs
+        answers = self._heads(reads).reshape(-1, len(reads), outputs).transpose(0, 1)  # (members, B, outputs)
+        targets = torch.stack([first.targets[batch] for batch in rows])
+        of_task = of_targets(answers, first.task)
+        if first.task == "classification":
+            losses = functional.cross_entropy(of_task.flatten(0, 1), targets.flatten(), reduction="none")
+            return losses.reshape(targets.shape).mean(dim=1)
+        if first.task == "multilabel":
+            losses = functional.binary_cross_entropy_with_logits(of_task, targets, reduction="none")
+            return losses.mean(dim=(1, 2))
+        squares: Tensor = (of_task - targets).square()
+        return squares.mean(dim=1)
+
+    def _step(self, rate: Tensor, decay: Tensor) -> None:
+        """AdamW: a step of size one from nought gives the direction, which each member takes at its own rate."""
+        layout = self._layout
+        layout.direction.zero_()
+        self._adam.step()
+        layout.weights.mul_(decay).addcmul_(layout.direction, rate)
+
+    def _taken_over_adam(self) -> torch.optim.AdamW:
+        layout = self._layout
+        adam = torch.optim.AdamW([layout.direction], lr=1.0, weight_decay=0.0, fused=True)
+        layout.direction.grad = layout.gradient
+        states = [member.optimiser.state for member in self.members]
+        if all(states):
+            steps = next(iter(states[0].values()))["step"].clone()
+            adam.state[layout.direction] = {
+                "step": steps,
+                **{moment: layout.gathered(moment) for moment in ("exp_avg", "exp_avg_sq")},
+            }
+        return adam
+
+    def _hand_back(self) -> None:
+        """Give each member its weights, running statistics and moments."""
+        self._layout.scatter(self._adam.state[self._layout.direction])
+        for wave in self._waves:
+            wave.hand_back_statistics()
