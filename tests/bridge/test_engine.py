@@ -1,0 +1,183 @@
+"""Queues, locks, checkpoints and ends as callers see them; the claim protocol itself is in test_claims.py."""
+
+import asyncio
+from contextlib import asynccontextmanager
+
+import httpx
+import msgspec
+import pytest
+
+from bridge import procedures
+from bridge.jobs.work import Checkpoint
+from bridge.procedures import call, watch
+from bridge.service import runner_on
+from cerebros.errors import ArtifactCorrupt, FailedPrecondition, ResourceExhausted, Unavailable
+from cerebros.metrics import Spent
+from grid_graphql.app import make_app
+from tests.conftest import SMALL
+
+LONG = {**SMALL, "trials": 100, "epochs": 10_000}
+
+
+@pytest.fixture
+async def queued(bridge, start):
+    """Starts runs that nobody works on, and cancels them at the end."""
+    run_ids = []
+
+    async def begin(**fields):
+        request = start(**fields)
+        await call(bridge, "start_run", request)
+        run_ids.append(request["run_id"])
+        return request["run_id"]
+
+    yield begin
+    for run_id in run_ids:
+        await call(bridge, "cancel_run", {"run_id": run_id})
+
+
+@asynccontextmanager
+async def working(bridge, run_id):
+    """A worker on one run, drained at the end."""
+    task = asyncio.create_task(runner_on(bridge, only=run_id).work())
+    try:
+        async with asyncio.timeout(60):
+            while (await call(bridge, "get_run", {"run_id": run_id})).state != "running":
+                await asyncio.sleep(0.05)
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def state(bridge, run_id):
+    return (await call(bridge, "get_run", {"run_id": run_id})).state
+
+
+async def test_the_urgent_run_goes_first_and_a_worker_takes_only_from_its_queue(bridge, queued):
+    usual, urgent = await queued(queue="gpu"), await queued(queue="gpu", priority=9)
+    await queued(queue="cpu")
+    claims = [await bridge.engine.claim("test", "gpu", 600.0) for _ in range(3)]
+    for claim in claims[:2]:
+        await bridge.engine.release(claim)
+    assert [claim and claim.run_id for claim in claims] == [urgent, usual, None]
+
+
+async def test_a_queue_at_its_limit_gives_no_more_runs(bridge, queued):
+    for _ in range(2):
+        await queued(queue="gpu")
+    await call(bridge, "limit_queue", {"name": "gpu", "running_at_most": 1})
+    first, second = [await bridge.engine.claim("test", "gpu", 600.0) for _ in range(2)]
+    limited = {queue.name: queue for queue in (await call(bridge, "list_queues", {})).queues}["gpu"]
+    await bridge.engine.release(first)
+    await call(bridge, "limit_queue", {"name": "gpu"})
+    assert second is None
+    assert (limited.running, limited.queued, limited.running_at_most) == (1, 1, 1)
+
+
+async def test_a_full_queue_refuses_a_new_run_and_still_knows_the_old_ones(bridge, queued, start):
+    request = start(queue="gpu")
+    await queued(**request)
+    waiting = {queue.name: queue.queued for queue in (await call(bridge, "list_queues", {})).queues}["gpu"]
+    full = msgspec.structs.replace(bridge, settings=msgspec.structs.replace(bridge.settings, queued_at_most=waiting))
+    with pytest.raises(ResourceExhausted, match="try again when some have ended"):
+        await call(full, "start_run", start(queue="gpu"))
+    assert (await call(full, "start_run", request)).run_id == request["run_id"]
+
+
+async def test_a_pac_is_trained_by_one_run_at_a_time(bridge, queued):
+    first, second = await queued(pac_id="one"), await queued(pac_id="one")
+    claim = await bridge.engine.claim("test", "cpu", 600.0, first)
+    assert await bridge.engine.claim("test", "cpu", 600.0, second) is None
+    assert (await call(bridge, "get_training_lock", {"pac_id": "one"})).run_id == first
+    await bridge.engine.release(claim)
+    claim = await bridge.engine.claim("test", "cpu", 600.0, second)
+    await bridge.engine.release(claim)
+
+
+async def test_a_draining_pac_starts_no_run_and_a_stale_decision_is_refused(bridge, queued):
+    run_id, pac = await queued(pac_id="drained"), {"pac_id": "drained", "holder": "zara", "reason": "release"}
+    lock = await call(bridge, "set_training_lock", pac | {"state": "draining", "expected_epoch": 0})
+    assert (lock.state, lock.holder, lock.epoch) == ("draining", "zara", 1)
+    assert await bridge.engine.claim("test", "cpu", 600.0, run_id) is None
+    with pytest.raises(FailedPrecondition, match="zara set it to draining"):
+        await call(bridge, "set_training_lock", pac | {"state": "locked", "expected_epoch": 0})
+    await call(bridge, "set_training_lock", pac | {"state": "open", "expected_epoch": 1})
+    await bridge.engine.release(await bridge.engine.claim("test", "cpu", 600.0, run_id))
+
+
+async def test_a_locked_pacs_run_goes_back_to_its_queue_with_its_trainings_kept(bridge, queued, sql):
+    run_id = await queued(kind="nas", pac_id="locked", budget=LONG)
+    pac = {"pac_id": "locked", "holder": "zara", "reason": "audit"}
+    async with working(bridge, run_id):
+        async with asyncio.timeout(60):  # until a trial, not a probe, is in training
+            while "shortlist" not in (await call(bridge, "get_run", {"run_id": run_id})).stages_done:
+                await asyncio.sleep(0.1)
+        await asyncio.sleep(1.0)
+        await call(bridge, "set_training_lock", pac | {"state": "locked"})
+        async with asyncio.timeout(30):
+            while await state(bridge, run_id) != "queued":
+                await asyncio.sleep(0.1)
+    assert sql.execute("SELECT count(*) FROM checkpoints WHERE run_id = %s", (run_id,)).fetchone() >= (1,)
+    await call(bridge, "set_training_lock", pac | {"state": "open"})
+
+
+async def test_a_damaged_checkpoint_falls_back_to_the_one_before_and_the_last_one_to_an_error(bridge, queued):
+    run_id = await queued()
+    claim = await bridge.engine.claim("test", "cpu", 600.0, run_id)
+    kept = [Checkpoint(epoch, (0.5,) * epoch, Spent(1.0, 1.0, 1.0, 1.0), b"state" * epoch) for epoch in (1, 2, 3)]
+    for checkpoint in kept:
+        await bridge.checkpoints.save(claim, 7, checkpoint)
+    files = sorted((bridge.settings.home_path / "checkpoints").glob(f"{run_id}.7.*"))
+    assert [file.name.rpartition(".")[2] for file in files] == ["2", "3"]
+    assert await bridge.checkpoints.newest(run_id, 7) == kept[2]
+    files[1].write_bytes(files[1].read_bytes()[:-3])
+    assert await bridge.checkpoints.newest(run_id, 7) == kept[1]
+    files[0].unlink()
+    with pytest.raises(ArtifactCorrupt, match="no checkpoint of trial 7 is whole"):
+        await bridge.checkpoints.newest(run_id, 7)
+    await bridge.checkpoints.forget(run_id, 7)
+    assert await bridge.checkpoints.newest(run_id, 7) is None
+    await bridge.engine.release(claim)
+
+
+async def test_a_watcher_that_once_caught_up_and_then_sleeps_is_told_where_to_go_on(bridge, queued, sql, monkeypatch):
+    monkeypatch.setattr(procedures, "WATCHER_LAG_AT_MOST", 10)
+    run_id = await queued()
+    events = watch(bridge, {"run_id": run_id})
+    assert (await anext(events)).seq == 1
+    waiting = asyncio.create_task(anext(events))
+    await asyncio.sleep(0.1)  # it has caught up and waits
+    sql.execute(
+        "WITH told AS (UPDATE runs SET last_seq = 40 WHERE run_id = %s RETURNING run_id) INSERT INTO events "
+        "SELECT run_id, n, 'cerebros.stage.start', '{}', '{}' FROM told, generate_series(2, 40) n",
+        (run_id,),
+    )
+    with pytest.raises(ResourceExhausted, match="watch again with after_seq 1"):
+        await waiting
+    # A replay may be as long as the run is.
+    replayed = watch(bridge, {"run_id": run_id, "after_seq": 1})
+    assert [(await anext(replayed)).seq for _ in range(39)] == list(range(2, 41))
+    await replayed.aclose()
+
+
+async def test_old_events_are_forgotten_but_the_last_and_a_watcher_is_told_so(bridge, start, sql):
+    request = start()
+    await call(bridge, "start_run", request)
+    await call(bridge, "cancel_run", {"run_id": request["run_id"]})
+    sql.execute("UPDATE runs SET finished_at = now() - interval '40 days' WHERE run_id = %s", (request["run_id"],))
+    await bridge.engine.sweep(30 * 86400.0)
+    with pytest.raises(FailedPrecondition, match="watch after_seq 1"):
+        await anext(watch(bridge, {"run_id": request["run_id"]}))
+    (last,) = [event async for event in watch(bridge, {"run_id": request["run_id"], "after_seq": 1})]
+    assert last.name == "cerebros.run.stop"
+
+
+async def test_a_draining_front_is_not_ready_and_starts_no_run(bridge, start):
+    front = msgspec.structs.replace(bridge, draining=asyncio.Event())
+    assert (await call(front, "drain", {})).status == "draining"
+    with pytest.raises(Unavailable, match="call another one"):
+        await call(front, "start_run", start())
+    transport = httpx.ASGITransport(app=make_app(front))
+    async with httpx.AsyncClient(transport=transport, base_url="http://front") as client:
+        assert (await client.get("/readyz")).status_code == 503
+        assert (await client.get("/healthz")).status_code == 200
