@@ -104,7 +104,7 @@ class _Fit:
         self, job: TrainJob | ScoreJob, folds: Folds, rows: Fold, validation: Fold | None, due: CheckpointDue
     ) -> None:
         self._job, self._due = job, due
-        self._meter = Meter(job.prices)
+        self._meter = Meter(job.prices, on_gpu=_device() == "cuda")
         self._before = job.resume.spent if job.resume else NOTHING
         self.curve = job.resume.curve if job.resume else ()
         self.epoch = job.resume.epoch if job.resume else 0
