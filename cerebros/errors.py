@@ -53,6 +53,9 @@ CLASS_OF: dict[Code, ErrorClass] = {
 
 RETRYABLE = frozenset({ErrorClass.TRANSIENT, ErrorClass.TIMEOUT, ErrorClass.DEPENDENCY})
 
+# A full queue or a lost database is seldom itself again sooner; callers who wait longer each time do well.
+RETRY_AFTER_S = 1.0
+
 
 class CerebrosError(Exception):
     """The family's parent: a message that names the value, the rule and the next move."""
@@ -70,6 +73,11 @@ class CerebrosError(Exception):
     @property
     def retryable(self) -> bool:
         return self.error_class in RETRYABLE
+
+    @property
+    def retry_after_s(self) -> float | None:
+        """Seconds a caller does well to wait before the same call; None where waiting does not help."""
+        return RETRY_AFTER_S if self.retryable else None
 
 
 class InvalidArgument(CerebrosError):

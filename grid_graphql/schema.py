@@ -422,7 +422,12 @@ def _word(value: object) -> object:
 def _refusal(error: CerebrosError) -> GraphQLError:
     return GraphQLError(
         error.message,
-        extensions={"code": error.code, "class": error.error_class, "retryable": error.retryable},
+        extensions={
+            "code": error.code,
+            "class": error.error_class,
+            "retryable": error.retryable,
+            "retryAfterS": error.retry_after_s,
+        },
     )
 
 

@@ -15,7 +15,7 @@ import psycopg
 from psycopg import errors
 from psycopg.rows import DictRow, dict_row
 from psycopg.types.json import Jsonb, set_json_dumps, set_json_loads
-from psycopg_pool import AsyncConnectionPool, PoolTimeout
+from psycopg_pool import AsyncConnectionPool, PoolTimeout, TooManyRequests
 
 from bridge.store.statements import read_statements
 from cerebros.errors import InvalidArgument, ResourceExhausted, Unavailable
@@ -25,6 +25,9 @@ Connection = psycopg.AsyncConnection[DictRow]
 # A caller waits no longer than this for a free connection before it is told that the database is unavailable.
 POOL_TIMEOUT_S = 5.0
 POOL_SIZE = 8
+
+# So many callers may wait for a connection; one more is told at once to come again.
+WAITING_AT_MOST = 500
 
 # A backend that says nothing for so long is taken for dead, however alive its socket looks.
 SILENCE_S = 5.0
@@ -49,6 +52,7 @@ class Database:
             min_size=1,
             max_size=POOL_SIZE,
             timeout=POOL_TIMEOUT_S,
+            max_waiting=WAITING_AT_MOST,
             open=False,
             kwargs={
                 "autocommit": True,
@@ -102,6 +106,8 @@ class Database:
         try:
             async with self._pool.connection() as connection:
                 yield connection
+        except TooManyRequests:
+            raise ResourceExhausted(f"{WAITING_AT_MOST} calls wait for the database already; retry later") from None
         except PoolTimeout:
             raise Unavailable(f"no database connection within {POOL_TIMEOUT_S:.0f} s; retry later") from None
         except (errors.DiskFull, errors.OutOfMemory, errors.TooManyConnections) as problem:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 import grpc
@@ -18,7 +18,7 @@ import msgspec
 from google.protobuf.message import DecodeError, Message
 from google.protobuf.message_factory import GetMessageClass
 from google.protobuf.struct_pb2 import ListValue, Struct
-from google.rpc.error_details_pb2 import ErrorInfo
+from google.rpc.error_details_pb2 import ErrorInfo, RetryInfo
 from google.rpc.status_pb2 import Status
 
 from bridge.pb.cerebros.v1 import bridge_pb2
@@ -81,12 +81,16 @@ class Refusal(NamedTuple):
 
 
 def refusal(error: CerebrosError) -> Refusal:
-    """The status of an error, with google.rpc.Status and ErrorInfo for clients that read rich errors."""
+    """The status of an error, with google.rpc.Status, ErrorInfo and RetryInfo for clients that read rich errors."""
     status = STATUS[error.code]
     message = error.message.encode()[:MESSAGE_BYTES].decode(errors="ignore")
     facts = {"class": error.error_class.value, "retryable": "true" if error.retryable else "false"}
     rich = Status(code=status.value[0], message=message)
     rich.details.add().Pack(ErrorInfo(reason=error.code.value, domain=SERVICE.rpartition(".")[0], metadata=facts))
+    if error.retry_after_s is not None:
+        hint = RetryInfo()
+        hint.retry_delay.FromTimedelta(timedelta(seconds=error.retry_after_s))
+        rich.details.add().Pack(hint)
     return Refusal(
         status,
         message,

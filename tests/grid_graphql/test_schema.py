@@ -185,7 +185,7 @@ async def test_an_unknown_run_answers_its_code_and_class(bridge: Bridge):
     assert isinstance(result, ExecutionResult)
     assert result.data is None
     assert [error.extensions for error in result.errors or []] == [
-        {"code": "NOT_FOUND", "class": "permanent", "retryable": False}
+        {"code": "NOT_FOUND", "class": "permanent", "retryable": False, "retryAfterS": None}
     ]
 
 

@@ -13,14 +13,15 @@ import pytest
 from google.protobuf import json_format
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
+from google.rpc.status_pb2 import Status
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import inspect
 
 from bridge.messages import Budget, RunEvent, StartRun, Trial, TrialList, WatchRun, decode
 from bridge.procedures import PROCEDURES, STREAM
-from bridge.transports.grpc_codec import RPCS, STATUS, decode_request, encode_reply
-from cerebros.errors import InvalidArgument, family
+from bridge.transports.grpc_codec import RPCS, STATUS, decode_request, encode_reply, refusal
+from cerebros.errors import InvalidArgument, ResourceExhausted, family
 from cerebros.metrics import TrainingMetrics
 
 CONTRACT: dict[str, tuple[type[msgspec.Struct], type[msgspec.Struct]]] = {
@@ -197,3 +198,13 @@ def test_a_diverged_trial_keeps_the_nan_in_its_curve():
 @pytest.mark.parametrize("error", family())
 def test_every_error_has_a_grpc_status(error):
     assert STATUS[error.code] is grpc.StatusCode[error.code.value]
+
+
+def test_a_refusal_that_passes_says_when_to_come_again():
+    def hints(error):
+        (*_, (_, packed)) = refusal(error).metadata
+        details = Status.FromString(packed).details
+        return [detail.TypeName() for detail in details]
+
+    assert hints(ResourceExhausted("full")) == ["google.rpc.ErrorInfo", "google.rpc.RetryInfo"]
+    assert hints(InvalidArgument("never")) == ["google.rpc.ErrorInfo"]
