@@ -23,12 +23,14 @@ from cerebros.errors import CerebrosError, FailedPrecondition
 Context = grpc.aio.ServicerContext[bytes, bytes]
 
 OPTIONS: tuple[tuple[str, int], ...] = (
-    # A client that froze is noticed within 30 s: a ping after 20 s of silence, 10 s for its answer.
-    # Recent gRPC waits for that answer by `ping_timeout_ms` (a minute unless set), older gRPC by
-    # `keepalive_timeout_ms`.
-    ("grpc.keepalive_time_ms", 20_000),
-    ("grpc.keepalive_timeout_ms", 10_000),
-    ("grpc.http2.ping_timeout_ms", 10_000),
+    # A client that froze is noticed within 5 s: a ping after 2 s of silence, 2.5 s for its answer. Every
+    # stream it holds goes on reading the database until then. Recent gRPC waits for the answer by
+    # `ping_timeout_ms` (a minute unless set), older gRPC by `keepalive_timeout_ms`.
+    ("grpc.keepalive_time_ms", 2_000),
+    ("grpc.keepalive_timeout_ms", 2_500),
+    ("grpc.http2.ping_timeout_ms", 2_500),
+    # Without this, pings stop after two while a stream is quiet.
+    ("grpc.http2.max_pings_without_data", 0),
     # A supervisor on the BEAM pings an idle connection; the default answers its third ping with GOAWAY.
     ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
