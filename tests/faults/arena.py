@@ -56,6 +56,10 @@ class Broken(AssertionError):
     """A promise was not kept; the message is what was seen instead."""
 
 
+class NotArranged(Exception):
+    """The fault could not happen at all, so nothing is known about the promise."""
+
+
 def promise(kept: bool, seen: str) -> None:
     """Compare what happened with what was promised.
 
@@ -79,6 +83,18 @@ async def until(condition: Callable[[], Awaitable[bool] | bool], missing: str, w
             return monotonic() - began
         promise(monotonic() - began < within_s, f"{missing} within {within_s:.0f} s")
         await asyncio.sleep(0.03)
+
+
+async def arranged(condition: Callable[[], Awaitable[bool] | bool], missing: str) -> None:
+    """Wait for what a fault needs before it can happen.
+
+    Raises:
+        NotArranged: it did not come.
+    """
+    try:
+        await until(condition, missing)
+    except Broken as late:
+        raise NotArranged(str(late)) from None
 
 
 # Lets a fault happen to an arena, with these guards switched off; what was seen, or `Broken`.
@@ -137,7 +153,7 @@ class Arena:
         return await until(lambda: self.run(run_id)["epoch"] >= claim, f"no claim {claim} of {run_id}")
 
     async def until_kept(self, run_id: str, claim: int, times: int = 2) -> None:
-        await until(lambda: len(self.kept(run_id, claim)) >= times, f"no {times} checkpoints under claim {claim}")
+        await arranged(lambda: len(self.kept(run_id, claim)) >= times, f"no {times} checkpoints under claim {claim}")
 
     def effects(self, run_id: str) -> str:
         """Check what must hold of any run at any time: numbers without gaps, each trial with one row and one event.

@@ -20,7 +20,7 @@ from bridge.procedures import call
 from bridge.service import migrated_database, open_bridge
 from bridge.store.database import Database
 from cerebros.errors import CerebrosError, ResourceExhausted, Unavailable
-from tests.faults.arena import LEASE_S, Arena, promise, settings_at, until
+from tests.faults.arena import LEASE_S, Arena, arranged, promise, settings_at, until
 from tests.faults.unguarded import changed
 
 # The latest answer to a call, whatever state the database is in.
@@ -76,7 +76,7 @@ def kill_postmaster(arena: Arena) -> None:
 async def _search_through(arena: Arena, guards: tuple[str, ...], strike: Callable[[], Awaitable[None]]) -> str:
     run_id = await arena.start(budget={"trials": 40})
     async with arena.worker(*guards) as worker:
-        await until(lambda: len(arena.trials(run_id)) >= 3, "no trials")
+        await arranged(lambda: len(arena.trials(run_id)) >= 3, "no trials")
         await strike()
         with changed(*guards):
             code, after_s = await answer(call(arena.bridge, "get_run", {"run_id": run_id}))
@@ -125,7 +125,7 @@ async def small_disk() -> AsyncIterator[Path]:
             f"{mount} && exec {sys.executable} -m bridge.store.embedded {home}",
         )
         try:
-            await until(lambda: keeper.returncode is not None or (home / "postgres.url").exists(), "no database")
+            await arranged(lambda: keeper.returncode is not None or (home / "postgres.url").exists(), "no database")
             promise(keeper.returncode is None, "a user and a mount namespace are needed for a small disk")
             yield home
         finally:
@@ -182,7 +182,7 @@ async def wrong_clocks(arena: Arena, _dice: Random, *guards: str) -> str:
     """One worker's and its connections' clocks are an hour behind, another's an hour ahead, the front's right."""
     deadline_s = 4 * LEASE_S
     async with arena.worker("clock_back", "long", *guards), arena.worker("clock_ahead", "long", *guards):
-        await until(lambda: len(arena.rows("SELECT worker_id FROM workers")) == 2, "two workers did not come")
+        await arranged(lambda: len(arena.rows("SELECT worker_id FROM workers")) == 2, "two workers did not come")
         run_id = await arena.start(budget={"epochs": 10_000}, deadline_s=deadline_s)
         began = monotonic()
         run = await arena.until_ended(run_id, within_s=60.0)

@@ -49,7 +49,7 @@ class Loop:
     def __init__(self, arena: Arena, dice: Random, runs: int, guards: tuple[str, ...]) -> None:
         self.arena, self.guards = arena, guards
         self.runs = [f"loop-{number}" for number in range(runs)]
-        hows = [signal.SIGKILL] * (KILLS_OF_TEN * runs // 10) + [signal.SIGSTOP] * (FREEZES_OF_TEN * runs // 10)
+        hows = [signal.SIGKILL] * -(-KILLS_OF_TEN * runs // 10) + [signal.SIGSTOP] * -(-FREEZES_OF_TEN * runs // 10)
         places = [run_id for run_id in self.runs for _ in range(BLOWS_PER_RUN)]
         dice.shuffle(places)
         self.blows: dict[str, list[Blow]] = {run_id: [] for run_id in self.runs}
@@ -61,7 +61,8 @@ class Loop:
         self.frozen: list[Frozen] = []
         self.woken: list[asyncio.subprocess.Process] = []
         self.dealt = {signal.SIGKILL: 0, signal.SIGSTOP: 0}
-        self.postmasters = 0
+        # Without the fence a lost connection would hide what the stale worker does with it.
+        self.postmasters = POSTMASTERS_KILLED if guards else 0
 
     async def run(self) -> None:
         """Until every run has ended."""

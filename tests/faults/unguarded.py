@@ -226,8 +226,8 @@ def _steep(swap: Swap) -> None:
 
 
 def _wide(swap: Swap) -> None:
-    """Trial 0 has two layers of 5,000 neurons: 100 MB of weights, and as much again for gradient and each moment."""
-    _change_trial(swap, {0: {"batch_size": 512}}, widths=(5000, 5000))
+    """Trial 0 has two layers of 8,000 neurons: 256 MB of weights, and as much again for gradient and each moment."""
+    _change_trial(swap, {0: {"batch_size": 512}}, widths=(8000, 8000))
 
 
 def _change_trial(swap: Swap, parameters: dict[int, dict[str, float]], widths: tuple[int, ...] = ()) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from functools import partial
 from random import Random
 
 import psutil
 
-from tests.faults.arena import LEASE_S, SWEEP_S, Arena, Attack, promise, until
+from tests.faults.arena import LEASE_S, SWEEP_S, Arena, Attack, arranged, promise, until
 
 # What a claim may take beside lease and sweep on a machine with more to do: a poll, a connection, a start.
 SLACK_S = 3.0
@@ -31,7 +32,7 @@ async def killed_worker(arena: Arena, dice: Random, *guards: str) -> str:
     async with arena.worker("long", *guards) as first:
         await arena.until_kept(run_id, 1, times=dice.randint(2, 5))
         async with arena.worker("long", *guards) as second:
-            await until(lambda: len(arena.rows("SELECT worker_id FROM workers")) == 2, "the second worker did not come")
+            await arranged(lambda: len(arena.rows("SELECT worker_id FROM workers")) == 2, "no second worker")
             trainings = children(first)
             first.kill()
             reached = arena.kept(run_id, 1)[-1]
@@ -51,7 +52,7 @@ async def orphaned_training(arena: Arena, _dice: Random, *guards: str) -> str:
     """kill -9 of a worker whose training has nothing to say for hours, and so would not miss it."""
     run_id = await arena.start(budget=ENDLESS)
     async with arena.worker("long", *guards, checkpoint_s=1e6) as worker:
-        await until(lambda: "shortlist" in _stages(arena, run_id), "no search")
+        await arranged(lambda: "shortlist" in _stages(arena, run_id), "no search")
         trainings = children(worker)
         worker.kill()
         died_s = await until(lambda: not living(trainings), "its training lives on", 5.0)
@@ -79,7 +80,7 @@ async def frozen_worker(arena: Arena, _dice: Random, *guards: str) -> str:
     """A worker is stopped for longer than its lease, and wakes with a result in its hands."""
     run_id = await arena.start(budget={"trials": 400, "window": 2})
     async with arena.worker(*guards) as first:
-        await until(lambda: len(arena.trials(run_id)) >= 2, "no trials")
+        await arranged(lambda: len(arena.trials(run_id)) >= 2, "no trials")
         first.send_signal(signal.SIGSTOP)
         async with arena.worker(*guards):
             await arena.until_claimed(run_id, 2)
@@ -96,35 +97,37 @@ async def frozen_worker(arena: Arena, _dice: Random, *guards: str) -> str:
 
 
 def terminated_worker(times: int) -> Attack:
-    """SIGTERM in the middle of a training, `times` workers in a row; checkpoints come from the drain alone."""
+    """SIGTERM between two checkpoints of a training, `times` workers in a row."""
 
     async def attack(arena: Arena, dice: Random, *guards: str) -> str:
         run_id = await arena.start(budget=ENDLESS)
-        reached, drained_s = 0, []
+        drained_s, last = [], 0
         for claim in range(1, times + 1):
-            async with arena.worker("long", *guards, checkpoint_s=1e6) as worker:
-                await arena.until_claimed(run_id, claim)
-                if claim == 1:
-                    await until(lambda: "shortlist" in _stages(arena, run_id), "no search")
-                await until(lambda: len(children(worker)) > 0, "no training")
-                await asyncio.sleep(dice.uniform(1.0, 3.0))  # somewhere in it
+            async with arena.worker("long", *guards, checkpoint_s=3.0) as worker:
+                await arena.until_kept(run_id, claim, times=1)
+                reached = arena.kept(run_id, claim)[-1]
+                await asyncio.sleep(dice.uniform(0.2, 1.5))
                 trainings = children(worker)
                 worker.send_signal(signal.SIGTERM)
-                drained_s.append(await until(lambda: worker.returncode is not None, "SIGTERM has no effect", 20.0))
+                drained_s.append(await until(partial(has_ended, worker), "SIGTERM has no effect", 20.0))
                 promise(worker.returncode == 0, f"status {worker.returncode} at SIGTERM {claim}")
             promise(not living(trainings), f"orphans at SIGTERM {claim}")
             state = arena.run(run_id)["state"]
             promise(state == "queued", f"the run is {state} after SIGTERM {claim}")
             kept = arena.kept(run_id, claim)
-            promise(bool(kept) and kept[-1] > reached, f"SIGTERM {claim} kept {kept}, {reached} was reached")
-            reached = kept[-1]
+            promise(kept[-1] > reached, f"epoch {reached} was kept before SIGTERM {claim}, and none after it")
+            promise(kept[0] > last, f"claim {claim} began anew: it kept {kept}, {last} was kept before")
+            last = kept[-1]
         promise(arena.run(run_id)["lost_workers"] == 0, "a worker was counted as lost")
         await arena.none_alive()
-        return (
-            f"{times} drains, {max(drained_s):.1f} s at most, {reached} epochs in one training; {arena.effects(run_id)}"
-        )
+        drains = f"{times} drains, {max(drained_s):.1f} s at most"
+        return f"{drains}, {last} epochs of one training; {arena.effects(run_id)}"
 
     return attack
+
+
+def has_ended(process: asyncio.subprocess.Process) -> bool:
+    return process.returncode is not None
 
 
 def _stages(arena: Arena, run_id: str) -> list[str]:
