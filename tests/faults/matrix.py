@@ -97,7 +97,6 @@ FAULTS = (
         "diverged, metrics NULL, not in the front",
         trainings.diverging_trials,
         ("divergence",),
-        quick=True,
     ),
     Fault("trial out of memory", "oom, only the trial dies", trainings.hungry_trial, ("memory",)),
     Fault("trial without end", "timeout, only the trial dies", trainings.endless_trial, ("timeout",)),

@@ -116,9 +116,10 @@ def _digest(swap: Swap) -> None:
 
     from bridge.checkpoints import Checkpoint, Checkpoints
 
-    async def unchecked(self: Any, run_id: str, trial: int) -> Checkpoint:
-        row = (await self._engine.checkpoint_rows(run_id, trial))[0]
-        return msgspec.msgpack.decode(self._path(run_id, trial, row.epoch).read_bytes(), type=Checkpoint)
+    async def unchecked(self: Any, run_id: str, trial: int) -> Checkpoint | None:
+        for row in await self._engine.checkpoint_rows(run_id, trial):
+            return msgspec.msgpack.decode(self._path(run_id, trial, row.epoch).read_bytes(), type=Checkpoint)
+        return None
 
     swap(Checkpoints, "newest", unchecked)
 
