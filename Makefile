@@ -58,13 +58,18 @@ bench-%: $(VENV)/.all
 # A BEAM owns the programs that bench-beam times.
 bench bench-beam: $(VENV)/.system
 
-faults: $(VENV)/.all ## workers, trials and databases killed on purpose
-	$(BIN)/python -m pytest tests/bridge/test_worker.py
+faults: $(VENV)/.all $(VENV)/.system ## everything that can be killed, frozen, filled or spoilt, with a control for each guard
+	$(BIN)/python -m tests.faults
 
-soak: $(VENV)/.all ## the fault tests again and again for 30 minutes
-	end=$$((SECONDS + 1800)); rounds=0
-	while ((SECONDS < end)); do $(BIN)/python -m pytest -x tests/bridge/test_worker.py > $(VENV)/soak.log || { cat $(VENV)/soak.log; exit 1; }; rounds=$$((rounds + 1)); done
-	echo "soak: $$rounds rounds passed"
+SOAK_S ?= 1800
+
+soak: $(VENV)/.all $(VENV)/.system ## the faults again and again for 30 minutes, each round with a seed of its own
+	end=$$((SECONDS + $(SOAK_S))); rounds=0
+	while ((SECONDS < end)); do
+	  $(BIN)/python -m tests.faults --no-controls > $(VENV)/soak.log || { cat $(VENV)/soak.log; exit 1; }
+	  rounds=$$((rounds + 1))
+	done
+	echo "soak: $$rounds rounds in $$SECONDS s, every fault held"
 
 constraints: ## pin anew, from a fresh environment without constraints
 	rm -rf $(VENV)/fresh && $(PYTHON) -m venv $(VENV)/fresh
