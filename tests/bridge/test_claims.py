@@ -41,7 +41,7 @@ class ClaimProtocol(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.engine = Engine(self.database, lambda _: None)
+        self.engine = Engine(self.database, lambda _: None, lambda _: None)
         self.sql.execute("DELETE FROM runs; DELETE FROM training_locks; UPDATE queues SET running_at_most = NULL")
         self.names = itertools.count()
         self.holder: dict[str, Claim] = {}  # who may write a run now

@@ -74,7 +74,7 @@ class Loop:
             while not await self._turn(stack):
                 promise(monotonic() < end, f"runs are left after {LOOP_S:.0f} s")
                 await asyncio.sleep(0.1)
-            for frozen in self.frozen:
+            for frozen in list(self.frozen):
                 self._wake(frozen)
             with suppress(Broken):  # who lost the database in its sleep as well has given up its run and works on
                 await until(lambda: all(process.returncode is not None for process in self.woken), "", 20.0)
