@@ -53,6 +53,7 @@ from bridge.transports import etf
 from telemetry.logs import configure_logging
 
 BEAM = Path(__file__).parent / "beam"
+CLIENT = BEAM.parent.parent / "priv" / "elixir"
 MANIFEST = Path(__file__).parent.parent / "examples" / "digits.toml"
 TURNS = 25
 EVENT_TURNS = 3
@@ -123,6 +124,37 @@ def float_list_ratios() -> dict[str, float]:
 def event_ratios(environment: Mapping[str, str], run_id: str) -> dict[str, float]:
     rate = best(environment, "events", sys.executable, run_id, EVENT_TURNS)
     return {"fresh_events": rate["events_fresh"] / 20_000, "stored_events": rate["events_stored"] / 20_000}
+
+
+def client_ratios(environment: Mapping[str, str], run_id: str) -> dict[str, float]:
+    """The Elixir client over gRPC against itself over the port, unary calls and streamed events."""
+    home = environment["CEREBROS_HOME"]
+    command = ["mix", "run", "--no-start", str(BEAM / "client.exs"), home, run_id]
+    libraries = {"ERL_LIBS": str(Path(sys.executable).parent.parent / "beam"), "MIX_ENV": "test"}
+    program = {"CEREBROS_BRIDGE_BIN": str(Path(sys.executable).parent / "cerebros-bridge")}
+    addresses = {"CEREBROS_GRPC_ADDRESS": "127.0.0.1:0", "CEREBROS_HTTP_ADDRESS": "127.0.0.1:0"}
+    with subprocess.Popen(
+        [sys.executable, "-m", "bridge", "up", "--no-worker"],
+        env=dict(environment) | addresses,
+        stderr=subprocess.DEVNULL,
+    ) as service:
+        try:
+            while not (Path(home) / "bridge.sock").exists():
+                time.sleep(0.05)
+            told = subprocess.run(
+                command,
+                cwd=CLIENT,
+                env=dict(environment) | libraries | program,
+                capture_output=True,
+                text=True,
+                check=True,
+            ).stdout
+        finally:
+            service.terminate()
+    rate = {name: float(figure) for name, figure in (line.split() for line in told.splitlines() if "_" in line)}
+    for name, figure in rate.items():
+        print(f"client, {name:<12} {figure:12.1f}/s")
+    return {f"grpc_{what}_vs_port": rate[f"grpc_{what}"] / rate[f"port_{what}"] for what in ("calls", "events")}
 
 
 def promises_under_load(environment: Mapping[str, str]) -> dict[str, float]:
@@ -203,7 +235,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as home, migrated_database(read_settings({"CEREBROS_HOME": home})) as url:
         environment = quiet | {"CEREBROS_HOME": home, "DATABASE_URL": url}
         ratios |= round_trip_ratios(environment)
-        ratios |= event_ratios(environment, asyncio.run(stored_run(url, home)))
+        run_id = asyncio.run(stored_run(url, home))
+        ratios |= event_ratios(environment, run_id)
+        ratios |= client_ratios(environment, run_id)
     with tempfile.TemporaryDirectory() as home:
         ratios |= promises_under_load(quiet | {"CEREBROS_HOME": home})
     print(json.dumps({"bench": "beam", "ratios": {name: round(ratio, 2) for name, ratio in ratios.items()}}))

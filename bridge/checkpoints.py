@@ -18,6 +18,7 @@ from bridge.jobs.work import Checkpoint
 from bridge.store.claims import Claim
 from bridge.store.engine import Engine
 from cerebros.errors import ArtifactCorrupt
+from telemetry.events import TrialProgress
 from telemetry.logs import log_failure
 
 # One to go on from, and one for the case that it is damaged.
@@ -41,7 +42,14 @@ class Checkpoints:
         content = msgspec.msgpack.encode(checkpoint)
         await asyncio.to_thread(write_whole, self._path(claim.run_id, trial, checkpoint.epoch), content)
         digest = hashlib.sha256(content).hexdigest()
-        await self._engine.insert_checkpoint(claim, trial, checkpoint.epoch, digest, len(content))
+        progress = TrialProgress(
+            epoch=checkpoint.epoch,
+            loss=checkpoint.curve[-1] if checkpoint.curve else None,
+            duration_s=checkpoint.spent.duration_s,
+            run_id=claim.run_id,
+            number=trial,
+        )
+        await self._engine.append_checkpoint(claim, digest, len(content), progress)
         await self._forget(claim.run_id, trial, KEPT)
 
     async def newest(self, run_id: str, trial: int) -> Checkpoint | None:

@@ -172,6 +172,19 @@ class TrialStop(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class TrialProgress(Event):
+    """A training's state was kept after `epoch` epochs; `loss` is that epoch's validation loss, None in a refit."""
+
+    name: ClassVar[str] = "cerebros.trial.progress"
+    measured: ClassVar[tuple[str, ...]] = ("epoch", "loss", "duration_s")
+    epoch: int
+    loss: float | None
+    duration_s: float
+    run_id: str
+    number: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class ShortlistStop(Event):
     name: ClassVar[str] = "cerebros.shortlist.stop"
     measured: ClassVar[tuple[str, ...]] = ("candidates", "observations", "probes")
@@ -281,6 +294,7 @@ VOCABULARY: tuple[type[Event], ...] = (
     StageStart,
     StageStop,
     StageException,
+    TrialProgress,
     TrialStop,
     ShortlistStop,
     VerdictStop,

@@ -61,8 +61,8 @@ class CheckpointDue:
         return True
 
     def start(self) -> None:
-        """A new training begins: nothing was asked of it yet."""
-        self._asked, self._last = False, time.monotonic()
+        """A new training begins; what was asked while it was being made ready still holds."""
+        self._last = time.monotonic()
 
 
 def _messages(trade: Callable[[Any], Iterator[Message]], job: Job) -> Iterator[Message]:

@@ -34,7 +34,7 @@ from cerebros.errors import (
     StaleWorker,
 )
 from cerebros.metrics import Spent, TrainingMetrics
-from telemetry.events import Event, RunQueued, run_stop
+from telemetry.events import Event, RunQueued, TrialProgress, run_stop
 
 # A run that loses this many workers is not unlucky, it kills them.
 WORKERS_LOST_AT_MOST = 5
@@ -233,24 +233,18 @@ class Engine:
             error=jsonb(error),
         )
 
-    async def insert_checkpoint(self, claim: Claim, trial: int, epoch: int, digest: str, size_bytes: int) -> None:
-        """Remember a training's state under the claim.
-
-        Raises:
-            StaleWorker: the claim is lost.
-        """
-        async with self._counting_refusals(claim.run_id):
-            rows = await self._database.rows(
-                "insert_checkpoint",
-                run_id=claim.run_id,
-                epoch=claim.epoch,
-                trial=trial,
-                at_epoch=epoch,
-                digest=digest,
-                bytes=size_bytes,
-            )
-            if not rows:
-                raise stale(claim.run_id, claim.epoch)
+    async def append_checkpoint(self, claim: Claim, digest: str, size_bytes: int, event: TrialProgress) -> None:
+        """Remember a training's state, together with the event that tells of it."""
+        await self._write(
+            "append_checkpoint",
+            claim.run_id,
+            claim.epoch,
+            event,
+            trial=event.number,
+            at_epoch=event.epoch,
+            digest=digest,
+            bytes=size_bytes,
+        )
 
     async def checkpoint_rows(self, run_id: str, trial: int) -> list[CheckpointRow]:
         """A trial's checkpoints, newest first."""

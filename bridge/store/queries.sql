@@ -215,13 +215,20 @@ SELECT q.name, q.running_at_most,
 -- A trial's checkpoints, newest first.
 SELECT epoch, digest FROM checkpoints WHERE run_id = %(run_id)s AND trial = %(trial)s ORDER BY epoch DESC;
 
--- name: insert_checkpoint
--- A state a training can go on from; only under a claim that still holds.
-INSERT INTO checkpoints (run_id, trial, epoch, digest, bytes)
-SELECT run_id, %(trial)s, %(at_epoch)s, %(digest)s, %(bytes)s
-  FROM runs WHERE run_id = %(run_id)s AND epoch = %(epoch)s AND state = 'running' FOR UPDATE
-ON CONFLICT (run_id, trial, epoch) DO UPDATE SET digest = excluded.digest, bytes = excluded.bytes
-RETURNING trial;
+-- name: append_checkpoint
+-- The fence with a state that a training can go on from, in the same statement.
+WITH numbered AS (
+    UPDATE runs SET last_seq = last_seq + 1
+     WHERE run_id = %(run_id)s AND epoch = %(epoch)s AND state = 'running'
+    RETURNING last_seq
+), kept AS (
+    INSERT INTO checkpoints (run_id, trial, epoch, digest, bytes)
+    SELECT %(run_id)s, %(trial)s, %(at_epoch)s, %(digest)s, %(bytes)s FROM numbered
+    ON CONFLICT (run_id, trial, epoch) DO UPDATE SET digest = excluded.digest, bytes = excluded.bytes
+)
+INSERT INTO events (run_id, seq, name, measurements, metadata)
+SELECT %(run_id)s, last_seq, %(name)s, %(measurements)s, %(metadata)s FROM numbered
+RETURNING seq, at;
 
 -- name: forget_checkpoints
 -- Drops a trial's checkpoints but the newest few, and gives the epochs whose files nobody needs any more.

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import secrets
 import subprocess
 import sys
 import tempfile
@@ -10,10 +11,8 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from numpy.random import default_rng
 
 from bridge.jobs.executor import JobTimedOut
-from bridge.jobs.ray_executor import RayExecutor
 from bridge.jobs.work import Trained
 from bridge.procedures import call
 from cerebros.errors import FailedPrecondition
@@ -22,14 +21,17 @@ from tests.bridge.test_jobs import job
 from tests.conftest import SMALL
 from tests.test_service import free_port
 
+# Ray reads these when it is imported.
+os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32), "RAY_USAGE_STATS_ENABLED": "0"}
+
+from bridge.jobs.ray_executor import RayExecutor
+
 MEMORY_BYTES = 4 * 2**30
 
 
 @pytest.fixture(scope="module")
 def cluster():
     """The address of a cluster of one node on the loopback, with token authentication."""
-    token = f"{default_rng().integers(2**63):064x}"
-    os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": token, "RAY_USAGE_STATS_ENABLED": "0"}
     address = f"127.0.0.1:{free_port()}"
     # Ray's sockets have the directory in their paths, which pytest's own would make too long.
     with tempfile.TemporaryDirectory(prefix="ray", dir="/tmp") as place:
@@ -45,8 +47,6 @@ def cluster():
             ray.shutdown()
             head.terminate()
             head.wait(30)
-            for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_USAGE_STATS_ENABLED"):
-                del os.environ[name]
 
 
 @pytest.fixture(scope="module")
@@ -88,6 +88,7 @@ async def test_a_training_on_ray_gives_its_state_when_it_is_asked(on_ray):
     working = asyncio.create_task(on_ray.run(job(epochs=100_000), Trained, keep))
     async with asyncio.timeout(90):
         while not kept:
+            await asyncio.sleep(0.2)  # until the training is on its way
             await on_ray.checkpoint_all(5.0)
     working.cancel()
     with suppress(asyncio.CancelledError):

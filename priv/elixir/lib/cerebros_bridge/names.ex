@@ -8,7 +8,7 @@ defmodule CerebrosBridge.Names do
 
   @events ~w(
     cerebros.run.queued cerebros.run.start cerebros.run.stop
-    cerebros.stage.start cerebros.stage.stop cerebros.stage.exception cerebros.trial.stop
+    cerebros.stage.start cerebros.stage.stop cerebros.stage.exception cerebros.trial.progress cerebros.trial.stop
     cerebros.shortlist.stop cerebros.verdict.stop cerebros.promotion.stop
   )
 
@@ -20,7 +20,7 @@ defmodule CerebrosBridge.Names do
   )a
 
   # Measurements that are whole numbers; the others are floats, also where JSON wrote `1` for `1.0`.
-  @counts ~w(trials trials_total trials_ok trials_failed parameters candidates observations probes version)a
+  @counts ~w(epoch dropped trials trials_total trials_ok trials_failed parameters candidates observations probes version)a
 
   @states ~w(queued running succeeded failed cancelled timed_out)a
 
