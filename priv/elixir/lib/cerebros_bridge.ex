@@ -25,7 +25,18 @@ defmodule CerebrosBridge do
   Every event of a watched run is a `:telemetry` event too (`CerebrosBridge.Telemetry`).
   """
 
-  alias CerebrosBridge.{Connection, Error, Invocation, Pool, Reading, Run, Study, Uuid7, VCV, Watcher}
+  alias CerebrosBridge.{
+    Connection,
+    Error,
+    Invocation,
+    Pool,
+    Reading,
+    Run,
+    Study,
+    Uuid7,
+    VCV,
+    Watcher
+  }
 
   @type bridge :: GenServer.server()
   @type result(value) :: {:ok, value} | {:error, Error.t()}
