@@ -58,7 +58,8 @@ SELECT r.run_id, r.kind, r.pac_id, r.state, r.queue, r.priority, r.dataset, r.la
 WITH next AS (
     SELECT r.run_id, q.running_at_most FROM runs r JOIN queues q ON q.name = r.queue
      WHERE r.state = 'queued' AND r.cancel_reason IS NULL
-       AND (r.queue = %(queue)s OR %(only)s::text IS NOT NULL)
+       -- One queue, so that its index gives the order; a run that is named is looked for in its own.
+       AND r.queue = coalesce((SELECT queue FROM runs WHERE run_id = %(only)s), %(queue)s)
        AND (%(only)s::text IS NULL OR r.run_id = %(only)s)
        AND NOT EXISTS (SELECT FROM runs busy WHERE busy.pac_id = r.pac_id AND busy.state = 'running')
        AND NOT EXISTS (SELECT FROM training_locks l WHERE l.pac_id = r.pac_id AND l.state <> 'open')
