@@ -249,7 +249,7 @@ defmodule CerebrosBridge.AdaptersTest do
       test "DEADLINE_EXCEEDED: a call past its time", %{bridge: bridge} do
         assert {:error, %Error{code: :deadline_exceeded, class: :timeout, retryable: true}} =
                  CerebrosBridge.call(bridge, :check_dataset, %{manifest: Service.manifest()},
-                   timeout: 20
+                   timeout: 1
                  )
       end
 

@@ -270,7 +270,7 @@ defmodule CerebrosBridge.Grpc do
   defp error_info(trailers) do
     with %{"grpc-status-details-bin" => text} <- trailers,
          {:ok, bytes} <- Base.decode64(text, padding: false),
-         {:ok, %{"details" => [%{"value" => value}]}} <-
+         {:ok, %{"details" => [%{"value" => value} | _]}} <-
            Contract.decode("google.rpc.Status", bytes),
          {:ok, %{"metadata" => facts}} <- Contract.decode("google.rpc.ErrorInfo", value) do
       {:ok, facts}

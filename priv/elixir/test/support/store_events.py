@@ -20,16 +20,16 @@ BATCHES = 100
 async def store(url: str, run_id: str, manifest: str, events: int, seconds: float) -> None:
     async with open_bridge(read_settings(), url) as bridge:
         await call(bridge, "start_run", {"run_id": run_id, "pac_id": "p", "manifest": manifest})
-        claim = await bridge.runs.claim_run("test", 60.0, only=run_id)
+        claim = await bridge.engine.claim("test", "cpu", 60.0, only=run_id)
         print(run_id, flush=True)
         # The first event is there, the last one is the end.
         for batch in range(BATCHES):
-            async with bridge.runs.effect(run_id, claim.epoch) as write:
+            async with bridge.engine.step(claim) as step:
                 for number in range(batch, events - 2, BATCHES):
-                    await write.append(StageStart(run_id=run_id, stage=f"stage-{number}"))
+                    await step.append(StageStart(run_id=run_id, stage=f"stage-{number}"))
             await asyncio.sleep(seconds / BATCHES)
         stop = run_stop(run_id, claim.kind, claim.pac_id, "failed", error=Internal("a test ends it"))
-        await bridge.runs.end_run(run_id, claim.epoch, "failed", None, RunError.of(Internal("a test ends it")), stop)
+        await bridge.engine.end(run_id, claim.epoch, "failed", None, RunError.of(Internal("a test ends it")), stop)
 
 
 run_id, manifest, events, *seconds = sys.argv[1:]
