@@ -106,6 +106,8 @@ def test_the_front_page_escapes_what_others_wrote():
         stages_done=(),
         last_seq=0,
         epoch=0,
+        queue="cpu",
+        priority=0,
         trials_total=0,
         trials_ok=0,
         trials_failed=0,
