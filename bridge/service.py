@@ -42,6 +42,9 @@ RESTART_PAUSE_S = 1.0
 # The service clock moves, lapsed leases are noticed and overdue runs ended at most this much later.
 SWEEP_PAUSE_S = 0.5
 
+# Events are kept for days; looking for old ones reads every run.
+FORGET_PAUSE_S = 3600.0
+
 # A worker may need this beyond its trainings' time to drain; then it is killed, and its run claimed after the lease.
 WORKER_GRACE_S = 2.0
 
@@ -83,7 +86,13 @@ async def open_bridge(settings: Settings, url: str) -> AsyncIterator[Bridge]:
         studies=Studies(StudyStore(database)),
     )
     duties = [
-        asyncio.create_task(duty) for duty in (notices.listen(), notices.send(database), _sweep(engine, settings))
+        asyncio.create_task(duty)
+        for duty in (
+            notices.listen(),
+            notices.send(database),
+            _sweep(engine),
+            _forget(engine, settings.events_kept_days * 86400),
+        )
     ]
     try:
         yield bridge
@@ -105,11 +114,19 @@ def _executor(settings: Settings) -> Executor:
     return RayExecutor(settings.ray_address, *limits, gpus=int(settings.queue == "gpu"))
 
 
-async def _sweep(engine: Engine, settings: Settings) -> None:
+async def _forget(engine: Engine, kept_s: float) -> None:
+    """Drop events that are older than they are kept, until cancelled."""
+    while True:
+        with suppress(Unavailable, ResourceExhausted):
+            await engine.forget_events(kept_s)
+        await asyncio.sleep(FORGET_PAUSE_S)
+
+
+async def _sweep(engine: Engine) -> None:
     """What the engine needs from time to time, until cancelled."""
     while True:
         with suppress(Unavailable, ResourceExhausted):
-            await engine.sweep(settings.events_kept_days * 86400)
+            await engine.sweep()
         # Not all processes at once: the first to come moves the clock for all.
         await asyncio.sleep(SWEEP_PAUSE_S * random.uniform(0.8, 1.2))  # noqa: S311
 

@@ -264,14 +264,18 @@ class Engine:
 
     # What any process does from time to time
 
-    async def sweep(self, events_kept_s: float) -> None:
-        """Move the service clock, requeue what lapsed, end what is forsaken, forget what is old."""
+    async def sweep(self) -> None:
+        """Move the service clock, requeue what lapsed, end what is forsaken."""
         await self.tick()
         for row in await self._database.rows("requeue_lapsed"):
             self._announce(queue_topic(row["queue"]))
         while await self._end_forsaken():
             pass
-        await self._database.rows("forget_events", kept_s=events_kept_s)
+
+    async def forget_events(self, kept_s: float) -> None:
+        """Drop the events of runs that ended longer ago, but the last of each; reads all runs, so do it seldom."""
+        while await self._database.rows("forget_events", kept_s=kept_s):
+            pass
 
     async def tick(self) -> None:
         """Add the seconds since this process last saw the clock move, unless somebody else has."""

@@ -167,7 +167,7 @@ class ClaimProtocol(RuleBasedStateMachine):
     def pass_time(self, seconds):
         self.sql.execute("UPDATE service_clock SET seconds = seconds + %s", (seconds,))
         now_s, before = self.now_s, self.states()
-        self.wait(self.engine.sweep(1e9))
+        self.wait(self.engine.sweep())
         for run_id in [run_id for run_id in self.holder if self.until_s[run_id] < now_s]:
             del self.holder[run_id]
         self.note_ends(before)

@@ -165,7 +165,7 @@ async def test_old_events_are_forgotten_but_the_last_and_a_watcher_is_told_so(br
     await call(bridge, "start_run", request)
     await call(bridge, "cancel_run", {"run_id": request["run_id"]})
     sql.execute("UPDATE runs SET finished_at = now() - interval '40 days' WHERE run_id = %s", (request["run_id"],))
-    await bridge.engine.sweep(30 * 86400.0)
+    await bridge.engine.forget_events(30 * 86400.0)
     with pytest.raises(FailedPrecondition, match="watch after_seq 1"):
         await anext(watch(bridge, {"run_id": request["run_id"]}))
     (last,) = [event async for event in watch(bridge, {"run_id": request["run_id"], "after_seq": 1})]

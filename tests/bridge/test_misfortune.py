@@ -99,7 +99,7 @@ async def test_a_run_that_keeps_losing_its_workers_is_given_up(bridge, start):
     claims = []
     for n in range(WORKERS_LOST_AT_MOST + 1):
         claims.append(await bridge.engine.claim(f"w{n}", "cpu", -1.0, request["run_id"]))
-        await bridge.engine.sweep(3600.0)
+        await bridge.engine.sweep()
     assert [claim is None for claim in claims] == [False] * WORKERS_LOST_AT_MOST + [True]
     run = await call(bridge, "get_run", {"run_id": request["run_id"]})
     assert run.state == "failed"

@@ -122,7 +122,7 @@ async def test_a_stale_worker_cannot_write(bridge, start):
     request = start()
     await call(bridge, "start_run", request)
     stale = await bridge.engine.claim("first", "cpu", -1.0, request["run_id"])
-    await bridge.engine.sweep(3600.0)
+    await bridge.engine.sweep()
     fresh = await bridge.engine.claim("second", "cpu", 60.0, request["run_id"])
     assert (stale.epoch, fresh.epoch) == (1, 2)
     stage = {"name": "check", "result": {}, "duration_s": 0.0}
