@@ -88,22 +88,24 @@ async def test_a_training_on_ray_gives_its_state_when_it_is_asked(on_ray):
     async def keep(checkpoint):
         kept.append(checkpoint)
 
-    working = asyncio.create_task(on_ray.run(job(epochs=100_000), Trained, keep))
+    slow = job(epochs=100_000, learning_rate=1e-6)  # the loss falls and falls, so patience never ends it
+    working = asyncio.create_task(on_ray.run(slow, Trained, keep))
     async with asyncio.timeout(90):
         while not kept:
+            assert not working.done()
             await asyncio.sleep(0.2)  # until the training is on its way
             await on_ray.checkpoint_all(5.0)
     working.cancel()
     with suppress(asyncio.CancelledError):
         await working
-    again = await on_ray.run(msgspec.structs.replace(job(epochs=100_000), epochs=kept[-1].epoch), Trained)
+    again = await on_ray.run(msgspec.structs.replace(slow, epochs=kept[-1].epoch), Trained)
     assert again.outcome == "ok"
 
 
 async def test_a_trial_on_ray_that_takes_too_long_is_a_time_out_and_the_slot_goes_on(cluster, on_ray):
     short = RayExecutor(cluster, 1, MEMORY_BYTES, timeout_s=0.5)
     with pytest.raises(JobTimedOut, match="killed"):
-        await short.run(job(epochs=100_000), Trained)
+        await short.run(job(epochs=100_000, learning_rate=1e-6), Trained)
     await short.close()
     assert (await on_ray.run(job(), Trained)).outcome == "ok"
 
