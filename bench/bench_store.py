@@ -1,8 +1,10 @@
 """What durability costs: effects, claims and ends of runs against bare committed transactions, and against DBOS.
 
-The peer of each figure is measured in the same run, on the same server: as
-many committed single-row inserts over the same driver and settings, and for
-whole runs the same number of empty workflows through a DBOS queue.
+The peers of each figure are measured in the same run, on the same server: as
+many bare transactions over the same driver and settings (BEGIN, one INSERT,
+COMMIT), the same inserts committed by themselves without BEGIN, which is the
+least a durable write can cost, and for whole runs the same number of empty
+workflows through a DBOS queue.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ import json
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
 from pathlib import Path
 
 import psycopg
@@ -39,15 +42,20 @@ async def main(url: str, home: str) -> None:
     ratios: dict[str, float] = {}
     async with open_bridge(settings, url) as bridge:
         for sessions in SESSIONS:
-            bare = await bare_inserts(url, 2 * RUNS, sessions)
+            bare = await bare_transactions(url, 2 * RUNS, sessions, begin=True)
+            least = await bare_transactions(url, 2 * RUNS, sessions, begin=False)
             effects = await effects_of_a_claim(bridge, sessions)
             claims = await claims_and_ends(bridge, sessions)
             print(f"{sessions} session(s), transactions a second:")
-            print(f"  bare committed inserts                {bare:7.0f}")
-            print(f"  effect: fence, event, trial           {effects:7.0f}   {effects / bare:.2f} of bare")
-            print(f"  claim a run, end it with its event    {claims:7.0f}   {claims / bare:.2f} of bare")
-            ratios[f"effect_vs_bare_commit_{sessions}"] = round(effects / bare, 3)
-            ratios[f"claim_and_complete_vs_bare_commit_{sessions}"] = round(claims / bare, 3)
+            print(f"  bare: BEGIN, INSERT, COMMIT           {bare:7.0f}")
+            print(f"  bare: INSERT alone                    {least:7.0f}")
+            for name, what, ours in (
+                ("effect", "effect: fence, event, trial       ", effects),
+                ("claim_and_complete", "claim a run, end it with its event", claims),
+            ):
+                print(f"  {what}    {ours:7.0f}   {ours / bare:.2f} and {ours / least:.2f} of bare")
+                ratios[f"{name}_vs_bare_transaction_{sessions}"] = round(ours / bare, 3)
+                ratios[f"{name}_vs_bare_insert_{sessions}"] = round(ours / least, 3)
         ours = await whole_runs(bridge)
     dbos = await asyncio.to_thread(dbos_workflows, url)
     print(f"whole runs a second, queued, claimed, ended: ours {ours:.0f}, empty DBOS workflows {dbos:.0f}")
@@ -68,8 +76,8 @@ async def rate(work: Callable[[], Awaitable[None]], times: int, sessions: int) -
     return times / (time.perf_counter() - started)
 
 
-async def bare_inserts(url: str, times: int, sessions: int) -> float:
-    """Committed inserts of trial rows, each session on a connection of its own."""
+async def bare_transactions(url: str, times: int, sessions: int, *, begin: bool) -> float:
+    """Committed inserts of trial rows, each session on a connection of its own, with or without a BEGIN of their own."""
     statement = "INSERT INTO bare (run_id, number, outcome, tree, tree_hash, reason) VALUES (%s, %s, %s, %s, %s, %s)"
     connections = [
         await psycopg.AsyncConnection.connect(url, autocommit=True, prepare_threshold=1) for _ in range(sessions)
@@ -80,7 +88,8 @@ async def bare_inserts(url: str, times: int, sessions: int) -> float:
 
     async def insert() -> None:
         connection = free.pop()
-        await connection.execute(statement, ("bench", next(numbers), "error", "{}", "0" * 16, "bench"))
+        async with connection.transaction() if begin else nullcontext():
+            await connection.execute(statement, ("bench", next(numbers), "error", "{}", "0" * 16, "bench"))
         free.append(connection)
 
     result = await rate(insert, times, sessions)

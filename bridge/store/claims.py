@@ -16,7 +16,7 @@ from bridge.messages import RunEvent, Shortlist, StartRun
 from bridge.store.database import Connection, Database, jsonb
 from cerebros.errors import StaleWorker
 from cerebros.manifest import Manifest
-from telemetry.events import Event
+from telemetry.events import Event, Record
 
 
 class Payload(msgspec.Struct, frozen=True):
@@ -71,8 +71,9 @@ class Step:
         Raises:
             StaleWorker: another worker has claimed the run since, or it has ended.
         """
-        stored = await self._database.rows_on(self.connection, "append_event", **fenced(self.run_id, self.epoch, event))
-        self.events.append(stored_event(self.run_id, self.epoch, event, stored))
+        record = event.record()
+        stored = await self._database.rows_on(self.connection, "append_event", **fenced(self.run_id, self.epoch, record))
+        self.events.append(stored_event(self.run_id, self.epoch, record, stored))
 
     async def insert_stage(self, name: str, result: object, duration_s: float) -> None:
         await self._database.rows_on(
@@ -95,9 +96,8 @@ class Step:
         )
 
 
-def appended(run_id: str, event: Event) -> dict[str, Any]:
+def appended(run_id: str, record: Record) -> dict[str, Any]:
     """Parameters of a statement that appends an event to a run."""
-    record = event.record()
     return {
         "run_id": run_id,
         "name": record.name,
@@ -106,12 +106,12 @@ def appended(run_id: str, event: Event) -> dict[str, Any]:
     }
 
 
-def fenced(run_id: str, epoch: int, event: Event) -> dict[str, Any]:
+def fenced(run_id: str, epoch: int, record: Record) -> dict[str, Any]:
     """Parameters of a statement that appends an event under a claim."""
-    return appended(run_id, event) | {"epoch": epoch}
+    return appended(run_id, record) | {"epoch": epoch}
 
 
-def stored_event(run_id: str, epoch: int, event: Event, rows: list[DictRow]) -> RunEvent:
+def stored_event(run_id: str, epoch: int, record: Record, rows: list[DictRow]) -> RunEvent:
     """The event as it was stored.
 
     Raises:
@@ -119,7 +119,6 @@ def stored_event(run_id: str, epoch: int, event: Event, rows: list[DictRow]) -> 
     """
     if not rows:
         raise stale(run_id, epoch)
-    record = event.record()
     return RunEvent(
         run_id=run_id,
         seq=rows[0]["seq"],

@@ -38,7 +38,7 @@ set_json_dumps(msgspec.json.encode)
 
 def jsonb(value: object) -> Jsonb | None:
     """A parameter for a jsonb column, from any of our structs; None stays NULL."""
-    return None if value is None else Jsonb(msgspec.to_builtins(value))
+    return None if value is None else Jsonb(value)
 
 
 class Database:
@@ -83,7 +83,8 @@ class Database:
         """Run one named statement within a transaction of the caller's."""
         with _hanging_up(connection):
             cursor = await connection.execute(self._statements[statement], parameters)
-            return await cursor.fetchall() if cursor.description else []
+            # `cursor.description` would say the same, and build an object a column to say it.
+            return await cursor.fetchall() if cursor.pgresult and cursor.pgresult.nfields else []
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:
@@ -104,8 +105,11 @@ class Database:
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[Connection]:
         try:
-            async with self._pool.connection() as connection:
+            connection = await self._pool.getconn()
+            try:
                 yield connection
+            finally:
+                await self._pool.putconn(connection)
         except TooManyRequests:
             raise ResourceExhausted(f"{WAITING_AT_MOST} calls wait for the database already; retry later") from None
         except PoolTimeout:

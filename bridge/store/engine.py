@@ -71,10 +71,10 @@ class Engine:
             AlreadyExists: the id belongs to a run with another payload.
             ResourceExhausted: as many runs wait in the queue as may.
         """
-        request, run_id = payload.request, event.run_id
+        request, run_id, record = payload.request, event.run_id, event.record()
         rows = await self._database.rows(
             "insert_run",
-            **appended(run_id, event),
+            **appended(run_id, record),
             kind=request.kind,
             pac_id=request.pac_id,
             dataset=payload.manifest.name,
@@ -87,7 +87,7 @@ class Engine:
             queued_at_most=queued_at_most,
         )
         if rows:
-            self._tell(stored_event(run_id, 0, event, rows), rows[0])
+            self._tell(stored_event(run_id, 0, record, rows), rows[0])
             return True
         there = await self._database.row("payload_digest", run_id=run_id)
         if there is None:
@@ -297,7 +297,7 @@ class Engine:
             row = rows[0]
             state, error = _end_of_forsaken(row)
             (counts,) = await self._database.rows_on(connection, "trial_counts", run_id=row["run_id"])
-            event = run_stop(
+            stop = run_stop(
                 row["run_id"],
                 row["kind"],
                 row["pac_id"],
@@ -306,26 +306,28 @@ class Engine:
                 trials_ok=counts["ok"],
                 error=error,
             )
+            record = stop.record()
             stored = await self._database.rows_on(
                 connection,
                 "append_end",
-                **fenced(row["run_id"], row["epoch"], event),
+                **fenced(row["run_id"], row["epoch"], record),
                 unclaimed=True,
                 state=state,
                 metrics_of_run=None,
                 error=jsonb(RunError.of(error)),
             )
-        self._tell(stored_event(row["run_id"], row["epoch"], event, stored), stored[0])
+        self._tell(stored_event(row["run_id"], row["epoch"], record, stored), stored[0])
         return True
 
     async def _write(self, statement: str, run_id: str, epoch: int, event: Event, **more: Any) -> None:
         """One fenced statement with its event, committed by itself."""
+        record = event.record()
         async with self._counting_refusals(run_id):
             try:
-                rows = await self._database.rows(statement, **fenced(run_id, epoch, event), **more)
+                rows = await self._database.rows(statement, **fenced(run_id, epoch, record), **more)
             except UniqueViolation:
                 raise StaleWorker(f"run {run_id!r} already has this result; drop the second one") from None
-            stored = stored_event(run_id, epoch, event, rows)
+            stored = stored_event(run_id, epoch, record, rows)
         self._tell(stored, rows[0])
 
     def _tell(self, event: RunEvent, row: Mapping[str, Any] = MappingProxyType({})) -> None:
