@@ -77,7 +77,7 @@ async def rate(work: Callable[[], Awaitable[None]], times: int, sessions: int) -
 
 
 async def bare_transactions(url: str, times: int, sessions: int, *, begin: bool) -> float:
-    """Committed inserts of trial rows, each session on a connection of its own, with or without a BEGIN of their own."""
+    """Committed inserts of trial rows, each session on a connection of its own, with or without a BEGIN."""
     statement = "INSERT INTO bare (run_id, number, outcome, tree, tree_hash, reason) VALUES (%s, %s, %s, %s, %s, %s)"
     connections = [
         await psycopg.AsyncConnection.connect(url, autocommit=True, prepare_threshold=1) for _ in range(sessions)

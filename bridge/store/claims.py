@@ -72,7 +72,8 @@ class Step:
             StaleWorker: another worker has claimed the run since, or it has ended.
         """
         record = event.record()
-        stored = await self._database.rows_on(self.connection, "append_event", **fenced(self.run_id, self.epoch, record))
+        parameters = fenced(self.run_id, self.epoch, record)
+        stored = await self._database.rows_on(self.connection, "append_event", **parameters)
         self.events.append(stored_event(self.run_id, self.epoch, record, stored))
 
     async def insert_stage(self, name: str, result: object, duration_s: float) -> None:

@@ -21,6 +21,7 @@ from uuid_utils import uuid7
 from bridge.procedures import Bridge, call
 from bridge.service import migrated_database, open_bridge
 from bridge.settings import Settings, read_settings
+from cerebros.errors import Unavailable
 from telemetry.logs import configure_logging
 from tests.faults import unguarded
 
@@ -118,8 +119,14 @@ class Arena:
             "kind": "nas",
             "budget": SMALL | (budget or {}),
         }
-        await call(self.bridge, "start_run", request | fields)
-        return run_id
+        end = monotonic() + PATIENCE_S
+        while True:
+            try:
+                await call(self.bridge, "start_run", request | fields)
+                return run_id
+            except Unavailable:  # the fault before may have left a lost connection; the answer says: retry
+                if monotonic() > end:
+                    raise
 
     def rows(self, query: str, *parameters: Any) -> list[DictRow]:
         """Rows behind the store's back, on a connection of their own; a database in trouble is waited for."""

@@ -54,9 +54,16 @@ async def orphaned_training(arena: Arena, _dice: Random, *guards: str) -> str:
     async with arena.worker("long", *guards, checkpoint_s=1e6) as worker:
         await arranged(lambda: "shortlist" in _stages(arena, run_id), "no search")
         trainings = children(worker)
+        # A process that still waits for its job would end with the worker's end of the pipe, guarded or not.
+        before = cpu_s(trainings)
+        await arranged(lambda: cpu_s(trainings) > before + 1.0, "no training at work")
         worker.kill()
         died_s = await until(lambda: not living(trainings), "its training lives on", 5.0)
     return f"its process dead after {died_s:.1f} s"
+
+
+def cpu_s(processes: list[psutil.Process]) -> float:
+    return sum(process.cpu_times().user for process in processes)
 
 
 async def killed_service(arena: Arena, _dice: Random, *guards: str) -> str:
