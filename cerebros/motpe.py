@@ -38,6 +38,7 @@ from cerebros.parzen import (
 from cerebros.rose_tree import Space, Tree, tree_hash
 from cerebros.screening import Screen
 from cerebros.site_table import Entry, SiteTable
+from cerebros.surrogate import on_one_thread
 from cerebros.targets import Targets
 
 GOOD_SHARE = 0.2
@@ -175,6 +176,10 @@ class Motpe:
         Raises:
             SpaceRejected: the limits on the tree leave nothing to propose.
         """
+        with on_one_thread():
+            return self._asked_for(n)
+
+    def _asked_for(self, n: int) -> list[Tree]:
         trees, model, columns = list(self._first[self._asked : self._asked + n]), None, len(self._table.keys)
         for tree in trees:
             self._note(tree)

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from cerebros.hypervolume import gains, greedy_subset, hypervolume, unbeaten
+from cerebros.hypervolume import gains, greedy_cover, greedy_subset, hypervolume, unbeaten
 
 SIDE = 5
 
@@ -71,6 +71,22 @@ def test_the_greedy_subset_has_most_of_the_best_subsets_volume(losses, count):
         hypervolume(losses[list(subset)], at) for subset in combinations(range(len(losses)), min(count, len(losses)))
     )
     assert hypervolume(losses[greedy_subset(losses, count, at)], at) >= (1 - 1 / np.e) * best - 1e-9
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(3, 4), st.integers(0, 2**32 - 1), st.integers(1, 8))
+def test_a_cover_told_from_places_has_nearly_the_greedy_subsets_volume(objectives, seed, count):
+    losses = np.random.default_rng(seed).uniform(size=(20, objectives))
+    at = np.full(objectives, 1.1)
+    chosen = greedy_cover(losses, count, at)
+    assert len(set(chosen)) == count
+    exact = hypervolume(losses[greedy_subset(losses, count, at)], at)
+    assert hypervolume(losses[chosen], at) >= 0.98 * exact
+
+
+def test_a_cover_of_all_trials_holds_those_that_beat_no_place_too():
+    losses = np.array([[0.0, 0.0, 0.0], [1.0, 1.0, 1.0], [0.5, 0.5, 1.0], [1.0, 1.0, 1.0]])
+    assert greedy_cover(losses, 4, np.ones(3)) == [0, 1, 2, 3]
 
 
 def test_no_trial_below_the_reference_is_no_volume():

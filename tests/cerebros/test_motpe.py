@@ -1,6 +1,7 @@
 import msgspec
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_info
 
 from cerebros.errors import InvalidArgument
 from cerebros.motpe import GOOD_AT_MOST, SAMPLERS, Motpe, Observation, RandomSampler, make_sampler, split_history
@@ -123,6 +124,17 @@ def test_limits_hold_for_every_proposal():
 def test_the_shortlist_is_proposed_first_and_in_order():
     first = [SPACE.draw(np.random.default_rng(seed)) for seed in range(3)]
     assert Motpe(SPACE, 0, first=first).ask(3) == first
+
+
+def blas_threads() -> list[int]:
+    return [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
+
+
+def test_a_proposal_keeps_blas_to_one_thread_and_gives_the_others_back():
+    seen, before = [], blas_threads()
+    searched(Motpe(SPACE, 1, lambda _tree: seen.append(blas_threads()) or True), 12)
+    assert {threads for asked in seen for threads in asked} == {1}
+    assert blas_threads() == before
 
 
 def test_a_batch_holds_different_trees():
