@@ -1,7 +1,8 @@
 """What a run will take, by what earlier runs on the same dataset took.
 
 Notation
-    e       epochs a run was allowed: trials · epochs + probes + the refit's epochs
+    e       epochs a run was allowed: trials · epochs + probes + the refit's epochs; where trials wait at
+            rungs, the epochs up to each one's last
     x_i     what the measured run i took: seconds by the clock, CPU-seconds, joules, dollars
     r_i     x_i / e_i, its rate: what an allowed epoch took, early stopping included
 
@@ -20,6 +21,7 @@ from numpy.typing import NDArray
 from bridge.messages import Budget, RunEstimate
 from bridge.store.catalogue import MeasuredRun
 from cerebros.errors import FailedPrecondition
+from cerebros.halving import epochs_a_trial, rung_epochs
 from cerebros.metrics import Spent
 
 METHOD = "rate per allowed epoch of earlier succeeded runs of this kind on this dataset: mean, lowest, highest"
@@ -36,7 +38,8 @@ def estimate(budget: Budget, measured: Sequence[MeasuredRun]) -> RunEstimate:
             "no run of this kind on this dataset has succeeded yet, so there is nothing to estimate from; "
             "run a small budget first"
         )
-    planned = budget.trials * budget.epochs + budget.probes + budget.epochs
+    each = epochs_a_trial(rung_epochs(budget.epochs, rungs=budget.rungs))
+    planned = budget.trials * each + budget.probes + budget.epochs
     rates = np.array([_figures(run.spent) / run.epochs_allowed for run in measured])  # (n_runs, 4)
 
     def by(choose: Callable[..., NDArray[np.float64]]) -> Spent:

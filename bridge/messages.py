@@ -47,7 +47,7 @@ class Budget(_Message, frozen=True, kw_only=True):
     """What a search may spend.
 
     Attributes:
-        trials: candidates trained to the end.
+        trials: candidates trained.
         wall_s: seconds from the run's start to its last trial's start.
         parameters: trainable weights a candidate may have.
         epochs: passes over the training rows per trial, at most.
@@ -56,6 +56,9 @@ class Budget(_Message, frozen=True, kw_only=True):
         shortlist: candidates the Parzen estimator hands to the search.
         window: trials that may be in flight; trial n is proposed from the
             results of trials 0 to n - window, whatever finished first.
+        rungs: 1 trains every trial to the end. With more, successive halving:
+            trials wait at rungs (3: after 1/9 and 1/3 of the epochs), only the
+            best third goes on from each, the others end as pruned.
     """
 
     trials: Annotated[int, Meta(ge=1, le=10_000)] = 24
@@ -65,6 +68,7 @@ class Budget(_Message, frozen=True, kw_only=True):
     probes: Annotated[int, Meta(ge=4, le=1000)] = 12
     shortlist: Annotated[int, Meta(ge=1, le=1000)] = 6
     window: Annotated[int, Meta(ge=1, le=256)] = 4
+    rungs: Annotated[int, Meta(ge=1, le=5)] = 1
 
 
 class StartRun(_Message, frozen=True, kw_only=True):

@@ -177,11 +177,15 @@ class Runner:
         """Write the run's last event; a score that was reached is kept, also when the verdict denied."""
         runs = self._deps.runs
         reached = await resume(claim, self._deps)
-        total, ok = await runs.trial_counts(claim.run_id)
+        counts = await runs.trial_counts(claim.run_id)
         metrics = None
         if reached.score is not None:
             metrics = msgspec.structs.replace(
-                reached.score.metrics, trials_total=total, trials_ok=ok, trials_failed=total - ok
+                reached.score.metrics,
+                trials_total=counts.total,
+                trials_ok=counts.ok,
+                trials_failed=counts.failed,
+                trials_pruned=counts.pruned,
             )
         state = "succeeded" if error is None else STATE_OF.get(type(error), "failed")
         event = run_stop(
@@ -192,8 +196,8 @@ class Runner:
             duration_s=duration_s,
             metrics=metrics,
             spent=await runs.spending(claim.run_id),
-            trials_total=total,
-            trials_ok=ok,
+            trials_total=counts.total,
+            trials_ok=counts.ok,
             error=error,
         )
         ended_by = RunError.of(error) if error else None

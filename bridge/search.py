@@ -1,15 +1,17 @@
 """The long middle of a cycle: proposing candidates, training them, keeping what was measured.
 
-Trial `n` is proposed from the results of trials 0 to `n - window`, whichever
-of the later ones happen to be finished. So the proposals depend on results
-and the seed alone, and a search that resumes asks for the trees it would
-have asked for.
+Step `n` (a new trial, or one more rung of an old one) is decided from the
+results of steps 0 to `n - window`, whichever of the later ones happen to be
+finished. So what is proposed and what goes on depend on results and the seed
+alone, and a search that resumes takes the steps it would have taken.
+docs/adr/0012-a-search-is-a-sequence-of-steps.md says why.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from time import monotonic
 
@@ -20,10 +22,12 @@ from bridge.deps import Deps
 from bridge.jobs.executor import JobCrashed, JobLost, JobTimedOut
 from bridge.jobs.work import Checkpoint, Data, Trained, TrainJob
 from bridge.messages import Budget, Candidate, Shortlist, Trial
-from bridge.store.claims import Claim
+from bridge.store.claims import Claim, Rung
 from bridge.tasks import end_tasks
+from cerebros import halving
 from cerebros.dataset_check import DatasetReport
 from cerebros.errors import ArtifactCorrupt, FailedPrecondition
+from cerebros.halving import HalvedSearch, rung_epochs
 from cerebros.metrics import NOTHING, Spent
 from cerebros.motpe import STARTUP_TRIALS, Observation, make_sampler, split_history
 from cerebros.nets.space import cerebros_space
@@ -32,7 +36,7 @@ from cerebros.objectives import Objective, losses, objectives_named
 from cerebros.pareto import nondominated
 from cerebros.parzen import Admissible, draw_admissible, shortlist
 from cerebros.rose_tree import Tree, from_mapping, tree_hash
-from telemetry.events import trial_stop
+from telemetry.events import trial_rung, trial_stop
 
 # Older trials than this say little that newer ones on the same data do not.
 HISTORY_TRIALS = 200
@@ -122,7 +126,7 @@ async def _probe(
 
 
 async def search(claim: Claim, report: DatasetReport, chosen: Shortlist, deps: Deps) -> SearchResult:
-    """Train candidates until trials or time are spent, saving each as it ends.
+    """Train candidates until trials or time are spent, saving each as it ends or comes to a rung.
 
     Raises:
         FailedPrecondition: no trial ended with figures.
@@ -131,36 +135,59 @@ async def search(claim: Claim, report: DatasetReport, chosen: Shortlist, deps: D
     budget, objectives = request.budget, objectives_named(request.objectives)
     first = [from_mapping(candidate.tree) for candidate in chosen.candidates]
     sampler = make_sampler(request.sampler, SPACE, request.seed, within(budget, report), first)
-    kept = {trial.number: trial for trial in await deps.runs.trials_of(claim.run_id)}
+    halved = HalvedSearch(sampler, rung_epochs(budget.epochs, rungs=budget.rungs))
+    done = Done(await deps.runs.trials_of(claim.run_id), await deps.runs.rungs_of(claim.run_id))
     out_of_time = _alarm(budget.wall_s - claim.elapsed_s)
-    in_flight: dict[int, asyncio.Task[Trial]] = {}
-    told: list[Trial] = []
+    in_flight: deque[tuple[halving.Step, asyncio.Task[Trial]]] = deque()
+    told: dict[int, Trial] = {}
     stopped_by = "trials"
 
     async def tell_next() -> None:
-        trial = await in_flight.pop(len(told))
-        sampler.tell(from_mapping(trial.tree or {}), figures(trial, objectives))
-        told.append(trial)
+        step, work = in_flight.popleft()
+        trial = told[step.number] = await work
+        halved.tell(step, figures(trial, objectives), ended=trial.outcome != "pruned")
 
     try:
-        for number in range(budget.trials):
+        while True:
             while len(in_flight) >= budget.window:
                 await tell_next()
-            if number not in kept and out_of_time():
+            step = halved.continuation()
+            if step is None and halved.started < budget.trials:
+                # A proposal is tens of milliseconds of arithmetic; the lease must be renewed meanwhile.
+                step = await asyncio.to_thread(halved.start)
+            if step is None:
+                if not in_flight:
+                    break
+                await tell_next()  # which may let another go on
+                continue
+            result = done.result_of(step)
+            if result is None and out_of_time():
                 stopped_by = "wall_s"
                 break
-            # A proposal is tens of milliseconds of arithmetic; the lease must be renewed meanwhile.
-            (tree,) = await asyncio.to_thread(sampler.ask, 1)
-            in_flight[number] = asyncio.create_task(
-                _keep(kept[number]) if number in kept else _run_trial(number, tree, claim, deps)
-            )
+            work = _keep(result) if result is not None else _run_step(step, claim, deps)
+            in_flight.append((step, asyncio.create_task(work)))
         while in_flight:
             await tell_next()
     finally:
-        await end_tasks(*in_flight.values())
+        await end_tasks(*(work for _, work in in_flight))
     # A resumed search that ran out of time may hold trials it had no time to come to again; they were measured.
-    told += [trial for number, trial in kept.items() if number >= len(told)]
-    return SearchResult(_front(told, objectives), stopped_by)
+    trials = done.trials | {number: await _settled(trial, claim, done, deps) for number, trial in told.items()}
+    return SearchResult(_front(list(trials.values()), objectives), stopped_by)
+
+
+class Done:
+    """What a search has stored: trials that ended, and how others stood at their rungs."""
+
+    def __init__(self, trials: Sequence[Trial], rungs: Sequence[Rung]) -> None:
+        self.trials = {trial.number: trial for trial in trials}
+        self._rungs = {(rung.number, rung.epochs): rung for rung in rungs}
+
+    def result_of(self, step: halving.Step) -> Trial | None:
+        """What the step came to, or None where it has not been done."""
+        if (rung := self._rungs.get((step.number, step.until))) is not None:
+            return _trial(step, Trained("pruned", rung.metrics, rung.curve, spent=rung.spent))
+        trial = self.trials.get(step.number)
+        return None if trial is None or trial.outcome == "pruned" else trial
 
 
 def within(budget: Budget, report: DatasetReport) -> Admissible:
@@ -186,33 +213,57 @@ async def train_once(job: TrainJob, deps: Deps, keep: Callable[[Checkpoint], Awa
         return Trained("lost", reason=problem.message)
 
 
-async def _run_trial(number: int, tree: Tree, claim: Claim, deps: Deps) -> Trial:
-    ended = await _train_from_checkpoint(number, tree, claim, deps)
-    trial = Trial(
-        number=number,
+async def _run_step(step: halving.Step, claim: Claim, deps: Deps) -> Trial:
+    """Train a trial to its end, or to the rung where it waits; stored either way."""
+    ended = await _train_from_checkpoint(step, claim, deps)
+    trial = _trial(step, ended)
+    if ended.outcome == "pruned" and ended.metrics is not None:
+        rung = Rung(step.number, step.until, ended.metrics, ended.metrics.spent, ended.curve)
+        await deps.engine.append_rung(
+            claim, rung, trial_rung(claim.run_id, rung.number, trial.tree_hash, ended.metrics)
+        )
+    else:
+        await _end_trial(trial, ended.spent, claim, deps)
+    return trial
+
+
+def _trial(step: halving.Step, ended: Trained) -> Trial:
+    return Trial(
+        number=step.number,
         outcome=ended.outcome,
-        tree_hash=tree_hash(tree),
-        tree=msgspec.to_builtins(tree),
+        tree_hash=tree_hash(step.tree),
+        tree=msgspec.to_builtins(step.tree),
         metrics=ended.metrics,
         reason=ended.reason,
         curve=ended.curve,
     )
-    event = trial_stop(claim.run_id, number, trial.outcome, trial.tree_hash, trial.metrics, trial.reason)
-    await deps.engine.append_trial(claim, trial, ended.spent, event)
-    await deps.checkpoints.forget(claim.run_id, number)
-    return trial
 
 
-async def _train_from_checkpoint(number: int, tree: Tree, claim: Claim, deps: Deps) -> Trained:
-    """Train a trial from its newest whole checkpoint, or from its start where it never had one."""
+async def _settled(trial: Trial, claim: Claim, done: Done, deps: Deps) -> Trial:
+    """A trial that still waits when the search is over ends where it stands."""
+    if trial.outcome != "pruned" or trial.metrics is None or trial.number in done.trials:
+        return trial
+    pruned = msgspec.structs.replace(trial, reason=f"others were better after {len(trial.curve)} epochs")
+    await _end_trial(pruned, trial.metrics.spent, claim, deps)
+    return pruned
+
+
+async def _end_trial(trial: Trial, spent: Spent | None, claim: Claim, deps: Deps) -> None:
+    event = trial_stop(claim.run_id, trial.number, trial.outcome, trial.tree_hash, trial.metrics, trial.reason)
+    await deps.engine.append_trial(claim, trial, spent, event)
+    await deps.checkpoints.forget(claim.run_id, trial.number)
+
+
+async def _train_from_checkpoint(step: halving.Step, claim: Claim, deps: Deps) -> Trained:
+    """Train from the trial's newest whole checkpoint, or from its start where it never had one."""
     request = claim.payload.request
     try:
-        resume = await deps.checkpoints.newest(claim.run_id, number)
+        resume = await deps.checkpoints.newest(claim.run_id, step.number)
     except ArtifactCorrupt as problem:
         return Trained("error", reason=f"artifact_corrupt: {problem.message}")
-    job = _train_job(claim, tree, request.seed + number, request.budget.epochs, deps)
-    job = msgspec.structs.replace(job, checkpoint_s=deps.settings.checkpoint_s, resume=resume)
-    return await train_once(job, deps, partial(deps.checkpoints.save, claim, number))
+    job = _train_job(claim, step.tree, request.seed + step.number, request.budget.epochs, deps)
+    job = msgspec.structs.replace(job, until=step.until, checkpoint_s=deps.settings.checkpoint_s, resume=resume)
+    return await train_once(job, deps, partial(deps.checkpoints.save, claim, step.number))
 
 
 def _train_job(claim: Claim, tree: Tree, seed: int, epochs: int, deps: Deps) -> TrainJob:

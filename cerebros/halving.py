@@ -81,6 +81,12 @@ def next_to_continue(trials: Sequence[Standing], rungs: int, factor: int = FACTO
     return None
 
 
+def epochs_a_trial(rungs: Sequence[int], factor: int = FACTOR) -> float:
+    """How many epochs a trial takes on average, where the best `1/factor` go on from each rung."""
+    ends = np.array([0, *rungs])
+    return float((np.diff(ends) / float(factor) ** np.arange(len(rungs))).sum())
+
+
 class Step(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Train trial `number` from `begin` epochs done until `until` are."""
 
@@ -102,6 +108,11 @@ class HalvedSearch:
         self._sampler, self._rungs, self._factor = sampler, tuple(rungs), factor
         self._trees: list[Tree] = []
         self._standings: list[Standing] = []
+
+    @property
+    def started(self) -> int:
+        """How many trials there are."""
+        return len(self._trees)
 
     def next_step(self) -> Step:
         """Go on with the trial that deserves it most, or start a new one."""

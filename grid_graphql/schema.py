@@ -104,6 +104,10 @@ class BudgetInput:
         default=_BUDGET.shortlist, description="Candidates that the Parzen estimator hands to the search."
     )
     window: int = strawberry.field(default=_BUDGET.window, description="Trials that may be in flight.")
+    rungs: int = strawberry.field(
+        default=_BUDGET.rungs,
+        description="1 trains every trial to the end; with more, only the best third goes on from each rung.",
+    )
 
 
 @strawberry.input(description="A search (`nas`) or a whole training cycle (`cycle`) for one PAC.")

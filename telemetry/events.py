@@ -185,6 +185,21 @@ class TrialProgress(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class TrialRung(Event):
+    """A trial came to a rung after `epoch` epochs and waits: it goes on only if it is among the best there."""
+
+    name: ClassVar[str] = "cerebros.trial.rung"
+    measured: ClassVar[tuple[str, ...]] = ("epoch", "accuracy", "loss", "duration_s")
+    epoch: int
+    accuracy: float
+    loss: float
+    duration_s: float
+    run_id: str
+    number: int
+    tree_hash: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class ShortlistStop(Event):
     name: ClassVar[str] = "cerebros.shortlist.stop"
     measured: ClassVar[tuple[str, ...]] = ("candidates", "observations", "probes")
@@ -262,6 +277,19 @@ def stage_exception(run_id: str, stage: str, duration_s: float, error: CerebrosE
     )
 
 
+def trial_rung(run_id: str, number: int, tree_hash: str, metrics: TrainingMetrics) -> TrialRung:
+    """A trial's standing at its rung."""
+    return TrialRung(
+        epoch=metrics.epochs,
+        accuracy=metrics.accuracy,
+        loss=metrics.loss,
+        duration_s=metrics.duration_s,
+        run_id=run_id,
+        number=number,
+        tree_hash=tree_hash,
+    )
+
+
 def trial_stop(
     run_id: str,
     number: int,
@@ -295,6 +323,7 @@ VOCABULARY: tuple[type[Event], ...] = (
     StageStop,
     StageException,
     TrialProgress,
+    TrialRung,
     TrialStop,
     ShortlistStop,
     VerdictStop,

@@ -71,7 +71,7 @@ def train(job: TrainJob, due: CheckpointDue) -> Iterator[Message]:
         yield Trained("diverged", curve=fit.curve, reason=f"the loss ran off by epoch {fit.epoch}", spent=fit.spent)
         return
     metrics = _metrics(job, fit, fit.end, folds.validation)
-    yield Trained("ok", metrics, fit.curve, spent=metrics.spent)
+    yield Trained("pruned" if fit.waits else "ok", metrics, fit.curve, spent=metrics.spent)
 
 
 def score(job: ScoreJob, due: CheckpointDue) -> Iterator[Message]:
@@ -109,6 +109,8 @@ class _Fit:
         self.curve = job.resume.curve if job.resume else ()
         self.epoch = job.resume.epoch if job.resume else 0
         self.end: training.Progress | None = None
+        self.waits = False
+        self._until = (job.until if isinstance(job, TrainJob) else None) or job.epochs
         architecture = wire(job.tree, folds.encoding.width, folds.encoding.outputs)
         self._task = architecture, _recipe(job), rows, validation, job.data.manifest.task
 
@@ -118,16 +120,23 @@ class _Fit:
         return training.resume(*self._task, self._job.resume.state, _device())
 
     def checkpoints(self) -> Iterator[Checkpoint]:
-        """Train to the end, stopping for a checkpoint whenever one is due."""
+        """Train to the end, or to the rung; stops for a checkpoint whenever one is due, and at the rung."""
         self._due.start()
         fit = self._training()
-        for progress in fit:
+        epochs = iter(fit)
+        while not self._at_rung(fit) and (progress := next(epochs, None)) is not None:
             self.end = progress
             if isinstance(progress, training.EpochDone):
                 self.epoch = progress.number
                 self.curve += (progress.validation.loss,) if progress.validation else ()
-                if self._due(self._job.checkpoint_s):
+                if self._due(self._job.checkpoint_s) or self._at_rung(fit):
                     yield Checkpoint(self.epoch, self.curve, self.spent, training.state(fit))
+        if self._at_rung(fit):
+            self.waits = not fit.ran_off
+            self.end = fit.standing()
+
+    def _at_rung(self, fit: training.Training) -> bool:
+        return fit.epochs_done >= self._until and not fit.ended
 
     @property
     def spent(self) -> Spent:

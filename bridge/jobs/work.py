@@ -44,6 +44,9 @@ class Checkpoint(msgspec.Struct, frozen=True, tag="checkpoint"):
 class TrainJob(msgspec.Struct, frozen=True, tag="train"):
     """Train a tree's network on the training rows and measure it on the validation rows.
 
+    Where `until` is less than `epochs` it is trained so far and then waits at
+    its rung: its state comes as a checkpoint, its answer is pruned.
+
     A checkpoint is sent at the end of the epoch in which `checkpoint_s`
     seconds have passed since the last one, and whenever one is asked for.
     """
@@ -55,6 +58,7 @@ class TrainJob(msgspec.Struct, frozen=True, tag="train"):
     prices: PriceTable
     checkpoint_s: float = math.inf
     resume: Checkpoint | None = None
+    until: int | None = None
 
 
 class ScoreJob(msgspec.Struct, frozen=True, tag="score"):
@@ -89,7 +93,7 @@ class Trained(msgspec.Struct, frozen=True, tag="trained"):
     """How a training ended.
 
     Attributes:
-        metrics: exactly when the outcome is ok.
+        metrics: exactly when the outcome is ok or pruned.
         curve: the validation loss per epoch.
         spent: what it took; None when its process did not live to tell.
     """

@@ -16,6 +16,7 @@ from bridge.messages import RunEvent, Shortlist, StartRun
 from bridge.store.database import Connection, Database, jsonb
 from cerebros.errors import StaleWorker
 from cerebros.manifest import Manifest
+from cerebros.metrics import Spent, TrainingMetrics
 from telemetry.events import Event, Record
 
 
@@ -46,6 +47,16 @@ class Lease(msgspec.Struct, frozen=True):
     cancel_reason: str | None
     overdue: bool
     locked: bool
+
+
+class Rung(msgspec.Struct, frozen=True):
+    """How a trial stood after `epochs` epochs, where it had to wait."""
+
+    number: int
+    epochs: int
+    metrics: TrainingMetrics
+    spent: Spent
+    curve: tuple[float, ...]
 
 
 class CheckpointRow(msgspec.Struct, frozen=True):

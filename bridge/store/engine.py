@@ -20,7 +20,7 @@ from psycopg.errors import UniqueViolation
 from psycopg.rows import DictRow
 
 from bridge.messages import RunError, RunEvent, SetTrainingLock, TrainingLock, Trial
-from bridge.store.claims import CheckpointRow, Claim, Lease, Payload, Step, appended, fenced, stale, stored_event
+from bridge.store.claims import CheckpointRow, Claim, Lease, Payload, Rung, Step, appended, fenced, stale, stored_event
 from bridge.store.database import Database, jsonb
 from bridge.store.notices import queue_topic
 from cerebros.errors import (
@@ -34,7 +34,7 @@ from cerebros.errors import (
     StaleWorker,
 )
 from cerebros.metrics import Spent, TrainingMetrics
-from telemetry.events import Event, RunQueued, TrialProgress, run_stop
+from telemetry.events import Event, RunQueued, TrialProgress, TrialRung, run_stop
 
 # A run that loses this many workers is not unlucky, it kills them.
 WORKERS_LOST_AT_MOST = 5
@@ -210,6 +210,20 @@ class Engine:
             spent=jsonb(spent),
             reason=trial.reason,
             curve=list(trial.curve),
+        )
+
+    async def append_rung(self, claim: Claim, rung: Rung, event: TrialRung) -> None:
+        """How a trial stands at a rung and its event, together or not at all, once."""
+        await self._write(
+            "append_rung",
+            claim.run_id,
+            claim.epoch,
+            event,
+            number=rung.number,
+            epochs=rung.epochs,
+            metrics_of_trial=jsonb(rung.metrics),
+            spent=jsonb(rung.spent),
+            curve=list(rung.curve),
         )
 
     async def end(

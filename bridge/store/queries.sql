@@ -38,12 +38,13 @@ SELECT payload_digest FROM runs WHERE run_id = %(run_id)s;
 SELECT r.run_id, r.kind, r.pac_id, r.state, r.queue, r.priority, r.dataset, r.last_seq, r.epoch, r.metrics, r.error,
        r.created_at, r.started_at, r.finished_at,
        coalesce((SELECT array_agg(s.name ORDER BY s.done_at) FROM stages s WHERE s.run_id = r.run_id), '{}') AS stages_done,
-       t.total AS trials_total, t.ok AS trials_ok, t.total - t.ok AS trials_failed,
+       t.total AS trials_total, t.ok AS trials_ok, t.failed AS trials_failed,
        (SELECT array_agg(n::int) FROM stages s, jsonb_array_elements_text(s.result -> 'front') n
          WHERE s.run_id = r.run_id AND s.name = 'search') AS front,
        (SELECT max(v.version) FROM vcv_entries v WHERE v.run_id = r.run_id) AS promoted_version
   FROM runs r,
-       LATERAL (SELECT count(*)::int AS total, (count(*) FILTER (WHERE outcome = 'ok'))::int AS ok
+       LATERAL (SELECT count(*)::int AS total, (count(*) FILTER (WHERE outcome = 'ok'))::int AS ok,
+                     (count(*) FILTER (WHERE outcome NOT IN ('ok', 'pruned')))::int AS failed
                   FROM trials WHERE trials.run_id = r.run_id) t
  WHERE (%(run_id)s::text IS NULL OR r.run_id = %(run_id)s)
    AND (%(pac_id)s::text IS NULL OR r.pac_id = %(pac_id)s)
@@ -129,6 +130,24 @@ WITH numbered AS (
 INSERT INTO events (run_id, seq, name, measurements, metadata)
 SELECT %(run_id)s, last_seq, %(name)s, %(measurements)s, %(metadata)s FROM numbered
 RETURNING seq, at;
+
+-- name: append_rung
+-- The fence with a trial's standing at a rung in the same statement; a second one is a unique violation.
+WITH numbered AS (
+    UPDATE runs SET last_seq = last_seq + 1
+     WHERE run_id = %(run_id)s AND epoch = %(epoch)s AND state = 'running'
+    RETURNING last_seq
+), rung AS (
+    INSERT INTO rungs (run_id, number, epochs, metrics, spent, curve)
+    SELECT %(run_id)s, %(number)s, %(epochs)s, %(metrics_of_trial)s, %(spent)s, %(curve)s FROM numbered
+)
+INSERT INTO events (run_id, seq, name, measurements, metadata)
+SELECT %(run_id)s, last_seq, %(name)s, %(measurements)s, %(metadata)s FROM numbered
+RETURNING seq, at;
+
+-- name: rungs_of
+-- How a run's trials stood at the rungs they came to.
+SELECT number, epochs, metrics, spent, curve FROM rungs WHERE run_id = %(run_id)s ORDER BY number, epochs;
 
 -- name: append_end
 -- The fence with the run's end in the same statement; an unclaimed run is ended where it waits.
@@ -240,17 +259,22 @@ DELETE FROM checkpoints
 RETURNING epoch;
 
 -- name: trial_counts
--- How many trials a run has, and how many of them have figures.
-SELECT count(*)::int AS total, (count(*) FILTER (WHERE outcome = 'ok'))::int AS ok
+-- How many trials a run has, how many of them were trained to the end, and how many to a rung.
+SELECT count(*)::int AS total, (count(*) FILTER (WHERE outcome = 'ok'))::int AS ok,
+       (count(*) FILTER (WHERE outcome = 'pruned'))::int AS pruned
   FROM trials WHERE run_id = %(run_id)s;
 
 -- name: spending
--- What a run's probes, trials and refit took together.
+-- What a run's probes, trials and refit took together; a trial that still waits took what it took to its last rung.
 SELECT coalesce(sum((spent ->> 'duration_s')::double precision), 0) AS duration_s,
        coalesce(sum((spent ->> 'cpu_s')::double precision), 0) AS cpu_s,
        coalesce(sum((spent ->> 'energy_j')::double precision), 0) AS energy_j,
        coalesce(sum((spent ->> 'cost_usd')::double precision), 0) AS cost_usd
   FROM (SELECT spent FROM trials WHERE run_id = %(run_id)s
+        UNION ALL
+        (SELECT DISTINCT ON (number) spent FROM rungs w
+          WHERE run_id = %(run_id)s AND NOT EXISTS (SELECT FROM trials t WHERE t.run_id = w.run_id AND t.number = w.number)
+          ORDER BY number, epochs DESC)
         UNION ALL
         SELECT result -> 'spent' FROM stages WHERE run_id = %(run_id)s AND name = 'shortlist'
         UNION ALL
@@ -525,14 +549,15 @@ SELECT extract(epoch FROM r.finished_at - r.started_at)::double precision AS dur
        sum((spent ->> 'cpu_s')::double precision) AS cpu_s,
        sum((spent ->> 'energy_j')::double precision) AS energy_j,
        sum((spent ->> 'cost_usd')::double precision) AS cost_usd,
-       ((count(*) FILTER (WHERE work.trial) + 1) * (r.payload #>> '{request,budget,epochs}')::int
+       (sum(CASE work.part WHEN 'pruned' THEN work.epochs WHEN 'probes' THEN 0
+                           ELSE (r.payload #>> '{request,budget,epochs}')::int END)
         + (SELECT probes FROM shortlists l WHERE l.run_id = r.run_id))::int AS epochs_allowed
   FROM runs r
-  JOIN (SELECT run_id, spent, true FROM trials
+  JOIN (SELECT run_id, spent, outcome, cardinality(curve) FROM trials
         UNION ALL
-        SELECT run_id, result -> 'spent', false FROM stages WHERE name = 'shortlist'
+        SELECT run_id, result -> 'spent', 'probes', 0 FROM stages WHERE name = 'shortlist'
         UNION ALL
-        SELECT run_id, result -> 'metrics', false FROM stages WHERE name = 'score') AS work (run_id, spent, trial)
+        SELECT run_id, result -> 'metrics', 'refit', 0 FROM stages WHERE name = 'score') AS work (run_id, spent, part, epochs)
     USING (run_id)
  WHERE r.dataset_digest = %(dataset_digest)s AND r.kind = %(kind)s AND r.state = 'succeeded'
  GROUP BY r.run_id

@@ -9,7 +9,7 @@ import msgspec
 from psycopg.rows import DictRow
 
 from bridge.messages import ENDED, Run, RunEvent, Shortlist, Trial
-from bridge.store.claims import Payload
+from bridge.store.claims import Payload, Rung
 from bridge.store.database import Database
 from cerebros.errors import NotFound
 from cerebros.metrics import Spent
@@ -23,6 +23,18 @@ class RunState(NamedTuple):
     ended: bool
     first_seq: int
     last_seq: int
+
+
+class TrialCounts(NamedTuple):
+    """How many trials a run has; of them, how many were trained to the end, and how many to a rung."""
+
+    total: int
+    ok: int
+    pruned: int
+
+    @property
+    def failed(self) -> int:
+        return self.total - self.ok - self.pruned
 
 
 class RunStore:
@@ -73,6 +85,10 @@ class RunStore:
         rows = await self._database.rows("trials_of", run_id=run_id, numbers=None if numbers is None else list(numbers))
         return [msgspec.convert(row, Trial) for row in rows]
 
+    async def rungs_of(self, run_id: str) -> list[Rung]:
+        rows = await self._database.rows("rungs_of", run_id=run_id)
+        return [msgspec.convert(row, Rung) for row in rows]
+
     async def earlier_trials(self, run_id: str, dataset_digest: str, limit: int) -> list[Trial]:
         rows = await self._database.rows("earlier_trials", run_id=run_id, dataset_digest=dataset_digest, limit=limit)
         return [msgspec.convert(row, Trial) for row in rows]
@@ -93,10 +109,9 @@ class RunStore:
         row = await self._database.row("spending", run_id=run_id)
         return msgspec.convert(row, Spent)
 
-    async def trial_counts(self, run_id: str) -> tuple[int, int]:
-        """How many trials the run has, and how many of them have figures."""
-        row = await self._database.row("trial_counts", run_id=run_id)
-        return (row["total"], row["ok"]) if row else (0, 0)
+    async def trial_counts(self, run_id: str) -> TrialCounts:
+        (row,) = await self._database.rows("trial_counts", run_id=run_id)
+        return TrialCounts(**row)
 
 
 def _run(row: DictRow, front: tuple[Trial, ...]) -> Run:

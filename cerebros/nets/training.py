@@ -131,10 +131,13 @@ class Training:
             yield progress
             if isinstance(progress, Diverged):
                 return
+        yield self.standing()
+
+    def standing(self) -> Trained | Diverged:
+        """What the training has come to so far."""
         if self.ran_off:
-            yield Diverged(self.epochs_done)
-        else:
-            yield Trained(self.best_net(), self.best_epoch, self.epochs_done)
+            return Diverged(self.epochs_done)
+        return Trained(self.best_net(), self.best_epoch, self.epochs_done)
 
     def best_net(self) -> CerebrosNet:
         """A copy of the network with its best epoch's weights, in eval mode."""

@@ -43,6 +43,14 @@ CREATE TABLE cerebros.queues (
     running_at_most integer,
     CONSTRAINT queues_running_at_most_check CHECK ((running_at_most >= 0))
 );
+CREATE TABLE cerebros.rungs (
+    run_id text NOT NULL,
+    number integer NOT NULL,
+    epochs integer NOT NULL,
+    metrics jsonb NOT NULL,
+    spent jsonb NOT NULL,
+    curve double precision[] NOT NULL
+);
 CREATE TABLE cerebros.runs (
     run_id text NOT NULL,
     kind text NOT NULL,
@@ -146,7 +154,7 @@ CREATE TABLE cerebros.trials (
     reason text,
     curve double precision[] DEFAULT '{}'::double precision[] NOT NULL,
     finished_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-    CONSTRAINT trials_check CHECK (((outcome = 'ok'::text) = (metrics IS NOT NULL))),
+    CONSTRAINT trials_metrics_check CHECK (((outcome = ANY (ARRAY['ok'::text, 'pruned'::text])) = (metrics IS NOT NULL))),
     CONSTRAINT trials_outcome_check CHECK ((outcome = ANY (ARRAY['ok'::text, 'pruned'::text, 'diverged'::text, 'oom'::text, 'timeout'::text, 'lost'::text, 'error'::text])))
 );
 CREATE TABLE cerebros.vcv_entries (
@@ -201,6 +209,8 @@ ALTER TABLE ONLY cerebros.memory_nodes
     ADD CONSTRAINT memory_nodes_pkey PRIMARY KEY (memory_id);
 ALTER TABLE ONLY cerebros.queues
     ADD CONSTRAINT queues_pkey PRIMARY KEY (name);
+ALTER TABLE ONLY cerebros.rungs
+    ADD CONSTRAINT rungs_pkey PRIMARY KEY (run_id, number, epochs);
 ALTER TABLE ONLY cerebros.runs
     ADD CONSTRAINT runs_pkey PRIMARY KEY (run_id);
 ALTER TABLE ONLY cerebros.schema_version
@@ -246,6 +256,8 @@ ALTER TABLE ONLY cerebros.checkpoints
     ADD CONSTRAINT checkpoints_run_id_fkey FOREIGN KEY (run_id) REFERENCES cerebros.runs(run_id) ON DELETE CASCADE;
 ALTER TABLE ONLY cerebros.events
     ADD CONSTRAINT events_run_id_fkey FOREIGN KEY (run_id) REFERENCES cerebros.runs(run_id) ON DELETE CASCADE;
+ALTER TABLE ONLY cerebros.rungs
+    ADD CONSTRAINT rungs_run_id_fkey FOREIGN KEY (run_id) REFERENCES cerebros.runs(run_id) ON DELETE CASCADE;
 ALTER TABLE ONLY cerebros.runs
     ADD CONSTRAINT runs_queue_fkey FOREIGN KEY (queue) REFERENCES cerebros.queues(name);
 ALTER TABLE ONLY cerebros.shortlists

@@ -38,13 +38,15 @@ async def _lost_client(how: signal.Signals, arena: Arena, _dice: Random, *guards
     with changed(*guards):
         front = await start_grpc(arena.bridge, address="127.0.0.1:0", socket_path=None)
         try:
-            run_id = await arena.start(budget={"trials": 30})
+            # Long enough to be at work still when the stream must be free: its end would free it too.
+            run_id = await arena.start(budget={"trials": 100})
             async with arena.worker():
                 async with client(front.port, run_id, 0) as lost:
                     seen = [int(await _line(lost)) for _ in range(6)]
                     lost.send_signal(how)
                     waiting = arena.bridge.notices._waiting
                     freed_s = await until(lambda: run_id not in waiting, "its stream is not freed", FREED_S)
+                    promise(arena.run(run_id)["state"] == "running", "the run has ended, and with it the stream")
                 async with client(front.port, run_id, seen[-1]) as again:
                     while line := await _line(again):
                         seen.append(int(line))

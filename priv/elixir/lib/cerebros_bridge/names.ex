@@ -8,8 +8,8 @@ defmodule CerebrosBridge.Names do
 
   @events ~w(
     cerebros.run.queued cerebros.run.start cerebros.run.stop
-    cerebros.stage.start cerebros.stage.stop cerebros.stage.exception cerebros.trial.progress cerebros.trial.stop
-    cerebros.shortlist.stop cerebros.verdict.stop cerebros.promotion.stop
+    cerebros.stage.start cerebros.stage.stop cerebros.stage.exception
+    cerebros.trial.progress cerebros.trial.rung cerebros.trial.stop cerebros.shortlist.stop cerebros.verdict.stop cerebros.promotion.stop
   )
 
   @keys ~w(

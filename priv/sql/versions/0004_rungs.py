@@ -1,0 +1,23 @@
+"""Rungs at which trials wait."""
+
+from pathlib import Path
+
+from alembic import op
+
+revision = "0004"
+down_revision = "0003"
+
+SQL = Path(__file__).parent.parent / "0004_rungs.sql"
+
+
+def upgrade() -> None:
+    op.get_bind().exec_driver_sql(SQL.read_text())
+
+
+def downgrade() -> None:
+    op.execute("ALTER TABLE cerebros.trials DROP CONSTRAINT trials_metrics_check")
+    op.execute("DELETE FROM cerebros.trials WHERE outcome = 'pruned'")
+    op.execute(
+        "ALTER TABLE cerebros.trials ADD CONSTRAINT trials_check CHECK ((outcome = 'ok') = (metrics IS NOT NULL))"
+    )
+    op.execute("DROP TABLE cerebros.rungs")

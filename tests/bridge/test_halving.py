@@ -1,0 +1,93 @@
+"""Successive halving in whole runs: trials wait at rungs, the best go on, and a resumed search decides the same."""
+
+import asyncio
+
+import msgspec
+import psycopg
+import pytest
+
+from bridge.jobs.work import Checkpoint, Trained
+from bridge.procedures import call
+from bridge.service import runner_on
+from tests.bridge.test_cycle import finished
+from tests.bridge.test_jobs import job
+from tests.conftest import EXAMPLES
+
+
+def request(run_id):
+    return {
+        "run_id": f"halved-{run_id}",
+        "pac_id": f"halved-{run_id}",
+        "manifest": str(EXAMPLES / "digits.toml"),
+        "kind": "nas",
+        "budget": {"trials": 9, "epochs": 9, "probes": 4, "shortlist": 3, "window": 2, "rungs": 3},
+        # Measured seconds differ from run to run, and so would what is proposed from them.
+        "objectives": ("accuracy",),
+    }
+
+
+async def trials_of(bridge, run):
+    return (await call(bridge, "list_trials", {"run_id": run.run_id})).trials
+
+
+def forget(database_url):
+    """What earlier runs found would be a warm start."""
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute("UPDATE cerebros.runs SET dataset_digest = 'of another dataset'")
+
+
+@pytest.fixture(scope="module")
+async def whole(bridge, database_url):
+    """A halved run with its events."""
+    forget(database_url)
+    return await finished(bridge, request("whole"))
+
+
+async def test_only_the_best_of_each_rung_go_on(bridge, whole):
+    run, events = whole
+    trials = await trials_of(bridge, run)
+    assert run.error is None
+    assert [trial.number for trial in trials] == list(range(9))
+    assert {len(trial.curve) for trial in trials if trial.outcome == "pruned"} <= {1, 3}
+    # A third of nine go on from the first rung; those that came early may have been among the best of fewer.
+    assert 1 <= sum(len(trial.curve) > 3 for trial in trials) <= sum(len(trial.curve) > 1 for trial in trials) <= 6
+    assert len([event for event in events if event.name == "cerebros.trial.rung"]) >= 9
+    best = max(trials, key=lambda trial: trial.metrics.accuracy)
+    assert len(best.curve) > 1
+
+
+async def test_pruned_trials_are_counted_and_measured_and_have_not_failed(bridge, whole):
+    run, _ = whole
+    pruned = [trial for trial in await trials_of(bridge, run) if trial.outcome == "pruned"]
+    assert all(trial.metrics.epochs == len(trial.curve) for trial in pruned)
+    assert run.metrics.trials_pruned == len(pruned) > 0
+    assert run.metrics.trials_total == 9 == run.metrics.trials_ok + len(pruned)
+    assert run.trials_failed == 0
+
+
+async def test_a_halved_search_that_is_interrupted_trains_the_same_trials_as_far(bridge, whole, database_url):
+    forget(database_url)
+    started = await call(bridge, "start_run", request("interrupted"))
+    working = asyncio.create_task(runner_on(bridge, only=started.run_id).work())
+    async with asyncio.timeout(60):
+        while len(await bridge.runs.rungs_of(started.run_id)) < 4:
+            await asyncio.sleep(0.01)
+    working.cancel()
+    await asyncio.gather(working, return_exceptions=True)
+    await runner_on(bridge, only=started.run_id).work(until_idle=True)
+    assert (await call(bridge, "get_run", {"run_id": started.run_id})).error is None
+    first, second = await trials_of(bridge, whole[0]), await trials_of(bridge, started)
+    assert [(t.tree_hash, t.outcome, t.curve) for t in first] == [(t.tree_hash, t.outcome, t.curve) for t in second]
+
+
+async def test_a_training_that_waits_goes_on_as_if_it_had_not(bridge):
+    whole = await bridge.jobs.run(job(epochs=6), Trained)
+    kept: list[Checkpoint] = []
+
+    async def keep(checkpoint):
+        kept.append(checkpoint)
+
+    waiting = await bridge.jobs.run(msgspec.structs.replace(job(epochs=6), until=2), Trained, keep)
+    assert (waiting.outcome, waiting.curve, kept[-1].epoch) == ("pruned", whole.curve[:2], 2)
+    ended = await bridge.jobs.run(msgspec.structs.replace(job(epochs=6), resume=kept[-1]), Trained)
+    assert (ended.outcome, ended.curve) == ("ok", whole.curve)
