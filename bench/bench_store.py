@@ -20,6 +20,7 @@ from pathlib import Path
 
 import psycopg
 
+from bridge.goals import goals_named
 from bridge.messages import StartRun, Trial
 from bridge.procedures import Bridge, read_manifest
 from bridge.service import migrated_database, open_bridge
@@ -143,7 +144,9 @@ async def enqueue(bridge: Bridge, name: str, runs: int) -> None:
         event = RunQueued(
             trials=1, run_id=run_id, kind="nas", pac_id=run_id, dataset=manifest.name, correlation_id=None
         )
-        await bridge.engine.enqueue(Payload(request, manifest, base), "0" * 64, "0" * 64, event, 10**6)
+        await bridge.engine.enqueue(
+            Payload(request, manifest, base, goals_named(request.objectives)), "0" * 64, "0" * 64, event, 10**6
+        )
 
 
 def dbos_workflows(url: str) -> float:

@@ -50,6 +50,7 @@ class Budget(_Message, frozen=True, kw_only=True):
         trials: candidates trained.
         wall_s: seconds from the run's start to its last trial's start.
         parameters: trainable weights a candidate may have.
+        flops: floating-point operations that one of its predictions may take, two per multiply-accumulate.
         epochs: passes over the training rows per trial, at most.
         probes: one-epoch trainings that inform the shortlist when the
             database knows no earlier trials on this dataset.
@@ -64,6 +65,7 @@ class Budget(_Message, frozen=True, kw_only=True):
     trials: Annotated[int, Meta(ge=1, le=10_000)] = 24
     wall_s: Seconds = 900.0
     parameters: Annotated[int, Meta(ge=1, le=1_000_000_000)] = 2_000_000
+    flops: Annotated[int, Meta(ge=1)] | None = None
     epochs: Annotated[int, Meta(ge=1, le=10_000)] = 24
     probes: Annotated[int, Meta(ge=4, le=1000)] = 12
     shortlist: Annotated[int, Meta(ge=1, le=1000)] = 6
@@ -78,7 +80,7 @@ class StartRun(_Message, frozen=True, kw_only=True):
         manifest: path of the dataset manifest on the bridge's host.
         task: what the PAC shall be able to do, in words; it becomes the
             capability embedding. The manifest's description when empty.
-        objectives: names from `cerebros.objectives`, at least one.
+        objectives: names from `cerebros.objectives`, or the name of one set of `priv/objectives`, with its limits.
         sampler: `rose` screens candidates with a Gaussian process,
             `rose-parzen` trusts the densities alone, `optuna-motpe` and
             `nsga2` (population 20) are Optuna's, `random` is the baseline.

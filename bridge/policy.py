@@ -16,8 +16,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from msgspec import Meta
 
-import bridge
 from bridge.messages import Verdict
+from bridge.settings import shipped
 from cerebros.dataset_check import DatasetReport
 from cerebros.errors import InvalidArgument, PermissionDenied
 from cerebros.manifest import Purpose
@@ -65,9 +65,7 @@ def read_policy(path: str) -> Policy:
     Raises:
         InvalidArgument: no such file, or it breaks a rule.
     """
-    package = Path(bridge.__file__).parent
-    shipped = [package / "_priv/policy/default.toml", package.parent / "priv/policy/default.toml"]
-    file = Path(path) if path else next(candidate for candidate in shipped if candidate.exists())
+    file = Path(path) if path else shipped("policy") / "default.toml"
     try:
         return msgspec.convert(tomllib.loads(file.read_text()), Policy)
     except (OSError, tomllib.TOMLDecodeError, msgspec.ValidationError) as problem:

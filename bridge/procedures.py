@@ -23,6 +23,7 @@ from bridge.artifacts import ArtifactFiles
 from bridge.checkpoints import Checkpoints
 from bridge.deps import Deps
 from bridge.estimates import estimate
+from bridge.goals import goals_named
 from bridge.jobs.executor import Executor
 from bridge.jobs.work import Checked, CheckJob, Data
 from bridge.messages import (
@@ -104,7 +105,6 @@ from cerebros.errors import (
     Unavailable,
 )
 from cerebros.manifest import Manifest, dataset_digest, parse_manifest
-from cerebros.objectives import objectives_named
 from telemetry import prometheus
 from telemetry.events import RunQueued
 from telemetry.logs import log_failure
@@ -142,11 +142,11 @@ async def start_run(bridge: Bridge, request: StartRun) -> Run:
     """
     if bridge.draining.is_set():
         raise Unavailable("this front is draining and starts no more runs; call another one, or this one again later")
-    objectives_named(request.objectives)
+    goals = goals_named(request.objectives)
     manifest, base = await asyncio.to_thread(read_manifest, request.manifest)
     require_use_allowed(manifest.purposes, manifest.retain_until, datetime.now(UTC).date())
     run_id = request.run_id or str(uuid_utils.uuid7())
-    payload = Payload(msgspec.structs.replace(request, run_id=run_id), manifest, base)
+    payload = Payload(msgspec.structs.replace(request, run_id=run_id), manifest, base, goals)
     event = RunQueued(
         trials=request.budget.trials,
         run_id=run_id,

@@ -31,11 +31,12 @@ from cerebros.halving import HalvedSearch, rung_epochs
 from cerebros.metrics import NOTHING, Spent
 from cerebros.motpe import STARTUP_TRIALS, Observation, make_sampler, split_history
 from cerebros.nets.space import cerebros_space
-from cerebros.nets.wiring import count_parameters, wire
+from cerebros.nets.wiring import count_flops, count_parameters, wire
 from cerebros.objectives import Objective, losses, objectives_named
 from cerebros.pareto import nondominated
 from cerebros.parzen import Admissible, draw_admissible, shortlist
 from cerebros.rose_tree import Tree, from_mapping, tree_hash
+from cerebros.targets import Targets
 from telemetry.events import trial_rung, trial_stop
 
 # Older trials than this say little that newer ones on the same data do not.
@@ -66,7 +67,7 @@ async def propose_shortlist(claim: Claim, report: DatasetReport, deps: Deps) -> 
     that is little, but it is measured.
     """
     request = claim.payload.request
-    budget, objectives = request.budget, objectives_named(request.objectives)
+    budget, objectives = request.budget, objectives_named(claim.payload.goals.names)
     admissible = within(budget, report)
     observations, probes, spent = await _history(claim, report, objectives, deps), 0, NOTHING
     if len(observations) < STARTUP_TRIALS:
@@ -132,10 +133,11 @@ async def search(claim: Claim, report: DatasetReport, chosen: Shortlist, deps: D
         FailedPrecondition: no trial ended with figures.
     """
     request = claim.payload.request
-    budget, objectives = request.budget, objectives_named(request.objectives)
+    budget, goals = request.budget, claim.payload.goals
+    objectives, targets = objectives_named(goals.names), goals.targets()
     first = [from_mapping(candidate.tree) for candidate in chosen.candidates]
-    sampler = make_sampler(request.sampler, SPACE, request.seed, within(budget, report), first)
-    halved = HalvedSearch(sampler, rung_epochs(budget.epochs, rungs=budget.rungs))
+    sampler = make_sampler(request.sampler, SPACE, request.seed, within(budget, report), first, targets)
+    halved = HalvedSearch(sampler, rung_epochs(budget.epochs, rungs=budget.rungs), best=targets.best)
     done = Done(await deps.runs.trials_of(claim.run_id), await deps.runs.rungs_of(claim.run_id))
     out_of_time = _alarm(budget.wall_s - claim.elapsed_s)
     in_flight: deque[tuple[halving.Step, asyncio.Task[Trial]]] = deque()
@@ -172,7 +174,7 @@ async def search(claim: Claim, report: DatasetReport, chosen: Shortlist, deps: D
         await end_tasks(*(work for _, work in in_flight))
     # A resumed search that ran out of time may hold trials it had no time to come to again; they were measured.
     trials = done.trials | {number: await _settled(trial, claim, done, deps) for number, trial in told.items()}
-    return SearchResult(_front(list(trials.values()), objectives), stopped_by)
+    return SearchResult(_front(list(trials.values()), objectives, targets), stopped_by)
 
 
 class Done:
@@ -191,9 +193,16 @@ class Done:
 
 
 def within(budget: Budget, report: DatasetReport) -> Admissible:
-    """Whether a tree's network stays within the parameter budget."""
+    """Whether a tree's network stays within the budget of parameters and operations."""
     outputs = len(report.label_balance) or 1
-    return lambda tree: count_parameters(wire(tree, report.inputs, outputs)) <= budget.parameters
+
+    def admissible(tree: Tree) -> bool:
+        network = wire(tree, report.inputs, outputs)
+        return count_parameters(network) <= budget.parameters and (
+            budget.flops is None or count_flops(network) <= budget.flops
+        )
+
+    return admissible
 
 
 def figures(trial: Trial | Trained, objectives: tuple[Objective, ...]) -> tuple[float, ...] | None:
@@ -284,7 +293,8 @@ def _alarm(seconds: float) -> Callable[[], bool]:
     return lambda: monotonic() > end
 
 
-def _front(trials: list[Trial], objectives: tuple[Objective, ...]) -> tuple[int, ...]:
+def _front(trials: list[Trial], objectives: tuple[Objective, ...], targets: Targets) -> tuple[int, ...]:
+    """Numbers of the trials that no other beats: of those within the hard limits, or of all where there is none."""
     measured = [trial for trial in trials if trial.metrics is not None]
     if not measured:
         outcomes = ", ".join(f"{trial.number}: {trial.outcome} ({trial.reason})" for trial in trials[:3])
@@ -292,4 +302,8 @@ def _front(trials: list[Trial], objectives: tuple[Objective, ...]) -> tuple[int,
             f"none of {len(trials)} trials ended with figures ({outcomes}); raise the budget, or check the dataset"
         )
     table = np.array([losses(trial.metrics, objectives) for trial in measured if trial.metrics])
+    within_limits = targets.within(table)
+    if within_limits.any():
+        measured = [trial for trial, kept in zip(measured, within_limits, strict=True) if kept]
+        table = table[within_limits]
     return tuple(trial.number for trial, kept in zip(measured, nondominated(table), strict=True) if kept)

@@ -12,6 +12,7 @@ import msgspec
 import platformdirs
 from msgspec import Meta
 
+import bridge
 from cerebros.errors import InvalidArgument
 from cerebros.metrics import PriceTable
 
@@ -106,3 +107,10 @@ def _read_file(file: Path) -> dict[str, Any]:
         return {}
     except (OSError, ValueError) as problem:  # TOML and UTF-8 errors are ValueErrors
         raise InvalidArgument(f"settings: {file} cannot be read: {problem}; mend or remove it") from None
+
+
+def shipped(folder: str) -> Path:
+    """`priv/<folder>`: inside the installed package, or beside it in a checkout."""
+    package = Path(bridge.__file__).parent
+    installed = package / "_priv" / folder
+    return installed if installed.is_dir() else package.parent / "priv" / folder

@@ -104,8 +104,8 @@ class HalvedSearch:
     trial's losses after the first rung, where all trials have them.
     """
 
-    def __init__(self, sampler: Sampler, rungs: Sequence[int], factor: int = FACTOR) -> None:
-        self._sampler, self._rungs, self._factor = sampler, tuple(rungs), factor
+    def __init__(self, sampler: Sampler, rungs: Sequence[int], factor: int = FACTOR, best: Rank = elite) -> None:
+        self._sampler, self._rungs, self._factor, self._best = sampler, tuple(rungs), factor, best
         self._trees: list[Tree] = []
         self._standings: list[Standing] = []
 
@@ -120,7 +120,7 @@ class HalvedSearch:
 
     def continuation(self) -> Step | None:
         """A step of a waiting trial, or None when none deserves one."""
-        number = next_to_continue(self._standings, len(self._rungs), self._factor)
+        number = next_to_continue(self._standings, len(self._rungs), self._factor, self._best)
         return None if number is None else self._begin(number)
 
     def start(self) -> Step:

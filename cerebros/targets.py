@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from cerebros.errors import InvalidArgument
 from cerebros.hypervolume import Point, elite
@@ -46,13 +47,17 @@ class Targets(msgspec.Struct, frozen=True):
             if limits and len(limits) != len(losses):
                 raise InvalidArgument(f"{len(losses)} losses, but {name} has {len(limits)} places; give one each")
 
+    def within(self, losses: Losses) -> NDArray[np.bool_]:
+        """(n_trials,) whether each keeps all hard limits."""
+        return np.asarray((losses <= self._filled(self.at_most, np.inf, losses.shape[1])).all(axis=1))
+
     def best(self, losses: Losses, count: int) -> list[int]:
         """Indices of the `count` best trials, best first: those within the limits, then those nearest to them."""
         if not self.at_most:
             return elite(losses, count)
         excess = np.maximum(0.0, losses - self._filled(self.at_most, np.inf))
         beyond = (excess / np.maximum(losses.std(axis=0), 1e-12)).sum(axis=1)
-        within = np.flatnonzero(beyond == 0.0)
+        within = np.flatnonzero(self.within(losses))
         chosen = [int(within[n]) for n in elite(losses[within], count)]
         nearest = np.argsort(beyond, kind="stable")[len(within) :]
         return chosen + [int(n) for n in nearest[: count - len(chosen)]]

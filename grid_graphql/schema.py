@@ -103,6 +103,9 @@ class BudgetInput:
     shortlist: int = strawberry.field(
         default=_BUDGET.shortlist, description="Candidates that the Parzen estimator hands to the search."
     )
+    flops: int | None = strawberry.field(
+        default=None, description="Floating-point operations that a candidate's prediction may take."
+    )
     window: int = strawberry.field(default=_BUDGET.window, description="Trials that may be in flight.")
     rungs: int = strawberry.field(
         default=_BUDGET.rungs,

@@ -17,15 +17,17 @@ from bridge.store.database import Connection, Database, jsonb
 from cerebros.errors import StaleWorker
 from cerebros.manifest import Manifest
 from cerebros.metrics import Spent, TrainingMetrics
+from cerebros.objectives import ObjectiveSet
 from telemetry.events import Event, Record
 
 
 class Payload(msgspec.Struct, frozen=True):
-    """What a run was started with, complete: a later change of the manifest file does not reach it."""
+    """What a run was started with, complete: a later change of a file that it names does not reach it."""
 
     request: StartRun
     manifest: Manifest
     base: str
+    goals: ObjectiveSet
 
 
 class Claim(msgspec.Struct, frozen=True):

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import re
 import time
-from pathlib import Path
 
 import psycopg
 
-import bridge
+from bridge.settings import shipped
 from cerebros.errors import Unavailable
 
 # Any number that no other program on the database uses.
@@ -16,15 +15,8 @@ MIGRATION_LOCK = 0x6365_7265_6272_6F73
 LOCK_TIMEOUT_S = 60.0
 
 
-def sql_directory() -> Path:
-    """`priv/sql`: inside the installed package, or beside it in a checkout."""
-    package = Path(bridge.__file__).parent
-    installed = package / "_priv" / "sql"
-    return installed if installed.is_dir() else package.parent / "priv" / "sql"
-
-
 def newest_revision() -> str:
-    return max(path.name[:4] for path in sql_directory().glob("[0-9]*.sql"))
+    return max(path.name[:4] for path in shipped("sql").glob("[0-9]*.sql"))
 
 
 def current_revision(url: str) -> str | None:
@@ -79,7 +71,7 @@ def _upgrade(url: str) -> None:
     from alembic.config import Config
 
     config = Config()
-    config.set_main_option("script_location", str(sql_directory()))
+    config.set_main_option("script_location", str(shipped("sql")))
     engine = sqlalchemy.create_engine(re.sub(r"^postgres(ql)?://", "postgresql+psycopg://", url))
     with engine.begin() as connection:
         config.attributes["connection"] = connection

@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, multiple, rule, run_state_machine_as_test
 
+from bridge.goals import goals_named
 from bridge.messages import SetTrainingLock, StartRun, Trial
 from bridge.procedures import call
 from bridge.store import engine as engine_module
@@ -29,6 +30,10 @@ from tests.faults.unguarded import unfenced
 
 LEASE_S = 10.0
 MANIFEST = parse_manifest((EXAMPLES / "digits.toml").read_text(), "digits.toml")
+
+
+def payload(request: StartRun) -> Payload:
+    return Payload(request, MANIFEST, ".", goals_named(["accuracy"]))
 
 
 class ClaimProtocol(RuleBasedStateMachine):
@@ -70,7 +75,7 @@ class ClaimProtocol(RuleBasedStateMachine):
         run_id = f"run-{next(self.names)}"
         request = StartRun(run_id=run_id, pac_id=pac, manifest="digits.toml", kind="nas", priority=priority)
         event = RunQueued(trials=1, run_id=run_id, kind="nas", pac_id=pac, dataset="digits", correlation_id=None)
-        assert self.wait(self.engine.enqueue(Payload(request, MANIFEST, "."), "d", run_id, event, 1000))
+        assert self.wait(self.engine.enqueue(payload(request), "d", run_id, event, 1000))
         self.effects[run_id] = set()
         return run_id
 
@@ -78,7 +83,7 @@ class ClaimProtocol(RuleBasedStateMachine):
     def enqueue_again(self, run_id, other):
         request = StartRun(run_id=run_id, pac_id="ada", manifest="digits.toml", kind="nas")
         event = RunQueued(trials=1, run_id=run_id, kind="nas", pac_id="ada", dataset="digits", correlation_id=None)
-        again = self.engine.enqueue(Payload(request, MANIFEST, "."), "d", "another" if other else run_id, event, 1000)
+        again = self.engine.enqueue(payload(request), "d", "another" if other else run_id, event, 1000)
         if other:
             with pytest.raises(AlreadyExists):
                 self.wait(again)

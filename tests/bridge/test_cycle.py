@@ -10,7 +10,7 @@ import pytest
 from bridge.jobs.work import Data, Scored, ScoreJob
 from bridge.procedures import call, watch
 from bridge.service import runner_on
-from cerebros.errors import AlreadyExists, NotFound
+from cerebros.errors import AlreadyExists, InvalidArgument, NotFound
 from cerebros.manifest import parse_manifest
 from cerebros.nets.model_file import load_model
 from cerebros.objectives import losses, objectives_named
@@ -189,10 +189,24 @@ async def test_a_policy_that_denies_ends_the_run_without_a_version(bridge, start
         await call(bridge, "get_capability", {"pac_id": "denied"})
 
 
-async def test_a_parameter_budget_is_kept_by_every_trial(bridge, start):
-    run, _ = await finished(bridge, start(kind="nas", budget={**SMALL, "parameters": 3000}))
+async def test_a_budget_of_parameters_and_operations_is_kept_by_every_trial(bridge, start):
+    budget = {**SMALL, "parameters": 3000, "flops": 5000}
+    run, _ = await finished(bridge, start(kind="nas", budget=budget))
     trials = (await call(bridge, "list_trials", {"run_id": run.run_id})).trials
     assert max(trial.metrics.parameters for trial in trials) <= 3000
+    assert max(trial.metrics.flops for trial in trials) <= 5000
+
+
+async def test_the_front_of_a_shipped_set_keeps_its_limits(bridge, start):
+    run, _ = await finished(bridge, start(kind="nas", objectives=("frugal",), budget={**SMALL, "trials": 6}))
+    front = [trial.metrics for trial in run.front]
+    assert front and all(metrics.accuracy >= 0.5 for metrics in front)
+    assert all(a.cost_usd < b.cost_usd or a.accuracy > b.accuracy for a in front for b in front if a is not b)
+
+
+async def test_an_unknown_objective_is_told_what_there_is(bridge, start):
+    with pytest.raises(InvalidArgument, match=r"'speed' is unknown; choose from accuracy, .* set alone: accurate, "):
+        await call(bridge, "start_run", start(objectives=("speed",)))
 
 
 async def test_a_wall_budget_ends_the_search_but_not_the_run(bridge, start):

@@ -1,4 +1,4 @@
-"""Rungs at which trials wait."""
+"""What a search stores: rungs at which trials wait, and its goals."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ from alembic import op
 revision = "0004"
 down_revision = "0003"
 
-SQL = Path(__file__).parent.parent / "0004_rungs.sql"
+SQL = Path(__file__).parent.parent / "0004_search.sql"
 
 
 def upgrade() -> None:

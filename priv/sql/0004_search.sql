@@ -13,3 +13,8 @@ CREATE TABLE cerebros.rungs (
 -- Whoever ends at a rung was measured there.
 ALTER TABLE cerebros.trials DROP CONSTRAINT trials_check;
 ALTER TABLE cerebros.trials ADD CONSTRAINT trials_metrics_check CHECK ((outcome IN ('ok', 'pruned')) = (metrics IS NOT NULL));
+
+-- A payload holds what a run optimises in full; until now it held names only.
+UPDATE cerebros.runs
+   SET payload = payload || jsonb_build_object('goals', jsonb_build_object('name', 'asked for', 'trade_off', '', 'objectives',
+         (SELECT jsonb_agg(jsonb_build_object('name', name)) FROM jsonb_array_elements_text(payload #> '{request,objectives}') AS name)));
