@@ -129,7 +129,7 @@ def event_ratios(environment: Mapping[str, str], run_id: str) -> dict[str, float
 def client_ratios(environment: Mapping[str, str], run_id: str) -> dict[str, float]:
     """The Elixir client over gRPC against itself over the port, unary calls and streamed events."""
     home = environment["CEREBROS_HOME"]
-    command = ["mix", "run", "--no-start", str(BEAM / "client.exs"), home, run_id]
+    command = ["mix", "run", str(BEAM / "client.exs"), home, run_id]
     libraries = {"ERL_LIBS": str(Path(sys.executable).parent.parent / "beam"), "MIX_ENV": "test"}
     program = {"CEREBROS_BRIDGE_BIN": str(Path(sys.executable).parent / "cerebros-bridge")}
     addresses = {"CEREBROS_GRPC_ADDRESS": "127.0.0.1:0", "CEREBROS_HTTP_ADDRESS": "127.0.0.1:0"}
@@ -145,7 +145,7 @@ def client_ratios(environment: Mapping[str, str], run_id: str) -> dict[str, floa
                 command,
                 cwd=CLIENT,
                 env=dict(environment) | libraries | program,
-                capture_output=True,
+                stdout=subprocess.PIPE,
                 text=True,
                 check=True,
             ).stdout
