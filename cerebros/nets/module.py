@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from cerebros.nets.wiring import INPUT, Architecture, Unit, UnitId
 
@@ -16,29 +19,49 @@ ACTIVATION: dict[str, type[nn.Module]] = {
 }
 
 
-class DenseUnit(nn.Module):
-    """Concatenate, normalise, multiply, activate: one unit of a Cerebros network."""
+NORMALISATION: dict[str, Callable[[int], nn.Module]] = {
+    "batch": nn.BatchNorm1d,
+    "layer": nn.LayerNorm,
+    "none": lambda _width: nn.Identity(),
+}
 
-    def __init__(self, unit: Unit, widths: dict[UnitId, int], activation: str, dropout: float) -> None:
+
+class DenseUnit(nn.Module):
+    """Join, normalise, multiply, activate: one unit of a Cerebros network."""
+
+    def __init__(self, unit: Unit, architecture: Architecture) -> None:
         super().__init__()
         self._reads = unit.predecessors
         self._laterals = unit.laterals
-        lateral = sum(widths[source] for source in unit.laterals)
-        width = lateral + sum(widths[source] for source in unit.predecessors)
+        self._merge = architecture.merge
+        self._width = width = architecture.read_width(unit)
+        lateral = architecture.lateral_width(unit)
         self.gate = nn.Linear(lateral, lateral) if unit.gated else None
-        self.norm = nn.BatchNorm1d(width)
+        self.norm = NORMALISATION[architecture.normalisation](width)
         self.dense = nn.Linear(width, unit.neurons)
-        self.activation = ACTIVATION[activation]()
-        self.dropout = nn.Dropout(dropout)
+        self.activation = ACTIVATION[architecture.activation]()
+        self.dropout = nn.Dropout(architecture.dropout)
 
     def forward(self, computed: dict[UnitId, Tensor]) -> Tensor:
         sources = [computed[source] for source in self._reads]
         if self._laterals:
             lateral = torch.cat([computed[source] for source in self._laterals], dim=1)
             sources.append(lateral if self.gate is None else lateral * torch.sigmoid(self.gate(lateral)))
-        joined = sources[0] if len(sources) == 1 else torch.cat(sources, dim=1)
-        activated: Tensor = self.dropout(self.activation(self.dense(self.norm(joined))))
+        activated: Tensor = self.dropout(self.activation(self.dense(self.norm(self._joined(sources)))))
         return activated
+
+    def _joined(self, sources: list[Tensor]) -> Tensor:
+        if self._merge == "add":
+            return added(sources, self._width)
+        return sources[0] if len(sources) == 1 else torch.cat(sources, dim=1)
+
+
+def added(sources: Sequence[Tensor], width: int) -> Tensor:
+    """(n, width) sum of (n, at most width) tensors, the narrower ones padded with zeros."""
+    total = functional.pad(sources[0], (0, width - sources[0].shape[1]))
+    for source in sources[1:]:
+        total = total + functional.pad(source, (0, width - source.shape[1]))
+    return total
 
 
 class CerebrosNet(nn.Module):
@@ -48,9 +71,7 @@ class CerebrosNet(nn.Module):
         super().__init__()
         self.architecture = architecture
         widths = architecture.widths
-        self.units = nn.ModuleList(
-            DenseUnit(unit, widths, architecture.activation, architecture.dropout) for unit in architecture.units
-        )
+        self.units = nn.ModuleList(DenseUnit(unit, architecture) for unit in architecture.units)
         self.head = nn.Linear(sum(widths[source] for source in architecture.output_reads), architecture.outputs)
 
     def forward(self, inputs: Tensor) -> Tensor:

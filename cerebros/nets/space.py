@@ -9,6 +9,8 @@ from __future__ import annotations
 from cerebros.rose_tree import Choice, Float, Int, NodeType, Slot, Space
 
 ACTIVATIONS = ("relu", "gelu", "silu", "elu", "softsign")
+MERGES = ("concat", "add")
+NORMALISATIONS = ("batch", "layer", "none")
 
 
 def cerebros_space(*, levels: int = 3, units: int = 4, neurons: int = 128) -> Space:
@@ -27,6 +29,8 @@ def cerebros_space(*, levels: int = 3, units: int = 4, neurons: int = 128) -> Sp
                     "weight_decay": Float(1e-5, 1e-1, log=True),
                     "dropout": Float(0.0, 0.4),
                     "activation": Choice(ACTIVATIONS),
+                    "merge": Choice(MERGES),
+                    "normalisation": Choice(NORMALISATIONS),
                     "predecessor_affinity": Float(0.3, 1.5),
                     "predecessor_decay": Float(0.3, 1.0),
                     "max_skip": Int(1, 4),

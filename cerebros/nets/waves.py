@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from cerebros.nets.module import ACTIVATION, DenseUnit
+from cerebros.nets.module import ACTIVATION, DenseUnit, added
 from cerebros.nets.training import Training
 from cerebros.nets.wiring import INPUT, Unit, UnitId
 
@@ -108,16 +108,22 @@ class Wave:
     def __init__(self, members: Sequence[Training], units: Sequence[tuple[int, int]], layout: Layout) -> None:
         modules = [_module(members[m], n) for m, n in units]
         self._units: list[tuple[int, Unit]] = [(m, members[m].architecture.units[n]) for m, n in units]
-        self._norms = [module.norm for module in modules]
-        self._reads = [norm.num_features for norm in self._norms]
+        self._adds = [members[m].architecture.merge == "add" for m, _ in units]
+        self._reads = [module.dense.in_features for module in modules]
+        # Units stand in the order batch, layer, none; see `units_by_wave`.
+        self._norms = [module.norm for module in modules if isinstance(module.norm, nn.BatchNorm1d)]
+        self._layers = [module.dense.in_features for module in modules if isinstance(module.norm, nn.LayerNorm)]
+        normed = len(self._norms) + len(self._layers)
         names = [(m, f"units.{n}") for m, n in units]
         gated = [name for name, module in zip(names, modules, strict=True) if module.gate is not None]
         self._gates = SideBySide([(m, f"{name}.gate") for m, name in gated], members, layout) if gated else None
-        self._scale = layout.leaf([(m, f"{name}.norm.weight") for m, name in names], (sum(self._reads),))
-        self._shift = layout.leaf([(m, f"{name}.norm.bias") for m, name in names], (sum(self._reads),))
+        scaled = (sum(self._reads[:normed]),)
+        self._scale = layout.leaf([(m, f"{name}.norm.weight") for m, name in names[:normed]], scaled)
+        self._shift = layout.leaf([(m, f"{name}.norm.bias") for m, name in names[:normed]], scaled)
         self._dense = SideBySide([(m, f"{name}.dense") for m, name in names], members, layout)
-        self._mean = torch.cat([_buffer(norm.running_mean) for norm in self._norms])
-        self._variance = torch.cat([_buffer(norm.running_var) for norm in self._norms])
+        device = members[0].inputs.device
+        self._mean = torch.cat([torch.empty(0, device=device), *(_buffer(norm.running_mean) for norm in self._norms)])
+        self._variance = torch.cat([torch.empty(0, device=device), *(_buffer(n.running_var) for n in self._norms)])
         self._steps = 0
         activations = [members[m].architecture.activation for m, _ in units]
         self._activations = [
@@ -143,17 +149,32 @@ class Wave:
             laterals |= {index: laterals[index] * gate for index, gate in zip(gated, opened, strict=True)}
         parts: list[Tensor] = []
         for index, (m, unit) in enumerate(self._units):
-            parts += [known[m][source] for source in unit.predecessors]
-            parts += [laterals[index]] if unit.laterals else []
-        normal = functional.batch_norm(
-            joined(parts), self._mean, self._variance, self._scale, self._shift, training=True
-        )
+            sources = [known[m][source] for source in unit.predecessors]
+            sources += [laterals[index]] if unit.laterals else []
+            parts += [added(sources, self._reads[index])] if self._adds[index] else sources
+        normal = self._normalised(joined(parts))
         self._steps += 1
         answers = self._activated(self._dense(torch.split(normal, self._reads, dim=1)))
         if self._kept is not None:
             answers = answers * ((torch.rand_like(answers) < self._kept) / self._kept)
         for (m, unit), answer in zip(self._units, torch.split(answers, self._dense.outs, dim=1), strict=True):
             known[m][unit.id] = answer
+
+    def _normalised(self, reads: Tensor) -> Tensor:
+        """What the units read, each part as its unit wants it."""
+        over_batch, over_row = len(self._mean), sum(self._layers)
+        parts: list[Tensor] = []
+        batch, rows, raw = torch.split(reads, [over_batch, over_row, reads.shape[1] - over_batch - over_row], dim=1)
+        if over_batch:
+            scale, shift = self._scale[:over_batch], self._shift[:over_batch]
+            parts.append(functional.batch_norm(batch, self._mean, self._variance, scale, shift, training=True))
+        if over_row:
+            units = torch.split(rows, self._layers, dim=1)
+            straight = joined([functional.layer_norm(unit, (unit.shape[1],)) for unit in units])
+            parts.append(straight * self._scale[over_batch:] + self._shift[over_batch:])
+        if raw.shape[1]:
+            parts.append(raw)
+        return joined(parts)
 
     def _activated(self, values: Tensor) -> Tensor:
         if len(self._activations) == 1:
@@ -163,7 +184,8 @@ class Wave:
         return torch.cat([activate(v) for (activate, _), v in zip(self._activations, split, strict=True)], dim=1)
 
     def hand_back_statistics(self) -> None:
-        means, variances = torch.split(self._mean, self._reads), torch.split(self._variance, self._reads)
+        widths = [norm.num_features for norm in self._norms]
+        means, variances = torch.split(self._mean, widths), torch.split(self._variance, widths)
         for norm, mean, variance in zip(self._norms, means, variances, strict=True):
             _buffer(norm.running_mean).copy_(mean)
             _buffer(norm.running_var).copy_(variance)
@@ -172,7 +194,7 @@ class Wave:
 
 
 def units_by_wave(members: Sequence[Training]) -> list[list[tuple[int, int]]]:
-    """(member, place in its architecture) wave after wave; within one, equal activations and shapes side by side."""
+    """(member, place in its architecture) wave after wave; within one, equal kinds and shapes side by side."""
     waves: list[list[tuple[int, int]]] = []
     for m, member in enumerate(members):
         wave_of = {INPUT: -1}
@@ -183,11 +205,11 @@ def units_by_wave(members: Sequence[Training]) -> list[list[tuple[int, int]]]:
                 waves.append([])
             waves[number].append((m, n))
 
-    def alike(place: tuple[int, int]) -> tuple[str, int, int, int, int]:
+    def alike(place: tuple[int, int]) -> tuple[str, str, int, int, int, int]:
         m, n = place
         module = _module(members[m], n)
         shape = (module.dense.in_features, module.dense.out_features)
-        return (members[m].architecture.activation, *shape, n, m)
+        return (members[m].architecture.normalisation, members[m].architecture.activation, *shape, n, m)
 
     return [sorted(wave, key=alike) for wave in waves]
 

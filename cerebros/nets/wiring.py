@@ -39,7 +39,12 @@ class Unit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Architecture(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A network that is fully determined but for its weights; units stand in an order they can be computed."""
+    """A network that is fully determined but for its weights; units stand in an order they can be computed.
+
+    Attributes:
+        merge: how a unit joins what it reads: side by side, or added up with the narrower ones padded by zeros.
+        normalisation: of what was joined, over the batch, over each row, or not at all.
+    """
 
     inputs: int
     outputs: int
@@ -47,10 +52,22 @@ class Architecture(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     dropout: float
     units: tuple[Unit, ...]
     output_reads: tuple[UnitId, ...]
+    merge: str = "concat"
+    normalisation: str = "batch"
 
     @property
     def widths(self) -> dict[UnitId, int]:
         return {INPUT: self.inputs, **{unit.id: unit.neurons for unit in self.units}}
+
+    def lateral_width(self, unit: Unit) -> int:
+        """Of the lateral inputs side by side, as the gate sees them."""
+        return sum(self.widths[source] for source in unit.laterals)
+
+    def read_width(self, unit: Unit) -> int:
+        """Of all that a unit reads, joined."""
+        parts = [self.widths[source] for source in unit.predecessors]
+        parts += [self.lateral_width(unit)] if unit.laterals else []
+        return sum(parts) if self.merge == "concat" else max(parts)
 
 
 INPUT = UnitId(0, 0)
@@ -95,6 +112,8 @@ def wire(tree: Tree, inputs: int, outputs: int) -> Architecture:
         outputs=outputs,
         activation=str(tree.p["activation"]),
         dropout=float(tree.p["dropout"]),
+        merge=str(tree.p["merge"]),
+        normalisation=str(tree.p["normalisation"]),
         units=tuple(
             Unit(id, size, predecessors, laterals, gated=len(laterals) >= int(tree.p["gate_after_laterals"]))
             for id, size, (predecessors, laterals) in zip(_units(_levels(tree)), neurons, links.units, strict=True)
@@ -217,23 +236,20 @@ def _attach_unread(
 
 def count_parameters(architecture: Architecture) -> int:
     """Trainable weights the network will have, without building it."""
-    widths = architecture.widths
     total = 0
     for unit in architecture.units:
-        lateral = sum(widths[source] for source in unit.laterals)
-        width = lateral + sum(widths[source] for source in unit.predecessors)
-        total += 2 * width + width * unit.neurons + unit.neurons  # normalisation, weights, biases
+        lateral, width = architecture.lateral_width(unit), architecture.read_width(unit)
+        total += width * unit.neurons + unit.neurons
+        total += 2 * width if architecture.normalisation != "none" else 0
         total += lateral * lateral + lateral if unit.gated else 0
-    width = sum(widths[source] for source in architecture.output_reads)
+    width = sum(architecture.widths[source] for source in architecture.output_reads)
     return total + width * architecture.outputs + architecture.outputs
 
 
 def count_flops(architecture: Architecture) -> int:
     """Floating-point operations of one prediction: two per multiply-accumulate of the dense products."""
-    widths = architecture.widths
-    macs = sum(widths[source] for source in architecture.output_reads) * architecture.outputs
+    macs = sum(architecture.widths[source] for source in architecture.output_reads) * architecture.outputs
     for unit in architecture.units:
-        lateral = sum(widths[source] for source in unit.laterals)
-        macs += (lateral + sum(widths[source] for source in unit.predecessors)) * unit.neurons
-        macs += lateral * lateral if unit.gated else 0
+        macs += architecture.read_width(unit) * unit.neurons
+        macs += architecture.lateral_width(unit) ** 2 if unit.gated else 0
     return 2 * macs

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from cerebros.features import Fold
 from cerebros.nets import training
 from cerebros.nets.population import repeat_over_seeds, train_together
-from cerebros.nets.space import cerebros_space
+from cerebros.nets.space import MERGES, NORMALISATIONS, cerebros_space
 from cerebros.nets.training import Recipe, Training
 from cerebros.nets.wiring import Architecture, wire
 
@@ -56,6 +56,19 @@ def test_ragged_members_with_rates_of_their_own_train_as_they_would_alone(first,
     for member, twin, epochs in zip(members, twins, together, strict=True):
         for here, there in zip(epochs, alone(twin, 2), strict=True):
             assert here.validation.loss == pytest.approx(there.validation.loss, rel=1e-3, abs=1e-4)
+        assert_same_net(member, twin)
+
+
+def test_all_kinds_of_units_train_side_by_side_as_they_would_alone():
+    kinds = [
+        msgspec.structs.replace(architecture(5), merge=merge, normalisation=normalisation)
+        for merge in MERGES
+        for normalisation in NORMALISATIONS
+    ]
+    members, twins = ([fresh(kind, seed) for seed, kind in enumerate(kinds)] for _ in range(2))
+    list(train_together(members, 3))
+    for member, twin in zip(members, twins, strict=True):
+        alone(twin, 3)
         assert_same_net(member, twin)
 
 
