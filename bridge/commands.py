@@ -235,7 +235,11 @@ def vcv(pac: str, json: bool) -> None:
 @click.argument("run_id")
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 def export(run_id: str, file: Path) -> None:
-    """Write a finished run's model as ONNX."""
+    """Write a run's model as ONNX; where FILE ends with .db, its trials as a study for Optuna and its dashboard."""
+    if file.suffix == ".db":
+        on_bridge(lambda bridge, _: _exporter()(bridge, run_id, file), log_level="error")
+        click.echo(f"wrote {file}; open it with storage sqlite:///{file}", err=True)
+        return
 
     async def use(bridge: Bridge, _url: str) -> bytes:
         listed = await call(bridge, "list_artifacts", _raw(ListArtifacts(run_id=run_id)))
@@ -247,6 +251,14 @@ def export(run_id: str, file: Path) -> None:
 
     file.write_bytes(on_bridge(use, log_level="error"))
     click.echo(f"wrote {file}", err=True)
+
+
+def _exporter() -> Callable[[Bridge, str, Path], Awaitable[None]]:
+    try:
+        from bridge.optuna_export import export_trials  # 0.3 s, and an extra that most installations do without
+    except ModuleNotFoundError as missing:
+        raise FailedPrecondition(f"this needs {missing.name}; pip install 'cerebros-bridge[optuna]'") from None
+    return export_trials
 
 
 @main.command()

@@ -125,7 +125,7 @@ def test_the_doctor_finds_this_machine_well(bridge_command):
     assert json.loads(done.stdout)["well"] is True
 
 
-def test_a_cycle_prints_its_run_and_exports_onnx(bridge_command, tmp_path):
+def test_a_cycle_prints_its_run_and_exports_onnx_and_its_trials_for_optuna(bridge_command, tmp_path):
     done = bridge_command("cycle", str(DIGITS), "--pac", "shell", "--trials", "3", "--epochs", "5", "--json")
     run = json.loads(done.stdout)
     assert done.returncode == 0
@@ -136,3 +136,12 @@ def test_a_cycle_prints_its_run_and_exports_onnx(bridge_command, tmp_path):
     import onnxruntime
 
     assert onnxruntime.InferenceSession(str(file)).get_outputs()[0].shape[1] == 10
+    study = tmp_path / "digits.db"
+    assert bridge_command("export", run["run_id"], str(study)).returncode == 0
+    again = bridge_command("export", run["run_id"], str(study))
+    assert (again.returncode, "choose another file" in again.stderr) == (1, True)
+    import optuna
+
+    trials = optuna.load_study(study_name=run["run_id"], storage=f"sqlite:///{study}").trials
+    assert len(trials) == 3
+    assert {len(trial.values) for trial in trials if trial.state.is_finished() and trial.values} == {4}

@@ -1,0 +1,34 @@
+"""A run as an Optuna study, for Optuna's dashboard, plots and samplers. Needs the extra `optuna`."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from optuna.exceptions import DuplicatedStudyError
+
+from bridge.procedures import Bridge, call
+from bridge.search import SPACE, figures
+from cerebros.errors import AlreadyExists
+from cerebros.motpe import Observation
+from cerebros.nets.wiring import without_links
+from cerebros.objectives import objectives_named
+from cerebros.optuna_trees import export_study
+from cerebros.rose_tree import from_mapping
+
+
+async def export_trials(bridge: Bridge, run_id: str, file: Path) -> None:
+    """Write a run's trials with their losses as a study named after the run, into an SQLite file.
+
+    Raises:
+        NotFound: there is no such run.
+        AlreadyExists: the file holds a study of this run.
+    """
+    await call(bridge, "get_run", {"run_id": run_id})
+    objectives = objectives_named((await bridge.runs.payload_of(run_id)).goals.names)
+    trees = [(without_links(from_mapping(trial.tree or {})), trial) for trial in await bridge.runs.trials_of(run_id)]
+    seen = [Observation(tree, figures(trial, objectives)) for tree, trial in trees if SPACE.holds(tree)]
+    try:
+        await asyncio.to_thread(export_study, SPACE, seen, len(objectives), run_id, f"sqlite:///{file}")
+    except DuplicatedStudyError:
+        raise AlreadyExists(f"{file} holds a study of run {run_id!r}; choose another file") from None
