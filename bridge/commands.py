@@ -135,6 +135,7 @@ def migrate() -> None:
 @click.option("--trials", type=int, help="Candidates to train.")
 @click.option("--epochs", type=int, help="Passes over the training rows per candidate, at most.")
 @click.option("--rungs", type=int, help="More than 1: only the best third of the candidates goes on from each rung.")
+@click.option("--repeats", type=int, help="Seeds that each finalist is trained with before one is chosen.")
 @click.option("--wall-s", type=float, help="Seconds the search may take.")
 @click.option("--task", default="", help="What the PAC shall be able to do, in words.")
 @click.option("--seed", type=int, help="Seed of everything random.")

@@ -60,6 +60,8 @@ class Budget(_Message, frozen=True, kw_only=True):
         rungs: 1 trains every trial to the end. With more, successive halving:
             trials wait at rungs (3: after 1/9 and 1/3 of the epochs), only the
             best third goes on from each, the others end as pruned.
+        repeats: with more than 1, the most accurate few of the front are
+            trained with so many seeds each, and the best mean is chosen.
     """
 
     trials: Annotated[int, Meta(ge=1, le=10_000)] = 24
@@ -71,6 +73,7 @@ class Budget(_Message, frozen=True, kw_only=True):
     shortlist: Annotated[int, Meta(ge=1, le=1000)] = 6
     window: Annotated[int, Meta(ge=1, le=256)] = 4
     rungs: Annotated[int, Meta(ge=1, le=5)] = 1
+    repeats: Annotated[int, Meta(ge=1, le=16)] = 1
 
 
 class StartRun(_Message, frozen=True, kw_only=True):

@@ -17,7 +17,7 @@ from bridge.policy import PolicyInputs, judge, read_policy
 from cerebros.dataset_check import DatasetReport
 from cerebros.errors import FailedPrecondition, PermissionDenied
 from cerebros.manifest import Manifest
-from cerebros.metrics import TrainingMetrics
+from cerebros.metrics import NOTHING, Spent, TrainingMetrics
 
 
 class StoredFile(msgspec.Struct, frozen=True):
@@ -26,13 +26,14 @@ class StoredFile(msgspec.Struct, frozen=True):
 
 
 class ScoredModel(msgspec.Struct, frozen=True):
-    """The chosen trial, its held-out figures and the digests of its two documents."""
+    """The chosen trial, its held-out figures, the digests of its two documents, and what choosing it took."""
 
     trial: int
     metrics: TrainingMetrics
     baseline: float
     weights: StoredFile
     description: StoredFile
+    spent: Spent = NOTHING
 
 
 class Contender(msgspec.Struct, frozen=True):

@@ -38,7 +38,9 @@ class TrainingMetrics(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     names of all rows for multilabel and R² for regression (`accuracy_kind`
     says which). `loss` is the validation or test
     loss in the task's own unit. `latency_*_s` are seconds for one prediction
-    at batch size 1. `energy_j` covers the training; `energy_method` tells
+    at batch size 1; `latency_spread_s` is how far the medians of successive
+    stretches of calls lie apart. `accuracy_spread` is the standard deviation
+    between seeds, where the network was trained with several. `energy_j` covers the training; `energy_method` tells
     whether a counter (`rapl`, `nvml`) or CPU-seconds times a configured
     wattage (`model`) produced it. `cost_usd` is `cpu_s` times the price table.
     """
@@ -63,6 +65,8 @@ class TrainingMetrics(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     trials_ok: int = 0
     trials_failed: int = 0
     trials_pruned: int = 0
+    latency_spread_s: float | None = None
+    accuracy_spread: float | None = None
 
     @property
     def spent(self) -> Spent:

@@ -111,6 +111,10 @@ class BudgetInput:
         default=_BUDGET.rungs,
         description="1 trains every trial to the end; with more, only the best third goes on from each rung.",
     )
+    repeats: int = strawberry.field(
+        default=_BUDGET.repeats,
+        description="Seeds that each of the front's most accurate few is trained with before one is chosen.",
+    )
 
 
 @strawberry.input(description="A search (`nas`) or a whole training cycle (`cycle`) for one PAC.")

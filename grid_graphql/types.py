@@ -52,6 +52,12 @@ class TrainingMetrics:
     trials_ok: int = strawberry.field(description="Those of them that gave a result.")
     trials_failed: int = strawberry.field(description="Those that ended without one.")
     trials_pruned: int = strawberry.field(description="Those that were stopped early as hopeless.")
+    latency_spread_s: float | None = strawberry.field(
+        description="How far the medians of successive stretches of the timed predictions lie apart."
+    )
+    accuracy_spread: float | None = strawberry.field(
+        description="Standard deviation of the accuracy between seeds, where there were several."
+    )
 
 
 @strawberry.type(description="Why a run failed.")

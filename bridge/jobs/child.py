@@ -26,6 +26,7 @@ from bridge.jobs.work import (
     Job,
     Message,
     Refused,
+    RepeatJob,
     ScoreJob,
     TrainJob,
 )
@@ -83,6 +84,7 @@ def _trades(due: CheckpointDue) -> dict[type, Callable[[Any], Iterator[Message]]
         CheckJob: training.check,
         TrainJob: lambda job: training.train(job, due),
         ScoreJob: lambda job: training.score(job, due),
+        RepeatJob: training.repeat,
         EmbedJob: training.embed,
         ExportJob: training.export,
     }

@@ -26,6 +26,8 @@ from bridge.jobs.work import (
     Exported,
     ExportJob,
     Message,
+    Repeated,
+    RepeatJob,
     Scored,
     ScoreJob,
     Trained,
@@ -38,6 +40,7 @@ from cerebros.metrics import NOTHING, AccuracyKind, Spent, TrainingMetrics
 from cerebros.nets import training
 from cerebros.nets.latency import measure_latency
 from cerebros.nets.model_file import Description, load_model, onnx_bytes, weights_bytes
+from cerebros.nets.population import repeat_over_seeds
 from cerebros.nets.wiring import count_flops, count_parameters, wire
 
 ACCURACY_KIND: dict[training.Task, AccuracyKind] = {
@@ -95,6 +98,17 @@ def score(job: ScoreJob, due: CheckpointDue) -> Iterator[Message]:
     description = Description(1, net.architecture, folds.encoding, hashlib.sha256(weights).hexdigest())
     baseline = _baseline(known, folds.test, job.data.manifest.task)
     yield Scored(metrics, baseline, weights, msgspec.json.encode(description))
+
+
+def repeat(job: RepeatJob) -> Iterator[Message]:
+    """One network trained from several seeds, together: what its accuracy on the validation rows owes to luck."""
+    folds = _folds(msgspec.msgpack.encode(job.data))
+    architecture = wire(job.tree, folds.encoding.width, folds.encoding.outputs)
+    meter = Meter(job.prices, on_gpu=_device() == "cuda")
+    repeats = repeat_over_seeds(
+        architecture, _recipe(job), folds.train, folds.validation, job.data.manifest.task, job.seeds, _device()
+    )
+    yield Repeated(repeats.mean, repeats.spread, meter.read().spent)
 
 
 class _Fit:
@@ -184,14 +198,14 @@ def _device() -> str:
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
-def _recipe(job: TrainJob | ScoreJob) -> training.Recipe:
+def _recipe(job: TrainJob | ScoreJob | RepeatJob) -> training.Recipe:
     p = job.tree.p
     return training.Recipe(
         learning_rate=float(p["learning_rate"]),
         weight_decay=float(p["weight_decay"]),
         batch_size=int(p["batch_size"]),
         epochs=job.epochs,
-        seed=job.seed,
+        seed=job.seeds[0] if isinstance(job, RepeatJob) else job.seed,
     )
 
 
@@ -210,6 +224,7 @@ def _metrics(job: TrainJob | ScoreJob, fit: _Fit, end: training.Trained, fold: F
         latency_p50_s=latency.p50_s,
         latency_p95_s=latency.p95_s,
         latency_p99_s=latency.p99_s,
+        latency_spread_s=latency.spread_s,
         duration_s=spent.duration_s,
         cpu_s=spent.cpu_s,
         energy_j=spent.energy_j,

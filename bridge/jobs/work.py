@@ -73,6 +73,16 @@ class ScoreJob(msgspec.Struct, frozen=True, tag="score"):
     resume: Checkpoint | None = None
 
 
+class RepeatJob(msgspec.Struct, frozen=True, tag="repeat"):
+    """Train a tree's network once for each seed on the training rows and score each on the validation rows."""
+
+    data: Data
+    tree: Tree
+    epochs: int
+    seeds: tuple[int, ...]
+    prices: PriceTable
+
+
 class EmbedJob(msgspec.Struct, frozen=True, tag="embed"):
     text: str
 
@@ -82,7 +92,7 @@ class ExportJob(msgspec.Struct, frozen=True, tag="export"):
     weights: bytes
 
 
-Job = CheckJob | TrainJob | ScoreJob | EmbedJob | ExportJob
+Job = CheckJob | TrainJob | ScoreJob | RepeatJob | EmbedJob | ExportJob
 
 
 class Checked(msgspec.Struct, frozen=True, tag="checked"):
@@ -114,6 +124,14 @@ class Scored(msgspec.Struct, frozen=True, tag="scored"):
     description: bytes
 
 
+class Repeated(msgspec.Struct, frozen=True, tag="repeated"):
+    """Mean and standard deviation of the accuracies that the seeds came to, None where too few did not diverge."""
+
+    mean: float | None
+    spread: float | None
+    spent: Spent
+
+
 class Embedded(msgspec.Struct, frozen=True, tag="embedded"):
     vector: tuple[float, ...]
 
@@ -129,7 +147,7 @@ class Refused(msgspec.Struct, frozen=True, tag="refused"):
     message: str
 
 
-Answer = Checked | Trained | Scored | Embedded | Exported | Refused
+Answer = Checked | Trained | Scored | Repeated | Embedded | Exported | Refused
 
 # What a job process sends: any number of checkpoints, then one answer.
 Message = Checkpoint | Answer

@@ -278,7 +278,9 @@ SELECT coalesce(sum((spent ->> 'duration_s')::double precision), 0) AS duration_
         UNION ALL
         SELECT result -> 'spent' FROM stages WHERE run_id = %(run_id)s AND name = 'shortlist'
         UNION ALL
-        SELECT result -> 'metrics' FROM stages WHERE run_id = %(run_id)s AND name = 'score') AS work (spent);
+        SELECT result -> 'metrics' FROM stages WHERE run_id = %(run_id)s AND name = 'score'
+        UNION ALL
+        SELECT result -> 'spent' FROM stages WHERE run_id = %(run_id)s AND name = 'score') AS work (spent);
 
 -- name: stage_results
 -- Results of the stages a run has finished.

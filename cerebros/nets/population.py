@@ -14,7 +14,6 @@ Notation: `B` rows a step; a wave's columns stand unit after unit.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 
 import msgspec
@@ -79,13 +78,14 @@ class Repeats(msgspec.Struct, frozen=True):
     diverged: int
 
     @property
-    def mean(self) -> float:
-        return float(np.mean(self.accuracies)) if self.accuracies else math.nan
+    def mean(self) -> float | None:
+        """None when every seed diverged."""
+        return float(np.mean(self.accuracies)) if self.accuracies else None
 
     @property
-    def spread(self) -> float:
-        """The standard deviation between seeds (n - 1), NaN for fewer than two."""
-        return float(np.std(self.accuracies, ddof=1)) if len(self.accuracies) > 1 else math.nan
+    def spread(self) -> float | None:
+        """The standard deviation between seeds (n - 1), None for fewer than two."""
+        return float(np.std(self.accuracies, ddof=1)) if len(self.accuracies) > 1 else None
 
 
 def repeat_over_seeds(

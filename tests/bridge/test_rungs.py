@@ -20,7 +20,7 @@ def request(run_id):
         "pac_id": f"halved-{run_id}",
         "manifest": str(EXAMPLES / "digits.toml"),
         "kind": "nas",
-        "budget": {"trials": 9, "epochs": 9, "probes": 4, "shortlist": 3, "window": 2, "rungs": 3},
+        "budget": {"trials": 9, "epochs": 9, "probes": 4, "shortlist": 3, "window": 2, "rungs": 3, "repeats": 3},
         # Measured seconds differ from run to run, and so would what is proposed from them.
         "objectives": ("accuracy",),
     }
@@ -63,6 +63,16 @@ async def test_pruned_trials_are_counted_and_measured_and_have_not_failed(bridge
     assert run.metrics.trials_pruned == len(pruned) > 0
     assert run.metrics.trials_total == 9 == run.metrics.trials_ok + len(pruned)
     assert run.trials_failed == 0
+
+
+async def test_the_finalists_error_bar_is_measured_over_seeds(bridge, whole, sql):
+    run, _ = whole
+    assert 0 < run.metrics.accuracy_spread < 0.2
+    (score,) = sql.execute("SELECT result FROM stages WHERE run_id = %s AND name = 'score'", (run.run_id,)).fetchone()
+    finalists = sorted((t.metrics.accuracy for t in run.front), reverse=True)[:3]
+    (chosen,) = [trial for trial in await trials_of(bridge, run) if trial.number == score["trial"]]
+    assert chosen.metrics.accuracy in finalists
+    assert score["spent"]["cpu_s"] > 0
 
 
 async def test_a_halved_search_that_is_interrupted_trains_the_same_trials_as_far(bridge, whole, database_url):

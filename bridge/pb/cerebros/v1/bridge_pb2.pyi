@@ -11,7 +11,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class Budget(_message.Message):
-    __slots__ = ("trials", "wall_s", "parameters", "epochs", "probes", "shortlist", "window", "rungs", "flops")
+    __slots__ = ("trials", "wall_s", "parameters", "epochs", "probes", "shortlist", "window", "rungs", "flops", "repeats")
     TRIALS_FIELD_NUMBER: _ClassVar[int]
     WALL_S_FIELD_NUMBER: _ClassVar[int]
     PARAMETERS_FIELD_NUMBER: _ClassVar[int]
@@ -21,6 +21,7 @@ class Budget(_message.Message):
     WINDOW_FIELD_NUMBER: _ClassVar[int]
     RUNGS_FIELD_NUMBER: _ClassVar[int]
     FLOPS_FIELD_NUMBER: _ClassVar[int]
+    REPEATS_FIELD_NUMBER: _ClassVar[int]
     trials: int
     wall_s: float
     parameters: int
@@ -30,7 +31,8 @@ class Budget(_message.Message):
     window: int
     rungs: int
     flops: int
-    def __init__(self, trials: _Optional[int] = ..., wall_s: _Optional[float] = ..., parameters: _Optional[int] = ..., epochs: _Optional[int] = ..., probes: _Optional[int] = ..., shortlist: _Optional[int] = ..., window: _Optional[int] = ..., rungs: _Optional[int] = ..., flops: _Optional[int] = ...) -> None: ...
+    repeats: int
+    def __init__(self, trials: _Optional[int] = ..., wall_s: _Optional[float] = ..., parameters: _Optional[int] = ..., epochs: _Optional[int] = ..., probes: _Optional[int] = ..., shortlist: _Optional[int] = ..., window: _Optional[int] = ..., rungs: _Optional[int] = ..., flops: _Optional[int] = ..., repeats: _Optional[int] = ...) -> None: ...
 
 class StartRunRequest(_message.Message):
     __slots__ = ("pac_id", "manifest", "run_id", "kind", "task", "budget", "objectives", "sampler", "seed", "deadline_s", "correlation_id", "queue", "priority")
@@ -282,7 +284,7 @@ class HealthRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class TrainingMetrics(_message.Message):
-    __slots__ = ("accuracy", "accuracy_kind", "loss", "latency_p50_s", "latency_p95_s", "latency_p99_s", "duration_s", "cpu_s", "energy_j", "energy_method", "cost_usd", "peak_mem_bytes", "parameters", "flops", "epochs", "device", "trials_total", "trials_ok", "trials_failed", "trials_pruned")
+    __slots__ = ("accuracy", "accuracy_kind", "loss", "latency_p50_s", "latency_p95_s", "latency_p99_s", "duration_s", "cpu_s", "energy_j", "energy_method", "cost_usd", "peak_mem_bytes", "parameters", "flops", "epochs", "device", "trials_total", "trials_ok", "trials_failed", "trials_pruned", "latency_spread_s", "accuracy_spread")
     ACCURACY_FIELD_NUMBER: _ClassVar[int]
     ACCURACY_KIND_FIELD_NUMBER: _ClassVar[int]
     LOSS_FIELD_NUMBER: _ClassVar[int]
@@ -303,6 +305,8 @@ class TrainingMetrics(_message.Message):
     TRIALS_OK_FIELD_NUMBER: _ClassVar[int]
     TRIALS_FAILED_FIELD_NUMBER: _ClassVar[int]
     TRIALS_PRUNED_FIELD_NUMBER: _ClassVar[int]
+    LATENCY_SPREAD_S_FIELD_NUMBER: _ClassVar[int]
+    ACCURACY_SPREAD_FIELD_NUMBER: _ClassVar[int]
     accuracy: float
     accuracy_kind: str
     loss: float
@@ -323,7 +327,9 @@ class TrainingMetrics(_message.Message):
     trials_ok: int
     trials_failed: int
     trials_pruned: int
-    def __init__(self, accuracy: _Optional[float] = ..., accuracy_kind: _Optional[str] = ..., loss: _Optional[float] = ..., latency_p50_s: _Optional[float] = ..., latency_p95_s: _Optional[float] = ..., latency_p99_s: _Optional[float] = ..., duration_s: _Optional[float] = ..., cpu_s: _Optional[float] = ..., energy_j: _Optional[float] = ..., energy_method: _Optional[str] = ..., cost_usd: _Optional[float] = ..., peak_mem_bytes: _Optional[int] = ..., parameters: _Optional[int] = ..., flops: _Optional[int] = ..., epochs: _Optional[int] = ..., device: _Optional[str] = ..., trials_total: _Optional[int] = ..., trials_ok: _Optional[int] = ..., trials_failed: _Optional[int] = ..., trials_pruned: _Optional[int] = ...) -> None: ...
+    latency_spread_s: float
+    accuracy_spread: float
+    def __init__(self, accuracy: _Optional[float] = ..., accuracy_kind: _Optional[str] = ..., loss: _Optional[float] = ..., latency_p50_s: _Optional[float] = ..., latency_p95_s: _Optional[float] = ..., latency_p99_s: _Optional[float] = ..., duration_s: _Optional[float] = ..., cpu_s: _Optional[float] = ..., energy_j: _Optional[float] = ..., energy_method: _Optional[str] = ..., cost_usd: _Optional[float] = ..., peak_mem_bytes: _Optional[int] = ..., parameters: _Optional[int] = ..., flops: _Optional[int] = ..., epochs: _Optional[int] = ..., device: _Optional[str] = ..., trials_total: _Optional[int] = ..., trials_ok: _Optional[int] = ..., trials_failed: _Optional[int] = ..., trials_pruned: _Optional[int] = ..., latency_spread_s: _Optional[float] = ..., accuracy_spread: _Optional[float] = ...) -> None: ...
 
 class RunError(_message.Message):
     __slots__ = ("code", "error_class", "message")

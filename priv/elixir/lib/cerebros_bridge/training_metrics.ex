@@ -25,6 +25,8 @@ defmodule CerebrosBridge.TrainingMetrics do
     :flops,
     :epochs,
     :device,
+    :latency_spread_s,
+    :accuracy_spread,
     trials_total: 0,
     trials_ok: 0,
     trials_failed: 0,
