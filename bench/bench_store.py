@@ -21,8 +21,9 @@ from pathlib import Path
 import psycopg
 
 from bridge.goals import goals_named
-from bridge.messages import StartRun, Trial
 from bridge.procedures import Bridge, read_manifest
+from bridge.replies import Trial
+from bridge.requests import StartRun
 from bridge.service import migrated_database, open_bridge
 from bridge.settings import read_settings
 from bridge.store.claims import Payload

@@ -19,9 +19,9 @@ import msgspec
 from bridge import show
 from bridge.doctor import examine
 from bridge.jobs.work import Exported, ExportJob
-from bridge.messages import Budget, CheckDataset, CheckGate, GetCapability, ListArtifacts, StartRun, WatchRun
 from bridge.parentage import die_with_parent
 from bridge.procedures import STREAM, Bridge, call, watch
+from bridge.requests import Budget, CheckDataset, CheckGate, GetCapability, ListArtifacts, StartRun, WatchRun
 from bridge.service import keep_worker, migrated_database, open_bridge, runner_on, serve, until_signalled
 from bridge.settings import Queue, read_settings
 from cerebros.errors import CerebrosError, FailedPrecondition, InvalidArgument

@@ -21,9 +21,10 @@ import msgspec
 from bridge import promotion, search
 from bridge.deps import Deps
 from bridge.jobs.work import Checked, CheckJob, Repeated, RepeatJob, Scored, ScoreJob
-from bridge.messages import StartRun, Trial, VcvDraft, Verdict
 from bridge.policy import require_use_allowed
 from bridge.promotion import ScoredModel, StoredFile
+from bridge.replies import Trial, VcvDraft, Verdict
+from bridge.requests import StartRun
 from bridge.store.claims import Claim, Step
 from bridge.tasks import end_tasks
 from cerebros.dataset_check import DatasetReport

@@ -18,7 +18,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from bridge.messages import Budget, RunEstimate
+from bridge.replies import RunEstimate
+from bridge.requests import Budget
 from bridge.store.catalogue import MeasuredRun
 from cerebros.errors import FailedPrecondition
 from cerebros.halving import epochs_a_trial, rung_epochs

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from msgspec import Meta
 
-from bridge.messages import Verdict
+from bridge.replies import Verdict
 from bridge.settings import shipped
 from cerebros.dataset_check import DatasetReport
 from cerebros.errors import InvalidArgument, PermissionDenied

@@ -12,8 +12,9 @@ import msgspec
 
 from bridge.deps import Deps
 from bridge.jobs.work import Embedded, EmbedJob
-from bridge.messages import StartRun, VcvDraft, Verdict
 from bridge.policy import PolicyInputs, judge, read_policy
+from bridge.replies import VcvDraft, Verdict
+from bridge.requests import StartRun
 from cerebros.dataset_check import DatasetReport
 from cerebros.errors import FailedPrecondition, PermissionDenied
 from cerebros.manifest import Manifest

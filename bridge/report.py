@@ -12,7 +12,7 @@ import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 from plotly.subplots import make_subplots
 
-from bridge.messages import Run, Trial
+from bridge.replies import Run, Trial
 from cerebros.hypervolume import hypervolume
 from cerebros.importance import importances, key_values
 from cerebros.metrics import TrainingMetrics

@@ -13,7 +13,7 @@ import msgspec
 
 from bridge.cycle import CycleRun, advance, resume
 from bridge.deps import Deps
-from bridge.messages import RunError
+from bridge.replies import RunError
 from bridge.store.claims import Claim
 from bridge.store.engine import cancelled
 from bridge.store.notices import queue_topic, until_woken

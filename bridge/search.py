@@ -21,7 +21,8 @@ import numpy as np
 from bridge.deps import Deps
 from bridge.jobs.executor import JobCrashed, JobLost, JobTimedOut
 from bridge.jobs.work import Checkpoint, Data, Trained, TrainJob
-from bridge.messages import Budget, Candidate, Shortlist, Trial
+from bridge.replies import Candidate, Shortlist, Trial
+from bridge.requests import Budget
 from bridge.store.claims import Claim, Rung
 from bridge.tasks import end_tasks
 from cerebros import halving

@@ -17,10 +17,10 @@ from bridge.artifacts import ArtifactFiles
 from bridge.checkpoints import Checkpoints
 from bridge.jobs.executor import Executor
 from bridge.jobs.pool import JobPool
-from bridge.messages import RunEvent
 from bridge.parentage import parent_environment
 from bridge.policy import Seal
 from bridge.procedures import Bridge
+from bridge.replies import RunEvent
 from bridge.runner import Runner
 from bridge.settings import Queue, Settings
 from bridge.store.catalogue import Catalogue

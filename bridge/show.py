@@ -12,7 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from bridge.doctor import Finding
-from bridge.messages import GateReport, Run, RunEvent, Trial, VcvEntry
+from bridge.replies import GateReport, Run, RunEvent, Trial, VcvEntry
 from cerebros.dataset_check import DatasetReport
 from cerebros.errors import CerebrosError
 from cerebros.metrics import TrainingMetrics

@@ -22,21 +22,8 @@ import msgspec
 import numpy as np
 import uuid_utils
 
-from bridge.messages import (
-    BestTrials,
-    CreateStudy,
-    DeleteStudy,
-    ListStudies,
-    Report,
-    Study,
-    StudyList,
-    StudyObjective,
-    StudyTrial,
-    StudyTrialList,
-    Suggest,
-    Suggestion,
-    SuggestionList,
-)
+from bridge.replies import Study, StudyList, StudyTrial, StudyTrialList, Suggestion, SuggestionList
+from bridge.requests import BestTrials, CreateStudy, DeleteStudy, ListStudies, Report, StudyObjective, Suggest
 from bridge.store.studies import LockedStudy, LogEntry, StudyPlan, StudyStore
 from cerebros.errors import (
     AlreadyExists,

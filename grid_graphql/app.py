@@ -15,8 +15,8 @@ from strawberry.asgi import GraphQL
 from strawberry.subscriptions import GRAPHQL_TRANSPORT_WS_PROTOCOL
 
 from bridge import procedures
-from bridge.messages import HealthReport, RunList, VcvList
 from bridge.procedures import Bridge
+from bridge.replies import HealthReport, RunList, VcvList
 from cerebros.errors import CerebrosError, Code
 from grid_graphql.page import front_page
 from grid_graphql.schema import SCHEMA, Context

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from html import escape
 
-from bridge.messages import HealthReport, Run, VcvEntry
+from bridge.replies import HealthReport, Run, VcvEntry
 
 # The page carries its own style and loads nothing, which its Content-Security-Policy says too.
 _PAGE = """<!doctype html>

@@ -22,7 +22,7 @@ from strawberry.scalars import JSON
 from strawberry.schema.config import StrawberryConfig
 from strawberry.types import ExecutionContext
 
-from bridge import messages, procedures
+from bridge import procedures, replies, requests
 from bridge.procedures import Bridge
 from cerebros.errors import CerebrosError
 from grid_graphql.types import (
@@ -80,8 +80,8 @@ class Context:
 
 Info = strawberry.Info[Context, None]
 
-_BUDGET = messages.Budget()
-_START = messages.StartRun(pac_id="", manifest="")
+_BUDGET = requests.Budget()
+_START = requests.StartRun(pac_id="", manifest="")
 
 
 @strawberry.input(description="What a search may spend.")
@@ -156,7 +156,7 @@ class StudyObjectiveInput:
     direction: Direction = strawberry.field(description="Whether less or more of it is better.")
 
 
-_STUDY = messages.CreateStudy(space={}, objectives=())
+_STUDY = requests.CreateStudy(space={}, objectives=())
 
 
 @strawberry.input(description="An optimiser for a caller who evaluates by itself.")
@@ -190,12 +190,12 @@ async def _capability_vector(info: Info, pac_id: PacId, version: CurrentOr = Non
 
 
 async def _vcv_entries(info: Info, pac_id: AnyPac = None, limit: Limit = 50) -> list[VcvEntry]:
-    reply = await _ask(info, "list_capabilities", messages.VcvList, pac_id=pac_id, limit=limit)
+    reply = await _ask(info, "list_capabilities", replies.VcvList, pac_id=pac_id, limit=limit)
     return cast(list[VcvEntry], reply.entries)
 
 
 async def _nearest_capabilities(info: Info, pac_id: PacId, limit: Limit = 10) -> list[Neighbour]:
-    reply = await _ask(info, "nearest_capabilities", messages.NeighbourList, pac_id=pac_id, limit=limit)
+    reply = await _ask(info, "nearest_capabilities", replies.NeighbourList, pac_id=pac_id, limit=limit)
     return cast(list[Neighbour], reply.neighbours)
 
 
@@ -204,12 +204,12 @@ async def _run(info: Info, run_id: RunId) -> Run:
 
 
 async def _runs(info: Info, pac_id: AnyPac = None, state: RunState | None = None, limit: Limit = 50) -> list[Run]:
-    reply = await _ask(info, "list_runs", messages.RunList, pac_id=pac_id, state=state, limit=limit)
+    reply = await _ask(info, "list_runs", replies.RunList, pac_id=pac_id, state=state, limit=limit)
     return cast(list[Run], reply.runs)
 
 
 async def _trials(info: Info, run_id: RunId) -> list[Trial]:
-    reply = await _ask(info, "list_trials", messages.TrialList, run_id=run_id)
+    reply = await _ask(info, "list_trials", replies.TrialList, run_id=run_id)
     return cast(list[Trial], reply.trials)
 
 
@@ -218,7 +218,7 @@ async def _shortlist(info: Info, run_id: RunId) -> Shortlist:
 
 
 async def _artifacts(info: Info, run_id: RunId) -> list[Artifact]:
-    reply = await _ask(info, "list_artifacts", messages.ArtifactList, run_id=run_id)
+    reply = await _ask(info, "list_artifacts", replies.ArtifactList, run_id=run_id)
     return cast(list[Artifact], reply.artifacts)
 
 
@@ -227,12 +227,12 @@ async def _estimate(info: Info, input: EstimateRunInput) -> RunEstimate:
 
 
 async def _studies(info: Info, limit: Limit = 50) -> list[Study]:
-    reply = await _ask(info, "list_studies", messages.StudyList, limit=limit)
+    reply = await _ask(info, "list_studies", replies.StudyList, limit=limit)
     return cast(list[Study], reply.studies)
 
 
 async def _best_trials(info: Info, study_id: StudyId, limit: Limit = 50) -> list[StudyTrial]:
-    reply = await _ask(info, "best_trials", messages.StudyTrialList, study_id=study_id, limit=limit)
+    reply = await _ask(info, "best_trials", replies.StudyTrialList, study_id=study_id, limit=limit)
     return cast(list[StudyTrial], reply.trials)
 
 
@@ -245,7 +245,7 @@ async def _training_lock(info: Info, pac_id: PacId) -> TrainingLock:
 
 
 async def _queues(info: Info) -> list[QueueStatus]:
-    return cast(list[QueueStatus], (await _ask(info, "list_queues", messages.QueueList)).queues)
+    return cast(list[QueueStatus], (await _ask(info, "list_queues", replies.QueueList)).queues)
 
 
 async def _health(info: Info) -> HealthReport:
@@ -331,7 +331,7 @@ async def _create_study(info: Info, input: CreateStudyInput) -> Study:
 
 
 async def _suggest(info: Info, study_id: StudyId, count: Count = 1) -> list[Suggestion]:
-    reply = await _ask(info, "suggest", messages.SuggestionList, study_id=study_id, count=count)
+    reply = await _ask(info, "suggest", replies.SuggestionList, study_id=study_id, count=count)
     return cast(list[Suggestion], reply.suggestions)
 
 

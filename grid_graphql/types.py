@@ -12,7 +12,7 @@ from datetime import datetime
 import strawberry
 from strawberry.scalars import JSON
 
-from bridge import messages
+from bridge import replies
 from grid_graphql.vocabulary import (
     AccuracyKind,
     BigInt,
@@ -67,7 +67,7 @@ class RunError:
     message: str = strawberry.field(description="The value, the rule and the next move.")
 
 
-def _finite_curve(trial: strawberry.Parent[messages.Trial]) -> list[float | None]:
+def _finite_curve(trial: strawberry.Parent[replies.Trial]) -> list[float | None]:
     return [loss if math.isfinite(loss) else None for loss in trial.curve]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 from psycopg.rows import DictRow
 
-from bridge.messages import Artifact, Dataset, Neighbour, QueueStatus, VcvDraft, VcvEntry, Verdict
+from bridge.replies import Artifact, Dataset, Neighbour, QueueStatus, VcvDraft, VcvEntry, Verdict
 from bridge.store.database import Connection, Database, jsonb
 from cerebros.dataset_check import DatasetReport
 from cerebros.errors import NotFound

@@ -12,7 +12,8 @@ from typing import Any
 import msgspec
 from psycopg.rows import DictRow
 
-from bridge.messages import RunEvent, Shortlist, StartRun
+from bridge.replies import RunEvent, Shortlist
+from bridge.requests import StartRun
 from bridge.store.database import Connection, Database, jsonb
 from cerebros.errors import StaleWorker
 from cerebros.manifest import Manifest

@@ -19,7 +19,8 @@ import msgspec
 from psycopg.errors import UniqueViolation
 from psycopg.rows import DictRow
 
-from bridge.messages import RunError, RunEvent, SetTrainingLock, TrainingLock, Trial
+from bridge.replies import RunError, RunEvent, TrainingLock, Trial
+from bridge.requests import SetTrainingLock
 from bridge.store.claims import CheckpointRow, Claim, Lease, Payload, Rung, Step, appended, fenced, stale, stored_event
 from bridge.store.database import Database, jsonb
 from bridge.store.notices import queue_topic

@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 import msgspec
 from psycopg.rows import DictRow
 
-from bridge.messages import ENDED, Run, RunEvent, Shortlist, Trial
+from bridge.messages import ENDED
+from bridge.replies import Run, RunEvent, Shortlist, Trial
 from bridge.store.claims import Payload, Rung
 from bridge.store.database import Database
 from cerebros.errors import NotFound

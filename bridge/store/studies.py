@@ -12,7 +12,9 @@ from contextlib import asynccontextmanager
 import msgspec
 from psycopg.rows import DictRow
 
-from bridge.messages import Report, Study, StudyObjective, StudySampler, StudyTrial, Suggestion
+from bridge.messages import StudySampler
+from bridge.replies import Study, StudyTrial, Suggestion
+from bridge.requests import Report, StudyObjective
 from bridge.store.database import Connection, Database, jsonb
 from cerebros.errors import NotFound
 from cerebros.rose_tree import Space, Tree, tree_hash

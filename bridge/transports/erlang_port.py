@@ -17,8 +17,8 @@ from typing import Any, cast
 
 import msgspec
 
-from bridge.messages import RunEvent
 from bridge.procedures import VERSION, Bridge, call, watch
+from bridge.replies import RunEvent
 from bridge.transports.port_frames import Connection
 from bridge.transports.port_messages import Cancel, Command, Credit, Drain, Heartbeat, Invoke, Watch
 from cerebros.errors import Cancelled, CerebrosError, DeadlineExceeded, FailedPrecondition, Internal

@@ -18,8 +18,8 @@ from grpc_reflection.v1alpha.reflection import SERVICE_NAME as REFLECTION
 from grpc_reflection.v1alpha.reflection import enable_server_reflection
 
 from bridge import procedures
-from bridge.messages import RunEvent
 from bridge.procedures import STREAM, Bridge
+from bridge.replies import RunEvent
 from bridge.settings import Settings
 from bridge.transports.grpc_codec import (
     ATTACH,

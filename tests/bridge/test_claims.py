@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, multiple, rule, run_state_machine_as_test
 
 from bridge.goals import goals_named
-from bridge.messages import SetTrainingLock, StartRun, Trial
 from bridge.procedures import call
+from bridge.replies import Trial
+from bridge.requests import SetTrainingLock, StartRun
 from bridge.store import engine as engine_module
 from bridge.store.claims import Claim, Payload
 from bridge.store.database import Database

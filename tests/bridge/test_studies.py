@@ -13,8 +13,8 @@ import pytest
 from google.protobuf import json_format
 from uuid_utils import uuid7
 
-from bridge.messages import StudyObjective
 from bridge.procedures import call
+from bridge.requests import StudyObjective
 from bridge.service import open_bridge
 from bridge.store.studies import LogEntry, StudyPlan
 from bridge.studies import OUT_AT_MOST, Resident, read_space

@@ -12,8 +12,8 @@ import pytest
 import uvicorn
 from websockets.asyncio.client import ClientConnection, connect
 
-from bridge.messages import HealthReport, Run
 from bridge.procedures import Bridge, call
+from bridge.replies import HealthReport, Run
 from grid_graphql.app import make_app
 from grid_graphql.page import front_page
 

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from strawberry.types import ExecutionResult
 
-from bridge import messages
+from bridge import messages, replies, requests
 from bridge.procedures import Bridge
 from cerebros import metrics
 from cerebros.errors import family
@@ -27,35 +27,35 @@ SDL = Path(__file__).parent / "schema.graphql"
 
 DOUBLES = (
     metrics.TrainingMetrics,
-    messages.RunError,
-    messages.Trial,
-    messages.Run,
-    messages.RunEvent,
-    messages.Candidate,
-    messages.Shortlist,
-    messages.Artifact,
-    messages.VcvEntry,
-    messages.Neighbour,
-    messages.Verdict,
+    replies.RunError,
+    replies.Trial,
+    replies.Run,
+    replies.RunEvent,
+    replies.Candidate,
+    replies.Shortlist,
+    replies.Artifact,
+    replies.VcvEntry,
+    replies.Neighbour,
+    replies.Verdict,
     metrics.Spent,
-    messages.RunEstimate,
-    messages.StudyObjective,
-    messages.Study,
-    messages.Suggestion,
-    messages.StudyTrial,
-    messages.GateFinding,
-    messages.GateReport,
-    messages.HealthReport,
+    replies.RunEstimate,
+    requests.StudyObjective,
+    replies.Study,
+    replies.Suggestion,
+    replies.StudyTrial,
+    replies.GateFinding,
+    replies.GateReport,
+    replies.HealthReport,
 )
 
 
 INPUTS = (
-    messages.StartRun,
-    messages.Budget,
-    messages.EstimateRun,
-    messages.CreateStudy,
-    messages.StudyObjective,
-    messages.Report,
+    requests.StartRun,
+    requests.Budget,
+    requests.EstimateRun,
+    requests.CreateStudy,
+    requests.StudyObjective,
+    requests.Report,
 )
 
 
@@ -68,12 +68,12 @@ WORDS = (
     (vocabulary.RunState, messages.RunState),
     (vocabulary.Outcome, messages.Outcome),
     (vocabulary.Sampler, messages.Sampler),
-    (vocabulary.Direction, field_type(messages.StudyObjective, "direction")),
+    (vocabulary.Direction, field_type(requests.StudyObjective, "direction")),
     (vocabulary.Decision, messages.Decision),
     (vocabulary.AccuracyKind, field_type(metrics.TrainingMetrics, "accuracy_kind")),
     (vocabulary.EnergyMethod, metrics.EnergyMethod),
-    (vocabulary.GateStatus, field_type(messages.GateReport, "overall_status")),
-    (vocabulary.ServingStatus, field_type(messages.HealthReport, "status")),
+    (vocabulary.GateStatus, field_type(replies.GateReport, "overall_status")),
+    (vocabulary.ServingStatus, field_type(replies.HealthReport, "status")),
 )
 
 

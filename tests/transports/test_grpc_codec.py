@@ -18,8 +18,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import inspect
 
-from bridge.messages import Budget, RunEvent, StartRun, Trial, TrialList, WatchRun, decode
+from bridge.messages import decode
 from bridge.procedures import PROCEDURES, STREAM
+from bridge.replies import RunEvent, Trial, TrialList
+from bridge.requests import Budget, StartRun, WatchRun
 from bridge.transports.grpc_codec import RPCS, STATUS, decode_request, encode_reply, refusal
 from cerebros.errors import InvalidArgument, ResourceExhausted, family
 from cerebros.metrics import TrainingMetrics
@@ -59,7 +61,7 @@ def values(kind: inspect.Type, finite: bool = False) -> st.SearchStrategy[Any]:
         case inspect.LiteralType(values=options):
             return st.sampled_from(options)
         case inspect.UnionType(types=types):
-            return st.one_of([values(member) for member in types])
+            return st.one_of([values(member, finite) for member in types])
         case inspect.VarTupleType(item_type=item, min_length=low):
             return st.lists(values(item), min_size=low or 0, max_size=3).map(tuple)
         case inspect.DictType(value_type=inspect.IntType()):

@@ -7,8 +7,8 @@ after the run itself is there (its id is printed then).
 import asyncio
 import sys
 
-from bridge.messages import RunError
 from bridge.procedures import call
+from bridge.replies import RunError
 from bridge.service import migrated_database, open_bridge
 from bridge.settings import read_settings
 from cerebros.errors import Internal
