@@ -19,7 +19,7 @@ from cerebros.pareto import Losses, nondominated
 from cerebros.scale import Codes
 from cerebros.site_table import SiteTable
 from cerebros.summary import Summary
-from cerebros.surrogate import Surrogate, unwarp, warp
+from cerebros.surrogate import Knots, Surrogate, unwarp, warp
 
 # Samples of each candidate's losses; their error is well below the differences between candidates.
 SAMPLES = 32
@@ -43,16 +43,18 @@ class Screen:
         warped, self._centre, self._unit = warp(losses)
         self._summary = Summary(table, rows)
         points = self._summary.points(rows)
-        self._models = [Surrogate(points, warped[:, m]) for m in range(losses.shape[1])]
+        self._knots = Knots(points)
+        placed = self._knots.place(points)
+        self._models = [Surrogate(placed, warped[:, m]) for m in range(losses.shape[1])]
         self._front, self._reference = losses[nondominated(losses)], reference
 
     def believe(self, rows: Codes) -> None:
         """Count trials still running as if they came out as predicted, so that a batch spreads out."""
-        points = self._summary.points(rows)
-        believed = np.stack([model.predict(points).mean for model in self._models], axis=1)
+        placed = self._knots.place(self._summary.points(rows))
+        believed = np.stack([model.predict(placed).mean for model in self._models], axis=1)
         self._front = np.concatenate([self._front, unwarp(believed, self._centre, self._unit)])
         for model in self._models:
-            model.believe(points)
+            model.believe(placed)
 
     def sample(self, generator: Generator) -> None:
         """Draw the noise, and where there are more than two objectives the places, that gains are estimated by."""
@@ -72,8 +74,8 @@ class Screen:
         Args:
             known: (n_candidates, n_objectives) losses that need no prediction, NaN where they do.
         """
-        points = self._summary.points(rows)
-        predicted = [model.predict(points) for model in self._models]
+        placed = self._knots.place(self._summary.points(rows))
+        predicted = [model.predict(placed) for model in self._models]
         mean = np.stack([prediction.mean for prediction in predicted], axis=1)
         sd = np.stack([prediction.sd for prediction in predicted], axis=1)
         samples = unwarp(mean[:, None] + sd[:, None] * self._noise, self._centre, self._unit)  # (n, samples, m)

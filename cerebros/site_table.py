@@ -50,8 +50,10 @@ class SiteTable:
 
     def codes(self, sites: Sites) -> Iterator[tuple[int, float]]:
         """Column and code of each decision."""
+        columns, scales = self._columns, self.scales
         for site, value in sites.items():
-            yield self.column(site), self.scales[site[0]].code(value)
+            column = columns.get(site)
+            yield self.column(site) if column is None else column, scales[site[0]].code(value)
 
     def entry(self, sites: Sites) -> Entry:
         """Columns and codes of one tree's decisions, to be kept where its row is needed again and again."""

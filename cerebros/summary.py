@@ -29,9 +29,9 @@ class Summary:
     def __init__(self, table: SiteTable, rows: Codes) -> None:
         self._table = table
         seen = (~np.isnan(rows)).sum(axis=0)
-        self._columns = [
-            column for column in range(rows.shape[1]) if table.free[column] and seen[column] >= SEEN_AT_LEAST
-        ]
+        columns = [c for c in range(rows.shape[1]) if table.free[c] and seen[c] >= SEEN_AT_LEAST]
+        self._options = [c for c in columns if table.scales[table.keys[c]].options]
+        self._numbers = [c for c in columns if not table.scales[table.keys[c]].options]
         self._shared = {
             key: columns
             for key, columns in table.of_key.items()
@@ -52,8 +52,8 @@ class Summary:
         return np.asarray(((filled - self._means) / np.maximum(self._spreads, 1e-9))[:, self._varied])
 
     def _coordinates(self, rows: Codes) -> Points:
-        parts: list[Points] = []
-        for column in self._columns:
+        parts: list[Points] = [*rows[:, self._numbers].T]  # a number at a site of its own stands for itself
+        for column in self._options:
             parts.extend(self._expanded(self._table.keys[column], rows[:, column : column + 1], sums=False))
         for key, columns in self._shared.items():
             within = [column for column in columns if column < rows.shape[1]]

@@ -62,6 +62,13 @@ class Settings(NamedTuple):
     noise: float
 
 
+class Between(NamedTuple):
+    """Of each pair of points, (n_points, n): Σ w (x - x')², and the additive kernel."""
+
+    squares: Matrix
+    additive: Matrix
+
+
 DEFAULTS = Settings(2.0, 0.5, 1.0, 1e-3)
 
 # In the order in which they are decided.
@@ -73,70 +80,89 @@ CHOICES: dict[str, tuple[float, ...]] = {
 }
 
 
+class Placed(NamedTuple):
+    """Points, and what the additive kernel sees of them: (n, d · KNOTS) heights of bumps along each coordinate.
+
+    A coordinate's bumps have length 1; their product is k₁.
+    """
+
+    points: Points
+    features: Matrix
+
+
+class Knots:
+    """Where along each coordinate the additive kernel looks: between the ends of some points.
+
+    Args:
+        points: (n, d)
+    """
+
+    def __init__(self, points: Points) -> None:
+        self._low = points.min(axis=0)
+        self._spacing = np.maximum(points.max(axis=0) - self._low, 1e-9) / (KNOTS - 1)
+
+    def place(self, points: Points) -> Placed:
+        place = np.clip((points - self._low) / self._spacing, -1.0, KNOTS)
+        bumps = np.exp(-0.5 * (place[:, :, None] - np.arange(KNOTS)) ** 2)  # (n, d, KNOTS)
+        bumps /= np.sqrt((bumps**2).sum(axis=2, keepdims=True))
+        return Placed(points, bumps.reshape(len(points), -1))
+
+
 class Surrogate:
     """One loss over points, fitted once.
 
     Args:
-        points: (n, d); losses: (n,), finite.
+        placed: n points; losses: (n,), finite.
     """
 
-    def __init__(self, points: Points, losses: Vector) -> None:
+    def __init__(self, placed: Placed, losses: Vector) -> None:
         self._shift, self._scale = float(losses.mean()), float(losses.std()) or 1.0
         self._y = (losses - self._shift) / self._scale
-        self._low, self._high = points.min(axis=0), points.max(axis=0)
-        self._relevance = correlation_ratios(points, self._y) + RELEVANCE_FLOOR
-        self._points, self._features = points, self._features_of(points)
+        self._relevance = correlation_ratios(placed.points, self._y) + RELEVANCE_FLOOR
+        self._known = placed
         self._settings, best = DEFAULTS, -math.inf
+        between = {power: self._between(placed, power) for power in CHOICES["power"]}
         for name, values in CHOICES.items():
             for value in values:
                 settings = self._settings._replace(**{name: value})
-                likelihood = self._likelihood(settings) if settings != self._settings or best == -math.inf else best
+                if settings == self._settings and best > -math.inf:
+                    continue
+                factor, solved = self._factorised(between[settings.power], settings)
+                likelihood = -0.5 * float(self._y @ solved) - float(np.log(np.diag(factor)).sum())
                 if likelihood > best:
                     self._settings, best = settings, likelihood
-        self._factor, self._solved = self._factorised(self._settings)
+                    self._factor, self._solved = factor, solved
 
-    def believe(self, points: Points) -> None:
+    def believe(self, placed: Placed) -> None:
         """Count points in whose loss is not known yet, as if it came out as predicted: no news, less uncertainty."""
-        believed = (self.predict(points).mean - self._shift) / self._scale
+        believed = (self.predict(placed).mean - self._shift) / self._scale
         self._y = np.append(self._y, believed)
-        self._points = np.concatenate([self._points, points])
-        self._features = np.concatenate([self._features, self._features_of(points)])
-        self._factor, self._solved = self._factorised(self._settings)
+        self._known = Placed(*(np.concatenate(pair) for pair in zip(self._known, placed, strict=True)))
+        between = self._between(self._known, self._settings.power)
+        self._factor, self._solved = self._factorised(between, self._settings)
 
-    def predict(self, points: Points) -> Prediction:
+    def predict(self, placed: Placed) -> Prediction:
         """Mean and standard deviation at new points, (n_points,) each."""
-        cross = self._kernel(points, self._features_of(points), self._settings)  # (n_points, n)
+        between = self._between(placed, self._settings.power)
+        cross = _kernel(between, self._settings)  # (n_points, n)
         mean = cross @ self._solved
         reduced = solve_triangular(self._factor, cross.T, lower=True, check_finite=False)
         variance = np.maximum(1e-10, 1.0 - (reduced**2).sum(axis=0))
         return Prediction(self._shift + self._scale * mean, self._scale * np.sqrt(variance))
 
-    def _likelihood(self, settings: Settings) -> float:
-        factor, solved = self._factorised(settings)
-        return -0.5 * float(self._y @ solved) - float(np.log(np.diag(factor)).sum())
-
-    def _factorised(self, settings: Settings) -> tuple[Matrix, Vector]:
-        covariance = self._kernel(self._points, self._features, settings)
+    def _factorised(self, between: Between, settings: Settings) -> tuple[Matrix, Vector]:
+        covariance = _kernel(between, settings)
         covariance[np.diag_indices_from(covariance)] += settings.noise
         factor = cholesky(covariance, lower=True, overwrite_a=True, check_finite=False)
         return factor, cho_solve((factor, True), self._y, check_finite=False)
 
-    def _kernel(self, points: Points, features: Matrix, settings: Settings) -> Matrix:
-        """(n_points, n) between new points and the known ones."""
-        weights = self._relevance**settings.power
+    def _between(self, placed: Placed, power: float) -> Between:
+        """What the kernels of any ℓ and a are made of, between new points and the known ones."""
+        weights = self._relevance**power
         weights = weights / weights.sum()
-        joint = _matern(_squares(points, self._points, weights / settings.length**2))
-        if not settings.share:
-            return joint
-        weighted = features * np.repeat(weights, KNOTS)
-        return np.asarray((1.0 - settings.share) * joint + settings.share * (weighted @ self._features.T))
-
-    def _features_of(self, points: Points) -> Matrix:
-        """(n, d · KNOTS) heights of bumps along each coordinate; a coordinate's have length 1, their product is k₁."""
-        spacing = np.maximum(self._high - self._low, 1e-9) / (KNOTS - 1)
-        place = np.clip((points - self._low) / spacing, -1.0, KNOTS)
-        bumps = np.exp(-0.5 * (place[:, :, None] - np.arange(KNOTS)) ** 2)  # (n, d, KNOTS)
-        return np.asarray((bumps / np.linalg.norm(bumps, axis=2, keepdims=True)).reshape(len(points), -1))
+        weighted = placed.features * np.repeat(weights, KNOTS)
+        squares = _squares(placed.points, self._known.points, weights)
+        return Between(squares, np.asarray(weighted @ self._known.features.T))
 
 
 def on_one_thread() -> AbstractContextManager[Any]:
@@ -170,6 +196,11 @@ def correlation_ratios(points: Points, losses: Vector) -> Vector:
         used += counts > 0
     chance = (used - 1) / max(1, n - 1)
     return np.asarray(np.clip((between / total - chance) / np.maximum(1e-9, 1.0 - chance), 0.0, 1.0))
+
+
+def _kernel(between: Between, settings: Settings) -> Matrix:
+    joint = _matern(between.squares / settings.length**2)
+    return np.asarray((1.0 - settings.share) * joint + settings.share * between.additive)
 
 
 def _squares(a: Points, b: Points, weights: Vector) -> Points:
