@@ -101,7 +101,7 @@ class HalvedSearch:
 
     Told the same results in the same order it hands out the same steps, so a
     search resumes by telling it again what is stored. The sampler learns each
-    trial's losses after the first rung, where all trials have them.
+    trial's losses after every rung, with the share of the epochs as fidelity.
     """
 
     def __init__(self, sampler: Sampler, rungs: Sequence[int], factor: int = FACTOR, best: Rank = elite) -> None:
@@ -131,11 +131,10 @@ class HalvedSearch:
 
     def tell(self, step: Step, losses: Sequence[float] | None, *, ended: bool) -> None:
         """Report the losses after a step, None when it failed, and whether the training ended by itself."""
-        before = self._standings[step.number].losses
-        if not before:
-            self._sampler.tell(step.tree, losses)
+        self._sampler.tell(step.tree, losses, 1.0 if ended else step.until / self._rungs[-1])
         if losses is None:
             return
+        before = self._standings[step.number].losses
         waits = not ended and step.until < self._rungs[-1]
         self._standings[step.number] = Standing(step.number, (*before, tuple(losses)), waits)
 

@@ -92,7 +92,7 @@ class Sampler(Protocol):
 
     def ask(self, n: int) -> list[Tree]: ...
 
-    def tell(self, tree: Tree, losses: Sequence[float] | None) -> None: ...
+    def tell(self, tree: Tree, losses: Sequence[float] | None, fidelity: float = 1.0) -> None: ...
 
 
 class RandomSampler:
@@ -110,7 +110,7 @@ class RandomSampler:
         self._asked += n
         return trees
 
-    def tell(self, tree: Tree, losses: Sequence[float] | None) -> None:
+    def tell(self, tree: Tree, losses: Sequence[float] | None, fidelity: float = 1.0) -> None:
         """Random search learns nothing; the call exists so that samplers can be exchanged."""
 
     def recall(self, tree: Tree) -> None:
@@ -124,6 +124,7 @@ class Kept(NamedTuple):
     sites: Sites
     entry: Entry
     losses: tuple[float, ...]
+    fidelity: float
 
 
 class Model(NamedTuple):
@@ -201,8 +202,14 @@ class Motpe:
             self._see(tree)
         return trees
 
-    def tell(self, tree: Tree, losses: Sequence[float] | None) -> None:
-        """Report a tree's losses, or None when it has none (failed, diverged, pruned).
+    def tell(self, tree: Tree, losses: Sequence[float] | None, fidelity: float = 1.0) -> None:
+        """Report a tree's losses, or None when it has none (failed, diverged).
+
+        A tree that was trained on may be told again, with a higher fidelity.
+
+        Args:
+            fidelity: how much of a whole evaluation was done, up to 1; candidates are judged by what the
+                losses of a whole one would be.
 
         Raises:
             InvalidArgument: a loss is NaN or infinite (tell None instead), or there are more or fewer than before.
@@ -213,14 +220,16 @@ class Motpe:
             if self._pool and len(self._pool[0].losses) != len(losses):
                 raise InvalidArgument(f"{len(losses)} losses after {len(self._pool[0].losses)}; their number must stay")
         sites, name = sites_of(self._space, tree), tree_hash(tree)
+        again = name in self._known and name not in self._pending
         self._pending.pop(name, None)
         self._known.add(name)
-        self._history.add(sites, self._told)
-        self._told += 1
+        if not again:  # what was tried is one tree, however far it was trained
+            self._history.add(sites, self._told)
+            self._told += 1
         if losses is None:
             return
         self._finished += 1
-        kept = Kept(sites, self._table.entry(sites), tuple(float(loss) for loss in losses))
+        kept = Kept(sites, self._table.entry(sites), tuple(float(loss) for loss in losses), fidelity)
         self._recent.append(kept)
         self._pool.append(kept)
         if len(self._pool) == POOL + POOL_SLACK:
@@ -254,7 +263,8 @@ class Motpe:
         learned = {id(kept): kept for kept in (*self._pool, *self._recent)}.values()
         losses = np.array([kept.losses for kept in learned])
         rows = self._table.stacked([kept.entry for kept in learned])
-        screen = Screen(self._table, rows, losses, self._targets.reference_for(losses))
+        fidelities = np.array([kept.fidelity for kept in learned])
+        screen = Screen(self._table, rows, losses, self._targets.reference_for(losses), fidelities)
         if len(pending):
             screen.believe(pending)
         return screen

@@ -53,6 +53,7 @@ class OptunaSearch:
         self._first, self._targets = tuple(first), targets
         self._study: optuna.Study | None = None
         self._trials: dict[str, Trial] = {}
+        self._partly: set[str] = set()
         self._asked = 0
 
     def ask(self, n: int) -> list[Tree]:
@@ -68,16 +69,24 @@ class OptunaSearch:
         self._asked += n
         return trees
 
-    def tell(self, tree: Tree, losses: Sequence[float] | None) -> None:
-        """As `Motpe.tell`; a tree that was never asked for is handed to Optuna first."""
+    def tell(self, tree: Tree, losses: Sequence[float] | None, fidelity: float = 1.0) -> None:
+        """As `Motpe.tell`; a tree that was never asked for is handed to Optuna first.
+
+        Optuna cannot be told a trial again: a tree keeps the losses that it was told first.
+        """
+        name = tree_hash(tree)
+        if name in self._partly:
+            return
+        if fidelity < 1.0:
+            self._partly.add(name)
         if losses is None:
-            if self._study is not None and (trial := self._trials.pop(tree_hash(tree), None)):
+            if self._study is not None and (trial := self._trials.pop(name, None)):
                 self._study.tell(trial, state=TrialState.FAIL)
             return
         self._targets.check(losses)
         if self._study is None:
             self._study = _quiet_study(OPTUNA_SAMPLERS[self._name](self._seed), len(losses))
-        trial = self._trials.pop(tree_hash(tree), None) or self._handed_over(self._study, tree)
+        trial = self._trials.pop(name, None) or self._handed_over(self._study, tree)
         self._study.tell(trial, list(losses))
 
     def _proposed(self, study: optuna.Study, number: int) -> Tree:

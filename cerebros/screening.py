@@ -18,8 +18,8 @@ from cerebros.hypervolume import Point, gains, unbeaten
 from cerebros.pareto import Losses, nondominated
 from cerebros.scale import Codes
 from cerebros.site_table import SiteTable
-from cerebros.summary import Summary
-from cerebros.surrogate import Knots, Surrogate, unwarp, warp
+from cerebros.summary import Points, Summary
+from cerebros.surrogate import Knots, Placed, Surrogate, unwarp, warp
 
 # Samples of each candidate's losses; their error is well below the differences between candidates.
 SAMPLES = 32
@@ -28,6 +28,7 @@ SAMPLES = 32
 PROBES = 600
 
 Gains = NDArray[np.float64]
+Fidelities = NDArray[np.float64]
 
 
 class Screen:
@@ -37,12 +38,17 @@ class Screen:
         rows: (n_trials, n_columns) of `SiteTable.rows`.
         losses: (n_trials, n_objectives), finite.
         reference: the point hypervolume is measured from.
+        fidelities: (n_trials,) how much of a whole evaluation each was, else all; candidates are whole ones.
     """
 
-    def __init__(self, table: SiteTable, rows: Codes, losses: Losses, reference: Point) -> None:
+    def __init__(
+        self, table: SiteTable, rows: Codes, losses: Losses, reference: Point, fidelities: Fidelities | None = None
+    ) -> None:
         warped, self._centre, self._unit = warp(losses)
         self._summary = Summary(table, rows)
-        points = self._summary.points(rows)
+        fidelities = np.ones(len(rows)) if fidelities is None else fidelities
+        self._part = bool(np.ptp(fidelities))
+        points = self._with_fidelity(self._summary.points(rows), fidelities)
         self._knots = Knots(points)
         placed = self._knots.place(points)
         self._models = [Surrogate(placed, warped[:, m]) for m in range(losses.shape[1])]
@@ -50,11 +56,18 @@ class Screen:
 
     def believe(self, rows: Codes) -> None:
         """Count trials still running as if they came out as predicted, so that a batch spreads out."""
-        placed = self._knots.place(self._summary.points(rows))
+        placed = self._whole(rows)
         believed = np.stack([model.predict(placed).mean for model in self._models], axis=1)
         self._front = np.concatenate([self._front, unwarp(believed, self._centre, self._unit)])
         for model in self._models:
             model.believe(placed)
+
+    def _whole(self, rows: Codes) -> Placed:
+        return self._knots.place(self._with_fidelity(self._summary.points(rows), np.ones(len(rows))))
+
+    def _with_fidelity(self, points: Points, fidelities: Fidelities) -> Points:
+        """One coordinate more where fidelities differ, a logarithm: what tripling the epochs gains is much alike."""
+        return np.column_stack([points, np.log(fidelities)]) if self._part else points
 
     def sample(self, generator: Generator) -> None:
         """Draw the noise, and where there are more than two objectives the places, that gains are estimated by."""
@@ -74,7 +87,7 @@ class Screen:
         Args:
             known: (n_candidates, n_objectives) losses that need no prediction, NaN where they do.
         """
-        placed = self._knots.place(self._summary.points(rows))
+        placed = self._whole(rows)
         predicted = [model.predict(placed) for model in self._models]
         mean = np.stack([prediction.mean for prediction in predicted], axis=1)
         sd = np.stack([prediction.sd for prediction in predicted], axis=1)

@@ -107,8 +107,8 @@ class Countdown:
         self.asked += n
         return [Tree("net", {"n": self.asked - k}) for k in range(n)]
 
-    def tell(self, tree: Tree, losses) -> None:
-        self.told.append((tree.p["n"], losses))
+    def tell(self, tree: Tree, losses, fidelity=1.0) -> None:
+        self.told.append((tree.p["n"], losses, fidelity))
 
 
 def searched(losses: list) -> tuple[list, Countdown]:
@@ -123,7 +123,7 @@ def searched(losses: list) -> tuple[list, Countdown]:
 
 
 @given(st.lists(st.one_of(st.none(), st.tuples(st.floats(0, 1), st.floats(0, 1))), min_size=1, max_size=30))
-def test_a_halved_search_trains_each_rung_once_in_order_and_tells_its_sampler_once(losses):
+def test_a_halved_search_trains_each_rung_once_in_order_and_tells_its_sampler_each(losses):
     steps, sampler = searched(losses)
     assert steps == searched(losses)[0]
     for number, told in enumerate(losses):
@@ -131,7 +131,8 @@ def test_a_halved_search_trains_each_rung_once_in_order_and_tells_its_sampler_on
         assert own == [(0, 1), (1, 3), (3, 9)][: len(own)]
         assert own
         assert told is not None or len(own) == 1
-    assert sorted(number for number, _ in sampler.told) == list(range(1, len(losses) + 1))
+        fidelities = [fidelity for name, _, fidelity in sampler.told if name == number + 1]
+        assert fidelities == [1 / 9, 1 / 3, 1.0][: len(own)]
 
 
 @given(st.integers(1, 500), st.integers(2, 5), st.integers(1, 5))
