@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from search_problems import Problem, line, table
+from search_problems import Problem, line, table, zdt_second
 
 from cerebros.hypervolume import hypervolume
 from cerebros.rose_tree import Choice, Float, Int, NodeType, Slot, Space, Tree
@@ -41,23 +41,14 @@ def shifted_zdt(number: int, n: int = 30, seed: int = 11) -> Problem:
     space = line({f"x{i}": Float(0.0, 1.0) for i in range(n)})
     at = np.random.default_rng([seed, number]).uniform(0.2, 0.8, n - 1)
 
-    def second(x0: Vector, g: Vector) -> Vector:
-        match number:
-            case 1:
-                return g - np.sqrt(x0 * g)
-            case 2:
-                return g - x0**2 / g
-            case _:
-                return g - np.sqrt(x0 * g) - x0 * np.sin(10 * np.pi * x0)
-
     def losses(tree: Tree) -> tuple[float, float]:
         x = _vector(tree, n)
         distance = np.abs(x[1:] - at) / np.maximum(at, 1 - at)
-        return float(x[0]), float(second(x[0], 1 + 9 * distance.mean()))
+        return float(x[0]), float(zdt_second(number, x[0], 1 + 9 * distance.mean()))
 
     reference = np.array([1.1, 11.0])
     x0 = np.linspace(0, 1, 100_001)
-    front = np.stack([x0, second(x0, np.ones_like(x0))], axis=1)
+    front = np.stack([x0, zdt_second(number, x0, np.ones_like(x0))], axis=1)
     return Problem(f"held-out/zdt{number}", "held_out_zdt", space, losses, reference, hypervolume(front, reference))
 
 

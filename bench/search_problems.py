@@ -85,26 +85,28 @@ def line(params: dict[str, Param]) -> Space:
     return Space("point", {"point": NodeType(params)})
 
 
+def zdt_second(number: int, x0: NDArray[np.float64], g: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The second loss of ZDT1, ZDT2 or ZDT3: x0 is the first, g the distance of the others from their optima."""
+    match number:
+        case 1:
+            return g - np.sqrt(x0 * g)
+        case 2:
+            return g - x0**2 / g
+        case _:
+            return g - np.sqrt(x0 * g) - x0 * np.sin(10 * np.pi * x0)
+
+
 def zdt(number: int, n: int = 30) -> Problem:
     """Zitzler, Deb and Thiele 2000; the reference is the worst point of the space, a tenth further."""
     space = line({f"x{i}": Float(0.0, 1.0) for i in range(n)})
 
-    def second(x0: NDArray[np.float64], g: NDArray[np.float64]) -> NDArray[np.float64]:
-        match number:
-            case 1:
-                return g - np.sqrt(x0 * g)
-            case 2:
-                return g - x0**2 / g
-            case _:
-                return g - np.sqrt(x0 * g) - x0 * np.sin(10 * np.pi * x0)
-
     def losses(tree: Tree) -> tuple[float, float]:
         x = np.array([float(tree.p[f"x{i}"]) for i in range(n)])
-        return float(x[0]), float(second(x[0], 1 + 9 * x[1:].mean()))
+        return float(x[0]), float(zdt_second(number, x[0], 1 + 9 * x[1:].mean()))
 
     reference = np.array([1.1, 11.0])
     x0 = np.linspace(0, 1, 100_001)
-    front = np.stack([x0, second(x0, np.ones_like(x0))], axis=1)
+    front = np.stack([x0, zdt_second(number, x0, np.ones_like(x0))], axis=1)
     return Problem(f"zdt{number}", "zdt", space, losses, reference, hypervolume(front, reference))
 
 

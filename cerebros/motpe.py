@@ -182,8 +182,7 @@ class Motpe:
 
     def _asked_for(self, n: int) -> list[Tree]:
         trees, model, columns = list(self._first[self._asked : self._asked + n]), None, len(self._table.keys)
-        for tree in trees:
-            self._note(tree)
+        noted = [self._note(tree) for tree in trees]
         while len(trees) < n:
             generator = np.random.default_rng([self._seed, self._asked])
             if self._finished >= STARTUP_TRIALS:
@@ -192,14 +191,14 @@ class Motpe:
                 tree = self._modelled(model, generator)
             else:
                 tree = draw_admissible(self._space.draw, self._admissible, generator)
-            self._note(tree)
+            noted.append(self._note(tree))
             if model and model.screen and len(trees) < n - 1:
-                model.screen.believe(self._table.rows([sites_of(self._space, tree)]))
+                model.screen.believe(self._table.rows([noted[-1]]))
             trees.append(tree)
         # What was only considered leaves no trace, so that `recall` need not consider it again.
         self._table.forget_behind(columns)
-        for tree in trees:
-            self._see(tree)
+        for sites in noted:
+            self._see(sites)
         return trees
 
     def tell(self, tree: Tree, losses: Sequence[float] | None, fidelity: float = 1.0) -> None:
@@ -237,17 +236,17 @@ class Motpe:
 
     def recall(self, tree: Tree) -> None:
         """Count a tree as asked that a sampler of the same seed and history proposed before."""
-        self._note(tree)
-        self._see(tree)
+        self._see(self._note(tree))
 
-    def _note(self, tree: Tree) -> None:
-        name = tree_hash(tree)
+    def _note(self, tree: Tree) -> Sites:
+        name, sites = tree_hash(tree), sites_of(self._space, tree)
         self._asked += 1
         self._known.add(name)
-        self._pending[name] = sites_of(self._space, tree)
+        self._pending[name] = sites
+        return sites
 
-    def _see(self, tree: Tree) -> None:
-        for site in sites_of(self._space, tree):
+    def _see(self, sites: Sites) -> None:
+        for site in sites:
             self._table.column(site)
 
     def _best(self, count: int) -> list[int]:
