@@ -20,6 +20,7 @@ import msgspec
 from bridge.jobs.work import (
     CHECKPOINT_SIGNAL,
     LENGTH,
+    Begun,
     CheckJob,
     EmbedJob,
     ExportJob,
@@ -42,6 +43,7 @@ def main() -> None:
     trades = _trades(CheckpointDue())
     while (message := _read(requests)) is not None:
         job = msgspec.msgpack.decode(message, type=Job)
+        _write(answers, Begun())
         for sent in _messages(trades[type(job)], job):
             _write(answers, sent)
 
@@ -111,7 +113,7 @@ def _read(stream: BinaryIO) -> bytes | None:
     return stream.read(LENGTH.unpack(head)[0])
 
 
-def _write(stream: BinaryIO, sent: Message) -> None:
+def _write(stream: BinaryIO, sent: Begun | Message) -> None:
     message = msgspec.msgpack.encode(sent)
     stream.write(LENGTH.pack(len(message)) + message)
     stream.flush()

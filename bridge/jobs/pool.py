@@ -17,7 +17,7 @@ from time import monotonic
 import msgspec
 
 from bridge.jobs.executor import Executor, JobCrashed, JobLost, JobTimedOut, is_training
-from bridge.jobs.work import CHECKPOINT_SIGNAL, LENGTH, Checkpoint, Job, Message
+from bridge.jobs.work import CHECKPOINT_SIGNAL, LENGTH, Begun, Checkpoint, Job, Message
 from bridge.parentage import parent_environment
 
 # The last lines of a crashed process's stderr are its own account of why.
@@ -47,7 +47,7 @@ class _Process:
         except ConnectionError:
             raise await self._account() from None
 
-    async def read(self) -> Message:
+    async def read(self) -> Begun | Message:
         """The next message.
 
         Raises:
@@ -60,7 +60,7 @@ class _Process:
             body = await stdout.readexactly(LENGTH.unpack(head)[0])
         except (asyncio.IncompleteReadError, ConnectionError):
             raise await self._account() from None
-        message: Message = msgspec.msgpack.decode(body, type=Message)
+        message: Begun | Message = msgspec.msgpack.decode(body, type=Begun | Message)
         return message
 
     def ask_for_checkpoint(self) -> None:
@@ -105,18 +105,19 @@ class JobPool(Executor):
         async with self._process() as process:
             end = monotonic() + self._timeout_s
             await process.send(job)
-            if is_training(job):
-                self._training.add(process)
             try:
-                while isinstance(message := await self._read(process, end), Checkpoint):
-                    yield message
-                    process.kept.set()  # whoever comes back for the next message has kept this one
+                while isinstance(message := await self._read(process, end), Begun | Checkpoint):
+                    if isinstance(message, Checkpoint):
+                        yield message
+                        process.kept.set()  # whoever comes back for the next message has kept this one
+                    elif is_training(job):
+                        self._training.add(process)
             finally:
                 self._training.discard(process)
                 process.kept.set()
         yield message  # the process is free again
 
-    async def _read(self, process: _Process, end: float) -> Message:
+    async def _read(self, process: _Process, end: float) -> Begun | Message:
         try:
             async with asyncio.timeout(end - monotonic()):
                 return await process.read()

@@ -95,6 +95,10 @@ class ExportJob(msgspec.Struct, frozen=True, tag="export"):
 Job = CheckJob | TrainJob | ScoreJob | RepeatJob | EmbedJob | ExportJob
 
 
+class Begun(msgspec.Struct, frozen=True, tag="begun"):
+    """The process has taken the job; from now on it hears `CHECKPOINT_SIGNAL`, which would have killed it before."""
+
+
 class Checked(msgspec.Struct, frozen=True, tag="checked"):
     report: DatasetReport
 
@@ -149,5 +153,5 @@ class Refused(msgspec.Struct, frozen=True, tag="refused"):
 
 Answer = Checked | Trained | Scored | Repeated | Embedded | Exported | Refused
 
-# What a job process sends: any number of checkpoints, then one answer.
+# What a job is followed by: any number of checkpoints, then one answer. Its process says before them that it has begun.
 Message = Checkpoint | Answer

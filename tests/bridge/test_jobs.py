@@ -98,6 +98,14 @@ async def test_cancelling_the_caller_kills_the_job(pool):
     assert not any(c.is_running() and c.status() != psutil.STATUS_ZOMBIE for c in children[-1:])
 
 
+async def test_a_training_may_be_asked_for_its_state_from_its_first_moment_on(pool):
+    training = asyncio.create_task(pool.run(job(), Trained))
+    while not training.done():
+        await asyncio.sleep(0.01)
+        await pool.checkpoint_all(within_s=0.01)
+    assert training.result().outcome == "ok"
+
+
 async def test_like_texts_have_like_embeddings(pool):
     texts = ("recognise handwritten digits", "read numbers written by hand", "cook a dinner for two")
     digits, numbers, dinner = [np.array((await pool.run(EmbedJob(text), Embedded)).vector) for text in texts]
