@@ -6,12 +6,13 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from torch.nn import functional
 
 from cerebros.features import Fold
 from cerebros.nets import training
 from cerebros.nets.population import WIDEST_INPUTS, train_together
 from cerebros.nets.space import cerebros_space
-from cerebros.nets.training import EpochDone, Recipe, Training
+from cerebros.nets.training import EpochDone, Recipe, Training, fresh_net, tensors
 from cerebros.nets.wiring import wire
 from cerebros.rose_tree import Tree
 
@@ -109,6 +110,40 @@ def train_orders(dataset: str, orders: list[Order]) -> list[Result]:
         Result(curve, one.diverged, None if one.ended else training.state(one))
         for curve, one in zip(errors, trainings, strict=True)
     ]
+
+
+def train_wholly(dataset: str, tree: Tree, seed: int, epochs: int) -> float | None:
+    """The best epoch's validation error by our training, patience included; None where the loss ran off."""
+    (result,) = train_orders(dataset, [Order(tree, seed, epochs, epochs, None)])
+    return None if result.diverged else result.errors[-1]
+
+
+def train_plainly(dataset: str, tree: Tree, seed: int, epochs: int) -> float | None:
+    """The same by PyTorch's own means, as a script around Optuna does it: AdamW, a cosine, every epoch to the last."""
+    folds = FOLDS[dataset]
+    net = fresh_net(wire(tree, folds.inputs, folds.outputs), seed)
+    (inputs, targets), (unseen, expected) = (tensors(fold, "cpu") for fold in (folds.train, folds.validation))
+    optimiser = torch.optim.AdamW(
+        net.parameters(), lr=float(tree.p["learning_rate"]), weight_decay=float(tree.p["weight_decay"])
+    )
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, epochs)
+    order, best = torch.Generator().manual_seed(seed), 1.0
+    for _ in range(epochs):
+        net.train()
+        for rows in torch.randperm(len(inputs), generator=order).split(int(tree.p["batch_size"])):
+            if len(rows) > 1:  # batch normalisation has no variance over a single row
+                loss = functional.cross_entropy(net(inputs[rows]), targets[rows])
+                optimiser.zero_grad()
+                loss.backward()
+                optimiser.step()
+        schedule.step()
+        net.eval()
+        with torch.inference_mode():
+            answers = net(unseen)
+        if not torch.isfinite(answers).all():
+            return None
+        best = min(best, (answers.argmax(dim=1) != expected).float().mean().item())
+    return best
 
 
 def _buckets(trainings: list[Training], narrow: bool) -> list[list[int]]:

@@ -47,11 +47,15 @@ class ArtifactFiles:
 def write_whole(path: Path, content: bytes) -> None:
     """Write a file so that after a crash it is there whole, or as it was before."""
     descriptor, draft = tempfile.mkstemp(dir=path.parent, prefix="draft-")
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    Path(draft).rename(path)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(draft).rename(path)
+    except BaseException:  # a full disk must not become fuller
+        Path(draft).unlink(missing_ok=True)
+        raise
     _sync_directory(path.parent)
 
 

@@ -40,8 +40,10 @@ class Checkpoints:
             StaleWorker: the claim is lost; the row is not written.
         """
         content = msgspec.msgpack.encode(checkpoint)
-        await asyncio.to_thread(write_whole, self._path(claim.run_id, trial, checkpoint.epoch), content)
         digest = hashlib.sha256(content).hexdigest()
+        await asyncio.to_thread(
+            write_whole, self._directory / file_name(claim.run_id, trial, checkpoint.epoch, digest), content
+        )
         progress = TrialProgress(
             epoch=checkpoint.epoch,
             loss=checkpoint.curve[-1] if checkpoint.curve else None,
@@ -60,7 +62,7 @@ class Checkpoints:
         """
         faults: list[str] = []
         for row in await self._engine.checkpoint_rows(run_id, trial):
-            path = self._path(run_id, trial, row.epoch)
+            path = self._directory / file_name(run_id, trial, row.epoch, row.digest)
             content = b""
             with suppress(OSError):
                 content = await asyncio.to_thread(path.read_bytes)
@@ -76,9 +78,28 @@ class Checkpoints:
         """The trial has ended: nobody goes on from its checkpoints any more."""
         await self._forget(run_id, trial, 0)
 
+    async def forget_ended_trials(self, run_id: str) -> None:
+        """What is left of trials whose worker was on its way out when they ended; a refit would take it for its own."""
+        for trial in await self._engine.forget_checkpoints_of_trials(run_id):
+            await self._unlink(f"{run_id}~{trial}~*")
+
+    async def forget_ended_runs(self) -> None:
+        """What is left of trainings that were under way when their run was ended."""
+        for run_id in await self._engine.forget_checkpoints_of_runs():
+            await self._unlink(f"{run_id}~*")
+
     async def _forget(self, run_id: str, trial: int, kept: int) -> None:
         for epoch in await self._engine.forget_checkpoints(run_id, trial, kept):
-            await asyncio.to_thread(self._path(run_id, trial, epoch).unlink, missing_ok=True)
+            await self._unlink(f"{run_id}~{trial}~{epoch}~*")
 
-    def _path(self, run_id: str, trial: int, epoch: int) -> Path:
-        return self._directory / f"{run_id}.{trial}.{epoch}"
+    async def _unlink(self, pattern: str) -> None:
+        def unlink() -> None:
+            for path in self._directory.glob(pattern):
+                path.unlink(missing_ok=True)
+
+        await asyncio.to_thread(unlink)
+
+
+def file_name(run_id: str, trial: int, epoch: int, digest: str) -> str:
+    """Two claims' states after the same epoch are two files, so a stale worker spoils nothing; ids have no `~`."""
+    return f"{run_id}~{trial}~{epoch}~{digest[:16]}"

@@ -147,10 +147,9 @@ def cycle(manifest: Path, pac: str, task: str, seed: int | None, run_id: str | N
     request = StartRun(pac_id=pac, manifest=str(manifest), task=task, budget=budget, **_given({"seed": seed}))
     request = msgspec.structs.replace(request, run_id=run_id)
 
-    async def use(bridge: Bridge, _url: str) -> bool:
-        run = await call(bridge, "start_run", _raw(request))
-        events = watch(bridge, _raw(WatchRun(run_id=run.run_id)))  # type: ignore[attr-defined]
-        working = asyncio.create_task(runner_on(bridge, only=run.run_id).work())  # type: ignore[attr-defined]
+    async def work(bridge: Bridge, run_id: str) -> None:
+        events = watch(bridge, _raw(WatchRun(run_id=run_id)))
+        working = asyncio.create_task(runner_on(bridge, only=run_id).work())
         watching = asyncio.create_task(show.progress(events, budget.trials))
         try:
             # The worker works until cancelled; when it ends first it has failed, and says how.
@@ -160,7 +159,11 @@ def cycle(manifest: Path, pac: str, task: str, seed: int | None, run_id: str | N
             for task in (working, watching):
                 task.cancel()
             await asyncio.gather(working, watching, return_exceptions=True)
-        ended = await call(bridge, "get_run", {"run_id": run.run_id})  # type: ignore[attr-defined]
+
+    async def use(bridge: Bridge, _url: str) -> bool:
+        run_id = (await call(bridge, "start_run", _raw(request))).run_id  # type: ignore[attr-defined]
+        await until_signalled(asyncio.create_task(work(bridge, run_id)))
+        ended = await call(bridge, "get_run", {"run_id": run_id})
         show.cycle(ended, json=json)  # type: ignore[arg-type]
         succeeded: bool = ended.state == "succeeded"  # type: ignore[attr-defined]
         return succeeded

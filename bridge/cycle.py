@@ -27,6 +27,7 @@ from bridge.replies import Trial, VcvDraft, Verdict
 from bridge.requests import StartRun
 from bridge.store.claims import Claim, Step
 from bridge.tasks import end_tasks
+from bridge.trials import data_of
 from cerebros.dataset_check import DatasetReport
 from cerebros.errors import CerebrosError
 from cerebros.manifest import Manifest
@@ -58,7 +59,7 @@ class CycleRun(msgspec.Struct, frozen=True):
 async def check_dataset(run: CycleRun, deps: Deps) -> DatasetReport:
     """Read, check and register the dataset; a rejected or forbidden one ends the run."""
     require_use_allowed(run.manifest.purposes, run.manifest.retain_until, datetime.now(UTC).date())
-    report = (await deps.jobs.run(CheckJob(search.data_of(run.claim)), Checked)).report
+    report = (await deps.jobs.run(CheckJob(data_of(run.claim)), Checked)).report
     await deps.catalogue.upsert_dataset(run.manifest, report)
     return report
 
@@ -81,7 +82,7 @@ async def score_choice(run: CycleRun, deps: Deps) -> ScoredModel:
     assert run.search is not None  # noqa: S101
     choice, spread, spent = await _choice(run, run.search, deps)
     job = ScoreJob(
-        search.data_of(run.claim),
+        data_of(run.claim),
         from_mapping(choice.tree or {}),
         epochs=1 + choice.curve.index(min(choice.curve)),  # the epoch that was best in the search
         seed=run.request.seed,
@@ -125,7 +126,7 @@ async def _choice(run: CycleRun, found: search.SearchResult, deps: Deps) -> Choi
         return Choice(finalists[0], None, NOTHING)
     seeds = tuple(run.request.seed + budget.trials + n for n in range(budget.repeats))  # none that a trial had
     jobs = [
-        RepeatJob(search.data_of(run.claim), from_mapping(t.tree or {}), budget.epochs, seeds, deps.settings.prices)
+        RepeatJob(data_of(run.claim), from_mapping(t.tree or {}), budget.epochs, seeds, deps.settings.prices)
         for t in finalists
     ]
     working = [asyncio.create_task(deps.jobs.run(job, Repeated)) for job in jobs]

@@ -164,17 +164,25 @@ async def start_run(bridge: Bridge, request: StartRun) -> Run:
     return await bridge.runs.get_run(run_id)
 
 
+# Far more than the longest manifest that makes sense.
+MANIFEST_BYTES_AT_MOST = 2**20
+
+
 def read_manifest(file: str) -> tuple[Manifest, str]:
     """The manifest in a file, and the directory its relative paths start from.
 
     Raises:
         ManifestRejected: there is no such file, or it breaks a rule.
     """
-    path = Path(file).resolve()
     try:
+        path = Path(file).resolve()
+        if path.exists() and not (path.is_file() and path.stat().st_size <= MANIFEST_BYTES_AT_MOST):
+            raise ManifestRejected(f"manifest {path} is no file of at most {MANIFEST_BYTES_AT_MOST} bytes; give one")
         text = path.read_text()
-    except (OSError, UnicodeDecodeError) as problem:
-        raise ManifestRejected(f"manifest {path} cannot be read: {problem}; give a path on the bridge's host") from None
+    except (OSError, ValueError, RuntimeError) as problem:  # a name with a NUL, links in a circle, no UTF-8
+        raise ManifestRejected(
+            f"manifest {file!r} cannot be read: {problem}; give a path on the bridge's host"
+        ) from None
     return parse_manifest(text, str(path)), str(path.parent)
 
 

@@ -17,7 +17,7 @@ from bridge.replies import RunError
 from bridge.store.claims import Claim
 from bridge.store.engine import cancelled
 from bridge.store.notices import queue_topic, until_woken
-from bridge.tasks import end_tasks
+from bridge.tasks import end_tasks, to_its_end
 from cerebros.errors import (
     Cancelled,
     CerebrosError,
@@ -51,6 +51,7 @@ class Runner:
         self._only = only
         self._queue = deps.settings.queue
         self.worker_id = f"{socket.gethostname()}-{os.getpid()}"
+        self._held: Claim | None = None  # not worked on any more, and not given back yet
 
     async def work(self, *, until_idle: bool = False) -> None:
         """Claim and finish runs until cancelled, or until none is left.
@@ -66,8 +67,9 @@ class Runner:
         try:
             while True:
                 try:
+                    await self._release()
                     await engine.worker_seen(self.worker_id, self._queue)
-                    claim = await engine.claim(self.worker_id, self._queue, self._deps.settings.lease_s, self._only)
+                    claim = await self._claim()
                     if claim is not None:
                         await self._run(claim)
                     elif until_idle:
@@ -105,9 +107,9 @@ class Runner:
             log_failure("cerebros.worker.stale", run_id=claim.run_id, reason=problem.message)
             raise
         except TrainingLocked:
-            await self._give_back(claim, cycle)
+            await to_its_end(self._give_back(claim, cycle))
         except (asyncio.CancelledError, Unavailable, ResourceExhausted):
-            await asyncio.shield(self._give_back(claim, cycle))
+            await to_its_end(self._give_back(claim, cycle))
             raise
         finally:
             await end_tasks(cycle, heart)
@@ -117,9 +119,28 @@ class Runner:
         if not cycle.done():
             await self._deps.jobs.checkpoint_all(self._deps.settings.drain_s)
         await end_tasks(cycle)
-        # Where even that fails the lease runs out, and the run is claimed all the same.
+        self._held = claim
         with suppress(Unavailable, ResourceExhausted):
-            await self._deps.engine.release(claim)
+            await self._release()
+
+    async def _release(self) -> None:
+        """Give back what is still held; where the worker ends before it can, the lease runs out."""
+        if self._held is not None:
+            await self._deps.engine.release(self._held)
+            self._held = None
+
+    async def _claim(self) -> Claim | None:
+        """The next run; cancelled meanwhile, it is given back at once."""
+        claiming = asyncio.create_task(
+            self._deps.engine.claim(self.worker_id, self._queue, self._deps.settings.lease_s, self._only)
+        )
+        try:
+            return await asyncio.shield(claiming)
+        except asyncio.CancelledError:
+            with suppress(Unavailable, ResourceExhausted):
+                self._held = await claiming
+                await self._release()
+            raise
 
     async def _advance(self, claim: Claim) -> CycleRun:
         event = RunStart(
@@ -176,7 +197,10 @@ class Runner:
     async def _end(self, claim: Claim, error: CerebrosError | None, duration_s: float) -> None:
         """Write the run's last event; a score that was reached is kept, also when the verdict denied."""
         runs = self._deps.runs
-        reached = await resume(claim, self._deps)
+        try:
+            reached = await resume(claim, self._deps)
+        except (msgspec.ValidationError, KeyError):  # results of another version, which is what ended the run
+            reached = CycleRun(claim)
         counts = await runs.trial_counts(claim.run_id)
         metrics = None
         if reached.score is not None:

@@ -1,4 +1,4 @@
-"""The long middle of a cycle: proposing candidates, training them, keeping what was measured.
+"""The long middle of a cycle: what to try, in which order, until trials or time are spent.
 
 Step `n` (a new trial, or one more rung of an old one) is decided from the
 results of steps 0 to `n - window`, whichever of the later ones happen to be
@@ -11,23 +11,22 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
-from functools import partial
+from collections.abc import Callable
 from time import monotonic
 
 import msgspec
 import numpy as np
 
 from bridge.deps import Deps
-from bridge.jobs.executor import JobCrashed, JobLost, JobTimedOut
-from bridge.jobs.work import Checkpoint, Data, Trained, TrainJob
+from bridge.jobs.work import Trained
 from bridge.replies import Candidate, Shortlist, Trial
 from bridge.requests import Budget
-from bridge.store.claims import Claim, Rung
+from bridge.store.claims import Claim
 from bridge.tasks import end_tasks
+from bridge.trials import Done, run_step, settle, train_job, train_once
 from cerebros import halving
 from cerebros.dataset_check import DatasetReport
-from cerebros.errors import ArtifactCorrupt, FailedPrecondition
+from cerebros.errors import FailedPrecondition
 from cerebros.halving import HalvedSearch, rung_epochs
 from cerebros.metrics import NOTHING, Spent
 from cerebros.motpe import STARTUP_TRIALS, Observation, make_sampler, split_history
@@ -38,7 +37,6 @@ from cerebros.pareto import nondominated
 from cerebros.parzen import Admissible, draw_admissible, shortlist
 from cerebros.rose_tree import Tree, from_mapping, tree_hash
 from cerebros.targets import Targets
-from telemetry.events import trial_rung, trial_stop
 
 # Older trials than this say little that newer ones on the same data do not.
 HISTORY_TRIALS = 200
@@ -117,7 +115,7 @@ async def _probe(
     request = claim.payload.request
     generator = np.random.default_rng([request.seed, _PROBE_STREAM])
     trees = [draw_admissible(SPACE.draw, admissible, generator) for _ in range(request.budget.probes)]
-    jobs = [_train_job(claim, tree, request.seed, 1, deps) for tree in trees]
+    jobs = [train_job(claim, tree, request.seed, 1, deps) for tree in trees]
     in_flight = {number: asyncio.create_task(train_once(job, deps)) for number, job in enumerate(jobs)}
     try:
         answers = await asyncio.gather(*in_flight.values())
@@ -139,6 +137,7 @@ async def search(claim: Claim, report: DatasetReport, chosen: Shortlist, deps: D
     first = [from_mapping(candidate.tree) for candidate in chosen.candidates]
     sampler = make_sampler(request.sampler, SPACE, request.seed, within(budget, report), first, targets)
     halved = HalvedSearch(sampler, rung_epochs(budget.epochs, rungs=budget.rungs), best=targets.best)
+    await deps.checkpoints.forget_ended_trials(claim.run_id)
     done = Done(await deps.runs.trials_of(claim.run_id), await deps.runs.rungs_of(claim.run_id))
     out_of_time = _alarm(budget.wall_s - claim.elapsed_s)
     in_flight: deque[tuple[halving.Step, asyncio.Task[Trial]]] = deque()
@@ -157,7 +156,7 @@ async def search(claim: Claim, report: DatasetReport, chosen: Shortlist, deps: D
             step = halved.continuation()
             if step is None and halved.started < budget.trials:
                 # A proposal is tens of milliseconds of arithmetic; the lease must be renewed meanwhile.
-                step = await asyncio.to_thread(halved.start)
+                (step,) = await asyncio.to_thread(halved.start, 1)
             if step is None:
                 if not in_flight:
                     break
@@ -167,30 +166,16 @@ async def search(claim: Claim, report: DatasetReport, chosen: Shortlist, deps: D
             if result is None and out_of_time():
                 stopped_by = "wall_s"
                 break
-            work = _keep(result) if result is not None else _run_step(step, claim, deps)
+            work = _keep(result) if result is not None else run_step(step, claim, deps)
             in_flight.append((step, asyncio.create_task(work)))
         while in_flight:
             await tell_next()
     finally:
         await end_tasks(*(work for _, work in in_flight))
     # A resumed search that ran out of time may hold trials it had no time to come to again; they were measured.
-    trials = done.trials | {number: await _settled(trial, claim, done, deps) for number, trial in told.items()}
+    fresh = {number: trial for number, trial in told.items() if number not in done.trials}
+    trials = done.trials | {number: await settle(trial, claim, deps) for number, trial in fresh.items()}
     return SearchResult(_front(list(trials.values()), objectives, targets), stopped_by)
-
-
-class Done:
-    """What a search has stored: trials that ended, and how others stood at their rungs."""
-
-    def __init__(self, trials: Sequence[Trial], rungs: Sequence[Rung]) -> None:
-        self.trials = {trial.number: trial for trial in trials}
-        self._rungs = {(rung.number, rung.epochs): rung for rung in rungs}
-
-    def result_of(self, step: halving.Step) -> Trial | None:
-        """What the step came to, or None where it has not been done."""
-        if (rung := self._rungs.get((step.number, step.until))) is not None:
-            return _trial(step, Trained("pruned", rung.metrics, rung.curve, spent=rung.spent))
-        trial = self.trials.get(step.number)
-        return None if trial is None or trial.outcome == "pruned" else trial
 
 
 def within(budget: Budget, report: DatasetReport) -> Admissible:
@@ -209,80 +194,6 @@ def within(budget: Budget, report: DatasetReport) -> Admissible:
 def figures(trial: Trial | Trained, objectives: tuple[Objective, ...]) -> tuple[float, ...] | None:
     """What a sampler learns of a trial: its losses, or None when it ended without."""
     return None if trial.metrics is None else tuple(losses(trial.metrics, objectives).tolist())
-
-
-async def train_once(job: TrainJob, deps: Deps, keep: Callable[[Checkpoint], Awaitable[None]] | None = None) -> Trained:
-    """Train to an outcome: what can go wrong with one trial is a value, not an exception."""
-    try:
-        return await deps.jobs.run(job, Trained, keep)
-    except JobTimedOut as problem:
-        return Trained("timeout", reason=problem.message)
-    except JobCrashed as problem:
-        return Trained("error", reason=problem.message)
-    except JobLost as problem:
-        return Trained("lost", reason=problem.message)
-
-
-async def _run_step(step: halving.Step, claim: Claim, deps: Deps) -> Trial:
-    """Train a trial to its end, or to the rung where it waits; stored either way."""
-    ended = await _train_from_checkpoint(step, claim, deps)
-    trial = _trial(step, ended)
-    if ended.outcome == "pruned" and ended.metrics is not None:
-        rung = Rung(step.number, step.until, ended.metrics, ended.metrics.spent, ended.curve)
-        await deps.engine.append_rung(
-            claim, rung, trial_rung(claim.run_id, rung.number, trial.tree_hash, ended.metrics)
-        )
-    else:
-        await _end_trial(trial, ended.spent, claim, deps)
-    return trial
-
-
-def _trial(step: halving.Step, ended: Trained) -> Trial:
-    return Trial(
-        number=step.number,
-        outcome=ended.outcome,
-        tree_hash=tree_hash(step.tree),
-        tree=msgspec.to_builtins(step.tree),
-        metrics=ended.metrics,
-        reason=ended.reason,
-        curve=ended.curve,
-    )
-
-
-async def _settled(trial: Trial, claim: Claim, done: Done, deps: Deps) -> Trial:
-    """A trial that still waits when the search is over ends where it stands."""
-    if trial.outcome != "pruned" or trial.metrics is None or trial.number in done.trials:
-        return trial
-    pruned = msgspec.structs.replace(trial, reason=f"others were better after {len(trial.curve)} epochs")
-    await _end_trial(pruned, trial.metrics.spent, claim, deps)
-    return pruned
-
-
-async def _end_trial(trial: Trial, spent: Spent | None, claim: Claim, deps: Deps) -> None:
-    event = trial_stop(claim.run_id, trial.number, trial.outcome, trial.tree_hash, trial.metrics, trial.reason)
-    await deps.engine.append_trial(claim, trial, spent, event)
-    await deps.checkpoints.forget(claim.run_id, trial.number)
-
-
-async def _train_from_checkpoint(step: halving.Step, claim: Claim, deps: Deps) -> Trained:
-    """Train from the trial's newest whole checkpoint, or from its start where it never had one."""
-    request = claim.payload.request
-    try:
-        resume = await deps.checkpoints.newest(claim.run_id, step.number)
-    except ArtifactCorrupt as problem:
-        return Trained("error", reason=f"artifact_corrupt: {problem.message}")
-    job = _train_job(claim, step.tree, request.seed + step.number, request.budget.epochs, deps)
-    job = msgspec.structs.replace(job, until=step.until, checkpoint_s=deps.settings.checkpoint_s, resume=resume)
-    return await train_once(job, deps, partial(deps.checkpoints.save, claim, step.number))
-
-
-def _train_job(claim: Claim, tree: Tree, seed: int, epochs: int, deps: Deps) -> TrainJob:
-    return TrainJob(data_of(claim), tree, epochs, seed, deps.settings.prices)
-
-
-def data_of(claim: Claim) -> Data:
-    """The dataset a run was started with."""
-    return Data(claim.payload.manifest, claim.payload.base)
 
 
 async def _keep(trial: Trial) -> Trial:

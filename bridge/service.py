@@ -8,8 +8,10 @@ import random
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Iterator
+import traceback
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
+from functools import partial
 
 import msgspec
 
@@ -36,7 +38,7 @@ from bridge.tasks import end_tasks
 from cerebros.errors import FailedPrecondition, ResourceExhausted, Unavailable
 from telemetry.logs import log_event, log_failure
 
-# A worker that ends at once is not started again faster than this.
+# What ends at once, a worker or a duty, is not started again faster than this.
 RESTART_PAUSE_S = 1.0
 
 # The service clock moves, lapsed leases are noticed and overdue runs ended at most this much later.
@@ -86,13 +88,8 @@ async def open_bridge(settings: Settings, url: str) -> AsyncIterator[Bridge]:
         studies=Studies(StudyStore(database)),
     )
     duties = [
-        asyncio.create_task(duty)
-        for duty in (
-            notices.listen(),
-            notices.send(database),
-            _sweep(engine),
-            _forget(engine, settings.events_kept_days * 86400),
-        )
+        asyncio.create_task(_tireless(duty))
+        for duty in (notices.listen, partial(notices.send, database), partial(_sweep, engine), partial(_forget, bridge))
     ]
     try:
         yield bridge
@@ -114,11 +111,22 @@ def _executor(settings: Settings) -> Executor:
     return RayExecutor(settings.ray_address, *limits, gpus=int(settings.queue == "gpu"))
 
 
-async def _forget(engine: Engine, kept_s: float) -> None:
-    """Drop events that are older than they are kept, until cancelled."""
+async def _tireless(duty: Callable[[], Awaitable[None]]) -> None:
+    """Begin a duty again where a defect ended it: without its sweep the service would stand still and not say so."""
+    while True:
+        try:
+            await duty()
+        except Exception:  # noqa: BLE001 - the outermost frame of a duty
+            log_failure("cerebros.service.defect", traceback=traceback.format_exc())
+        await asyncio.sleep(RESTART_PAUSE_S)
+
+
+async def _forget(bridge: Bridge) -> None:
+    """Drop events that are older than they are kept, and states that nobody goes on from, until cancelled."""
     while True:
         with suppress(Unavailable, ResourceExhausted):
-            await engine.forget_events(kept_s)
+            await bridge.engine.forget_events(bridge.settings.events_kept_days * 86400)
+            await bridge.checkpoints.forget_ended_runs()
         await asyncio.sleep(FORGET_PAUSE_S)
 
 
@@ -203,15 +211,21 @@ async def keep_worker(settings: Settings, url: str) -> None:
     own = {"DATABASE_URL": url, "CEREBROS_HOME": settings.home, "CEREBROS_DRAIN_S": str(settings.drain_s)}
     environment = os.environ | parent_environment() | own
     while True:
-        worker = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "bridge",
-            "worker",
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=2,
-            env=environment,
-        )
+        try:
+            worker = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                "bridge",
+                "worker",
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=2,
+                env=environment,
+                start_new_session=True,  # Ctrl-C is ours; it would be the worker's second signal, after our SIGTERM
+            )
+        except OSError as problem:  # no memory or no process left just now
+            log_failure("cerebros.worker.not_started", reason=str(problem))
+            await asyncio.sleep(RESTART_PAUSE_S)
+            continue
         try:
             status = await worker.wait()
         except asyncio.CancelledError:

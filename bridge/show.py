@@ -58,9 +58,12 @@ def cycle(run: Run, *, json: bool) -> None:
     if run.metrics is not None:
         table.add_section()
         table.add_row("held-out", *_figures(run.metrics), style="bold")
-    console.print(table)
+    if table.row_count:
+        console.print(table)
     if run.promoted_version is not None:
         console.print(f"PAC {run.pac_id}: capability vector version {run.promoted_version} promoted")
+    if run.finished_at is None:
+        console.print(f"run {run.state}, nothing of it is lost; go on with --run-id {run.run_id}")
     if run.error is not None:
         console.print(f"run {run.state}: {run.error.code}: {run.error.message}", style="red")
 

@@ -116,18 +116,19 @@ class HalvedSearch:
 
     def next_step(self) -> Step:
         """Go on with the trial that deserves it most, or start a new one."""
-        return self.continuation() or self.start()
+        return self.continuation() or self.start(1)[0]
 
     def continuation(self) -> Step | None:
         """A step of a waiting trial, or None when none deserves one."""
         number = next_to_continue(self._standings, len(self._rungs), self._factor, self._best)
         return None if number is None else self._begin(number)
 
-    def start(self) -> Step:
-        """The first step of a new trial."""
-        self._trees += self._sampler.ask(1)
-        self._standings.append(Standing(len(self._standings), (), waits=True))
-        return self._begin(len(self._standings) - 1)
+    def start(self, trials: int) -> list[Step]:
+        """The first steps of so many new trials, which are proposed together."""
+        begun = len(self._trees)
+        self._trees += self._sampler.ask(trials)
+        self._standings += [Standing(number, (), waits=True) for number in range(begun, len(self._trees))]
+        return [self._begin(number) for number in range(begun, len(self._trees))]
 
     def tell(self, step: Step, losses: Sequence[float] | None, *, ended: bool) -> None:
         """Report the losses after a step, None when it failed, and whether the training ended by itself."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+from cerebros.gate import GateFigures
+
 
 class Occupation(msgspec.Struct, frozen=True):
     """Workers alive, runs waiting and running, running ones whose worker is overdue, writes the fence refused."""
@@ -42,13 +44,11 @@ class VcvFigure(msgspec.Struct, frozen=True):
 
 
 class Figures(msgspec.Struct, frozen=True):
-    """Ages are None where there is nothing whose age could be told."""
+    """What Prometheus scrapes."""
 
     occupation: Occupation
     runs: tuple[RunFigure, ...]
     trials: tuple[TrialFigure, ...]
     events: tuple[EventFigure, ...]
     vcv: VcvFigure
-    verdict_age_s: float | None
-    last_success_age_s: float | None
-    runs_without_telemetry: int
+    gate: GateFigures

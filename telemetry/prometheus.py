@@ -51,6 +51,7 @@ def _occupation(figures: Figures) -> Iterable[Metric]:
 
 
 def _runs(figures: Figures) -> Iterable[Metric]:
+    gate = figures.gate
     runs = GaugeMetricFamily("cerebros_runs", "Runs by kind and state.", labels=["kind", "state"])
     seconds = CounterMetricFamily(
         "cerebros_run_duration_seconds",
@@ -67,10 +68,12 @@ def _runs(figures: Figures) -> Iterable[Metric]:
     yield _gauge(
         "cerebros_runs_without_telemetry",
         "Succeeded runs without a stop event that has duration, cost and energy.",
-        figures.runs_without_telemetry,
+        gate.runs_without_telemetry,
     )
-    if figures.last_success_age_s is not None:
-        yield _gauge("cerebros_last_success_age_seconds", "Age of the newest success.", figures.last_success_age_s)
+    if gate.last_success_age_s is not None:
+        yield _gauge("cerebros_last_success_age_seconds", "Age of the newest success.", gate.last_success_age_s)
+    if gate.failed_share is not None:
+        yield _gauge("cerebros_failed_share_last_day", "Share of the last day's runs that failed.", gate.failed_share)
 
 
 def _trials(figures: Figures) -> Iterable[Metric]:
@@ -92,5 +95,7 @@ def _trials(figures: Figures) -> Iterable[Metric]:
 def _capabilities(figures: Figures) -> Iterable[Metric]:
     yield _gauge("cerebros_vcv_entries", "Versions of capability vectors.", figures.vcv.entries)
     yield _gauge("cerebros_vcv_pacs", "PACs that have a capability vector.", figures.vcv.pacs)
-    if figures.verdict_age_s is not None:
-        yield _gauge("cerebros_verdict_age_seconds", "Age of the newest policy verdict.", figures.verdict_age_s)
+    if figures.gate.verdict_age_s is not None:
+        allows = float(figures.gate.last_decision == "allow")
+        yield _gauge("cerebros_verdict_age_seconds", "Age of the newest policy verdict.", figures.gate.verdict_age_s)
+        yield _gauge("cerebros_verdict_allows", "Whether the newest policy verdict allows.", allows)

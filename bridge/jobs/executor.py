@@ -61,23 +61,32 @@ class Executor(ABC):
             CerebrosError: the job refused, with its own typed error.
             JobLost, JobCrashed, JobTimedOut: there is no answer.
         """
+        newest: Checkpoint | None = None
+
+        async def noted(checkpoint: Checkpoint) -> None:
+            nonlocal newest
+            if keep is not None:
+                await keep(checkpoint)
+            newest = checkpoint
+
         try:
-            answer = await self._answer(job, keep)
+            answer = await self._answer(job, noted)
         except JobLost:  # once may be chance; a job that is lost again is the reason itself
-            answer = await self._answer(job, keep)
+            if newest is not None:
+                job = msgspec.structs.replace(job, resume=newest)
+            answer = await self._answer(job, noted)
         if isinstance(answer, Refused):
             raise _error_named(answer.error)(answer.message)
         if not isinstance(answer, expected):
             raise Internal(f"a job answered {type(answer).__name__} where {expected.__name__} was due")
         return answer
 
-    async def _answer(self, job: Job, keep: Callable[[Checkpoint], Awaitable[None]] | None) -> Answer:
+    async def _answer(self, job: Job, keep: Callable[[Checkpoint], Awaitable[None]]) -> Answer:
         async with aclosing(self.messages(job)) as messages:
             async for message in messages:
                 if not isinstance(message, Checkpoint):
                     return message
-                if keep is not None:
-                    await keep(message)
+                await keep(message)
         raise JobLost("the job ended without an answer")
 
 

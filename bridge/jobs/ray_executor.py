@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 from collections.abc import AsyncGenerator
 from contextlib import suppress
 from typing import Any
@@ -25,6 +26,9 @@ from cerebros.errors import FailedPrecondition, Unauthenticated, Unavailable
 FAILURES: dict[str, type[JobLost | JobCrashed | JobTimedOut]] = {
     failure.__name__: failure for failure in (JobLost, JobCrashed, JobTimedOut)
 }
+
+# A process connects once; slots that start together wait for the first of them.
+_CONNECTING = threading.Lock()
 
 
 class JobHost:
@@ -111,15 +115,19 @@ class RayExecutor(Executor):
         Raises:
             Unavailable, Unauthenticated: the cluster does not answer, or does not want us.
         """
-        if not ray.is_initialized():
-            try:
-                ray.init(self._address, log_to_driver=False, logging_level=logging.ERROR, configure_logging=False)
-            except AuthenticationError as problem:
-                raise Unauthenticated(f"Ray at {self._address}: {problem}; set RAY_AUTH_TOKEN") from None
-            except (ConnectionError, ValueError, RuntimeError) as problem:
-                raise Unavailable(f"Ray at {self._address} does not answer: {problem}") from None
+        with _CONNECTING:
+            if not ray.is_initialized():
+                self._connect()
         host = ray.remote(JobHost).options(num_cpus=1, num_gpus=self._gpus).remote(*self._limits)
         return _Slot(host)
+
+    def _connect(self) -> None:
+        try:
+            ray.init(self._address, log_to_driver=False, logging_level=logging.ERROR, configure_logging=False)
+        except AuthenticationError as problem:
+            raise Unauthenticated(f"Ray at {self._address}: {problem}; set RAY_AUTH_TOKEN") from None
+        except (ConnectionError, ValueError, RuntimeError) as problem:
+            raise Unavailable(f"Ray at {self._address} does not answer: {problem}") from None
 
 
 def _received(name: str, content: bytes) -> Message:

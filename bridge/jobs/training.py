@@ -6,6 +6,7 @@ import hashlib
 import math
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -120,8 +121,8 @@ class _Fit:
         self._job, self._due = job, due
         self._meter = Meter(job.prices, on_gpu=_device() == "cuda")
         self._before = job.resume.spent if job.resume else NOTHING
-        self.curve = job.resume.curve if job.resume else ()
-        self.epoch = job.resume.epoch if job.resume else 0
+        self.curve: tuple[float, ...] = ()
+        self.epoch = 0
         self.end: training.Progress | None = None
         self.waits = False
         self._until = (job.until if isinstance(job, TrainJob) else None) or job.epochs
@@ -129,9 +130,13 @@ class _Fit:
         self._task = architecture, _recipe(job), rows, validation, job.data.manifest.task
 
     def _training(self) -> training.Training:
-        if self._job.resume is None:
-            return training.Training(*self._task, _device())
-        return training.resume(*self._task, self._job.resume.state, _device())
+        resume = self._job.resume
+        if resume is not None:
+            with suppress(FailedPrecondition):  # of an earlier version of this code, whose recipes had other fields
+                fit = training.resume(*self._task, resume.state, _device())
+                self.curve, self.epoch = resume.curve, resume.epoch
+                return fit
+        return training.Training(*self._task, _device())
 
     def checkpoints(self) -> Iterator[Checkpoint]:
         """Train to the end, or to the rung; stops for a checkpoint whenever one is due, and at the rung."""

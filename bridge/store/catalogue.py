@@ -132,16 +132,13 @@ class Catalogue:
     async def figures(self) -> Figures:
         """What Prometheus scrapes, as the rows stand now."""
         rows = self._database.rows
-        gate = await self.gate_figures(None)
         return Figures(
             occupation=await self.occupation(),
             runs=tuple(RunFigure(**row) for row in await rows("run_figures")),
             trials=tuple(TrialFigure(**row) for row in await rows("trial_figures")),
             events=tuple(EventFigure(**row) for row in await rows("event_figures")),
             vcv=msgspec.convert(await self._database.row("vcv_figures"), VcvFigure),
-            verdict_age_s=gate.verdict_age_s,
-            last_success_age_s=gate.last_success_age_s,
-            runs_without_telemetry=gate.runs_without_telemetry,
+            gate=await self.gate_figures(None),
         )
 
 

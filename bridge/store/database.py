@@ -32,6 +32,14 @@ WAITING_AT_MOST = 500
 # A backend that says nothing for so long is taken for dead, however alive its socket looks.
 SILENCE_S = 5.0
 
+# Every session's settings. Times come as UTC whatever the server's zone is.
+SESSION = {
+    "search_path": "cerebros,public",
+    "hnsw.iterative_scan": "strict_order",
+    "jit": "off",
+    "TimeZone": "UTC",
+}
+
 set_json_loads(msgspec.json.decode)
 set_json_dumps(msgspec.json.encode)
 
@@ -52,13 +60,14 @@ class Database:
             min_size=1,
             max_size=POOL_SIZE,
             timeout=POOL_TIMEOUT_S,
+            reconnect_timeout=POOL_TIMEOUT_S,  # else it backs off for minutes after the database is there again
             max_waiting=WAITING_AT_MOST,
             open=False,
             kwargs={
                 "autocommit": True,
                 "prepare_threshold": 1,
                 "row_factory": dict_row,
-                "options": "-c search_path=cerebros,public -c hnsw.iterative_scan=strict_order -c jit=off",
+                "options": " ".join(f"-c {name}={value}" for name, value in SESSION.items()),
                 "connect_timeout": 5,
             },
         )
@@ -118,7 +127,8 @@ class Database:
             raise ResourceExhausted(f"the database is out of resources: {problem}; free some and retry") from None
         except psycopg.DataError as problem:
             raise InvalidArgument(f"the database cannot hold a value of the request: {problem}; change it") from None
-        except (psycopg.OperationalError, psycopg.InterfaceError) as problem:
+        # InternalError is a server that cannot, such as a standby that takes no writes.
+        except (psycopg.OperationalError, psycopg.InterfaceError, psycopg.InternalError) as problem:
             raise Unavailable(f"the database does not answer: {problem}; retry later") from None
 
 

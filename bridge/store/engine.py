@@ -271,6 +271,14 @@ class Engine:
         rows = await self._database.rows("forget_checkpoints", run_id=run_id, trial=trial, kept=kept)
         return [row["epoch"] for row in rows]
 
+    async def forget_checkpoints_of_trials(self, run_id: str) -> set[int]:
+        """Drop the checkpoints of a run's ended trials; the numbers of those that had any."""
+        return {row["trial"] for row in await self._database.rows("forget_checkpoints_of_trials", run_id=run_id)}
+
+    async def forget_checkpoints_of_runs(self) -> set[str]:
+        """Drop the checkpoints of ended runs; the ids of those that had any."""
+        return {row["run_id"] for row in await self._database.rows("forget_checkpoints_of_runs")}
+
     async def worker_seen(self, worker_id: str, queue: str) -> None:
         await self._database.rows("worker_seen", worker_id=worker_id, queue=queue)
 

@@ -258,6 +258,18 @@ DELETE FROM checkpoints
                       ORDER BY epoch DESC LIMIT %(kept)s)
 RETURNING epoch;
 
+-- name: forget_checkpoints_of_trials
+-- Drops the checkpoints of trials that have ended.
+DELETE FROM checkpoints c USING trials t
+ WHERE c.run_id = %(run_id)s AND t.run_id = c.run_id AND t.number = c.trial
+RETURNING c.trial;
+
+-- name: forget_checkpoints_of_runs
+-- Drops the checkpoints of runs that have ended.
+DELETE FROM checkpoints c USING runs r
+ WHERE r.run_id = c.run_id AND r.state NOT IN ('queued', 'running')
+RETURNING c.run_id;
+
 -- name: trial_counts
 -- How many trials a run has, how many of them were trained to the end, and how many to a rung.
 SELECT count(*)::int AS total, (count(*) FILTER (WHERE outcome = 'ok'))::int AS ok,

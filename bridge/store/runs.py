@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -11,11 +12,15 @@ from psycopg.rows import DictRow
 from bridge.messages import ENDED
 from bridge.replies import Run, RunEvent, Shortlist, Trial
 from bridge.store.claims import Payload, Rung
-from bridge.store.database import Database
+from bridge.store.database import WAITING_AT_MOST, Database
 from cerebros.errors import NotFound
 from cerebros.metrics import Spent
 
 EVENTS_PER_READ = 500
+
+# An event wakes all watchers of its run in the same moment. More than these at once would take the places of others
+# in the queue for a connection, and be refused there themselves.
+WATCHERS_AT_ONCE = WAITING_AT_MOST // 2
 
 
 class RunState(NamedTuple):
@@ -43,6 +48,7 @@ class RunStore:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._watching = asyncio.Semaphore(WATCHERS_AT_ONCE)
 
     async def get_run(self, run_id: str) -> Run:
         """The run as it stands, with its front.
@@ -69,7 +75,8 @@ class RunStore:
         Raises:
             NotFound: there is no such run.
         """
-        row = await self._database.row("run_state", run_id=run_id)
+        async with self._watching:
+            row = await self._database.row("run_state", run_id=run_id)
         if row is None:
             raise NotFound(f"run {run_id!r} does not exist; list_runs shows those that do")
         return RunState(row["state"] in ENDED, row["first_seq"], row["last_seq"])
@@ -79,7 +86,8 @@ class RunStore:
         return msgspec.convert(row["payload"], Payload)
 
     async def events_after(self, run_id: str, after_seq: int) -> list[RunEvent]:
-        rows = await self._database.rows("events_after", run_id=run_id, after_seq=after_seq, limit=EVENTS_PER_READ)
+        async with self._watching:
+            rows = await self._database.rows("events_after", run_id=run_id, after_seq=after_seq, limit=EVENTS_PER_READ)
         return [RunEvent(**row) for row in rows]
 
     async def trials_of(self, run_id: str, numbers: Sequence[int] | None = None) -> list[Trial]:

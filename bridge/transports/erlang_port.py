@@ -19,6 +19,7 @@ import msgspec
 
 from bridge.procedures import VERSION, Bridge, call, watch
 from bridge.replies import RunEvent
+from bridge.tasks import end_tasks
 from bridge.transports.port_frames import Connection
 from bridge.transports.port_messages import Cancel, Command, Credit, Drain, Heartbeat, Invoke, Watch
 from cerebros.errors import Cancelled, CerebrosError, DeadlineExceeded, FailedPrecondition, Internal
@@ -131,7 +132,7 @@ class Session(asyncio.Protocol):
         self._tasks: dict[int, asyncio.Task[Answer]] = {}
         self._credited: dict[int, asyncio.Event] = {}
         self._flush_due = False
-        self._duties: list[asyncio.Task[None]] = []
+        self._duties: set[asyncio.Task[None]] = set()
 
     async def serve(self) -> None:
         """Return when the session is over and every call in flight has been ended."""
@@ -167,13 +168,18 @@ class Session(asyncio.Protocol):
                 self._credited[call_id] = asyncio.Event()
                 self._start(call_id, lambda: self._stream(call_id, params), timeout_s)
             case Cancel(id=call_id):
-                self._tasks[call_id].cancel()
+                self._see_to(end_tasks(self._tasks[call_id]))
             case Credit(id=call_id):
                 self._credited[call_id].set()
             case Drain(ms=ms):
-                self._duties.append(asyncio.create_task(self._drain(ms / 1000)))
+                self._see_to(self._drain(ms / 1000))
             case Heartbeat(silence_s=silence_s):
-                self._duties.append(asyncio.create_task(self._until_silent(silence_s)))
+                self._see_to(self._until_silent(silence_s))
+
+    def _see_to(self, duty: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(duty)
+        self._duties.add(task)
+        task.add_done_callback(self._duties.discard)
 
     def _start(self, call_id: int, work: Work, timeout_s: float | None) -> None:
         task = asyncio.create_task(work() if timeout_s is None else _within(work, timeout_s))
@@ -229,9 +235,7 @@ class Session(asyncio.Protocol):
         self._over.set()
 
     async def _end_tasks(self, *tasks: asyncio.Task[Any]) -> None:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end_tasks(*tasks)
         # The callbacks that answer the calls run in the next turn of the loop.
         await asyncio.sleep(0)
 

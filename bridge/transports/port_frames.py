@@ -8,6 +8,7 @@ file is the reference where the two differ.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -42,6 +43,15 @@ from bridge.transports.port_messages import (
     with_texts,
 )
 from cerebros.errors import CerebrosError, FailedPrecondition, Internal, InvalidArgument, ResourceExhausted, Unavailable
+
+# How a frame begins that would start a call: `{call, Id, …` or `{attach, Id, …`, its name an atom of any age or a
+# binary, its id an integer of one byte, of four, or of four to eight behind their count and a sign.
+_CALL_HEAD = re.compile(
+    rb"\x83h.(?:[sw]|[dv]\0|m\0{3})(?:\x04call|\x06attach)("
+    + b"|".join([b"a.", b"b.{4}", *(b"n%c\\0.{%d}" % (size, size) for size in range(4, 9))])
+    + b")",
+    re.DOTALL,
+)
 
 
 class Connection:
@@ -143,7 +153,8 @@ class Connection:
         try:
             term = with_texts(decode(frame))
         except EtfError as problem:
-            self._warn(f"a frame is not understood: {problem.message}")
+            head = _CALL_HEAD.match(frame)
+            self._reject(("call", decode(b"\x83" + head[1])) if head else None, problem.message)
             return None
         try:
             message = msgspec.convert(term, Message)

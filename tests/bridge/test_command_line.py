@@ -2,12 +2,16 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
+from bridge.procedures import read_manifest
+from cerebros.errors import ManifestRejected
 from tests.conftest import EXAMPLES
 
 DIGITS = EXAMPLES / "digits.toml"
@@ -145,3 +149,32 @@ def test_a_cycle_prints_its_run_and_exports_onnx_and_its_trials_for_optuna(bridg
     trials = optuna.load_study(study_name=run["run_id"], storage=f"sqlite:///{study}").trials
     assert len(trials) == 3
     assert {len(trial.values) for trial in trials if trial.state.is_finished() and trial.values} == {4}
+
+
+def test_a_cycle_that_is_told_to_stop_drains_and_says_how_to_go_on(settings, database_url, bridge_command, sql):
+    command = [str(Path(sys.executable).parent / "cerebros-bridge"), "cycle", str(DIGITS), "--pac", "stopped"]
+    environment = os.environ | {"CEREBROS_HOME": settings.home, "DATABASE_URL": database_url}
+    cycle = subprocess.Popen(
+        [*command, "--epochs", "10000", "--run-id", "stopped"], env=environment, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        for _ in range(300):
+            if sql.execute("SELECT 1 FROM stages WHERE run_id = 'stopped' AND name = 'shortlist'").fetchone():
+                break
+            time.sleep(0.2)
+        cycle.send_signal(signal.SIGTERM)
+        said, _ = cycle.communicate(timeout=30)
+    finally:
+        cycle.kill()
+    assert cycle.returncode == 1
+    assert "go on with --run-id stopped" in said
+    assert sql.execute("SELECT state FROM runs WHERE run_id = 'stopped'").fetchone() == ("queued",)
+    bridge_command("call", "cancel_run", '{"run_id": "stopped"}')
+
+
+@pytest.mark.parametrize("name", ["a\0b", "/dev/zero", "/", "circle"])
+def test_a_manifest_that_is_no_file_is_refused(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "circle").symlink_to(tmp_path / "circle")
+    with pytest.raises(ManifestRejected, match="give"):
+        read_manifest(name)

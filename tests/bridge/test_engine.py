@@ -10,10 +10,12 @@ import pytest
 from bridge import procedures
 from bridge.jobs.work import Checkpoint
 from bridge.procedures import call, watch
+from bridge.replies import Trial
 from bridge.service import runner_on
-from cerebros.errors import ArtifactCorrupt, FailedPrecondition, ResourceExhausted, Unavailable
+from cerebros.errors import ArtifactCorrupt, FailedPrecondition, ResourceExhausted, StaleWorker, Unavailable
 from cerebros.metrics import Spent
 from grid_graphql.app import make_app
+from telemetry.events import trial_stop
 from tests.conftest import SMALL
 
 LONG = {**SMALL, "trials": 100, "epochs": 10_000}
@@ -121,14 +123,79 @@ async def test_a_locked_pacs_run_goes_back_to_its_queue_with_its_trainings_kept(
     await call(bridge, "set_training_lock", pac | {"state": "open"})
 
 
+def states(bridge, run_id: str) -> list[str]:
+    return sorted(file.name for file in (bridge.settings.home_path / "checkpoints").glob(f"{run_id}~*"))
+
+
+async def test_a_run_that_could_not_be_given_back_is_given_back_before_the_next_is_claimed(bridge, queued, monkeypatch):
+    run_id, release = await queued(), bridge.engine.release
+    troubles = [Unavailable("the database does not answer"), Unavailable("still not")]
+
+    async def troubled(claim):
+        if troubles:
+            raise troubles.pop()
+        await release(claim)
+
+    async def lost(*_):
+        raise Unavailable("the database does not answer")
+
+    monkeypatch.setattr(bridge.engine, "release", troubled)
+    with monkeypatch.context() as trouble:
+        trouble.setattr(bridge.engine, "append", lost)
+        worker = asyncio.create_task(runner_on(bridge, only=run_id).work())
+        async with asyncio.timeout(30):
+            while troubles:
+                await asyncio.sleep(0.05)
+    async with asyncio.timeout(30):
+        while "cerebros.run.start" not in [e.name for e in await bridge.runs.events_after(run_id, 0)]:
+            await asyncio.sleep(0.05)
+    worker.cancel()
+    await asyncio.gather(worker, return_exceptions=True)
+    assert await state(bridge, run_id) == "queued"
+
+
+async def test_a_stale_workers_state_leaves_the_newer_claims_state_alone(bridge, queued):
+    run_id = await queued()
+    stale = await bridge.engine.claim("stale", "cpu", 600.0, run_id)
+    await bridge.engine.release(stale)
+    claim = await bridge.engine.claim("test", "cpu", 600.0, run_id)
+    ours, theirs = (Checkpoint(3, (0.5,) * 3, Spent(s, s, s, s), b"state") for s in (1.0, 2.0))
+    await bridge.checkpoints.save(claim, 0, ours)
+    with pytest.raises(StaleWorker):
+        await bridge.checkpoints.save(stale, 0, theirs)
+    assert await bridge.checkpoints.newest(run_id, 0) == ours
+    await bridge.engine.release(claim)
+
+
+async def test_states_of_what_has_ended_are_dropped(bridge, queued):
+    run_id, other = await queued(), await queued()
+    for each in (run_id, other):
+        claim = await bridge.engine.claim("test", "cpu", 600.0, each)
+        for trial in (0, 1):
+            await bridge.checkpoints.save(claim, trial, Checkpoint(1, (0.5,), Spent(1.0, 1.0, 1.0, 1.0), b"state"))
+        if each == run_id:
+            await bridge.engine.append_trial(
+                claim,
+                Trial(number=0, outcome="lost", tree_hash="h", tree={}),
+                None,
+                trial_stop(each, 0, "lost", "h", None, None),
+            )
+        await bridge.engine.release(claim)
+    await bridge.checkpoints.forget_ended_trials(run_id)
+    assert [name.split("~")[1] for name in states(bridge, run_id)] == ["1"]
+    await bridge.engine.cancel(run_id, "enough")
+    await bridge.checkpoints.forget_ended_runs()
+    assert (len(states(bridge, run_id)), len(states(bridge, other))) == (0, 2)
+
+
 async def test_a_damaged_checkpoint_falls_back_to_the_one_before_and_the_last_one_to_an_error(bridge, queued):
     run_id = await queued()
     claim = await bridge.engine.claim("test", "cpu", 600.0, run_id)
     kept = [Checkpoint(epoch, (0.5,) * epoch, Spent(1.0, 1.0, 1.0, 1.0), b"state" * epoch) for epoch in (1, 2, 3)]
     for checkpoint in kept:
         await bridge.checkpoints.save(claim, 7, checkpoint)
-    files = sorted((bridge.settings.home_path / "checkpoints").glob(f"{run_id}.7.*"))
-    assert [file.name.rpartition(".")[2] for file in files] == ["2", "3"]
+    files = sorted((bridge.settings.home_path / "checkpoints").glob(f"{run_id}~7~*"))
+    assert [file.name.split("~")[2] for file in files] == ["2", "3"]
     assert await bridge.checkpoints.newest(run_id, 7) == kept[2]
     files[1].write_bytes(files[1].read_bytes()[:-3])
     assert await bridge.checkpoints.newest(run_id, 7) == kept[1]

@@ -106,6 +106,32 @@ async def test_a_training_may_be_asked_for_its_state_from_its_first_moment_on(po
     assert training.result().outcome == "ok"
 
 
+async def test_a_training_that_is_lost_goes_on_from_its_newest_checkpoint(pool):
+    kept = []
+
+    async def keep(checkpoint):
+        kept.append(checkpoint.epoch)
+        if len(kept) == 3:
+            (child,) = [c for c in psutil.Process().children() if "bridge.jobs.child" in c.cmdline()]
+            child.kill()
+
+    ended = await pool.run(msgspec.structs.replace(job(epochs=40), checkpoint_s=0.0), Trained, keep)
+    assert ended.outcome == "ok"
+    assert kept == sorted(set(kept))
+
+
+async def test_a_state_of_another_recipe_is_begun_anew(pool):
+    kept = []
+
+    async def keep(checkpoint):
+        kept.append(checkpoint)
+
+    first = await pool.run(msgspec.structs.replace(job(epochs=4), checkpoint_s=0.0), Trained, keep)
+    again = await pool.run(msgspec.structs.replace(job(epochs=3), resume=kept[-1]), Trained)
+    assert (len(first.curve), len(again.curve)) == (4, 3)
+    assert again.spent.cpu_s > kept[-1].spent.cpu_s
+
+
 async def test_like_texts_have_like_embeddings(pool):
     texts = ("recognise handwritten digits", "read numbers written by hand", "cook a dinner for two")
     digits, numbers, dinner = [np.array((await pool.run(EmbedJob(text), Embedded)).vector) for text in texts]

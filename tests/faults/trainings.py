@@ -11,7 +11,7 @@ from random import Random
 import msgspec
 import psutil
 
-from bridge.checkpoints import Checkpoints
+from bridge.checkpoints import Checkpoints, file_name
 from tests.faults.arena import Arena, promise, until
 from tests.faults.unguarded import changed
 from tests.faults.workers import LONG, children
@@ -43,8 +43,8 @@ async def _interrupted(arena: Arena, trials: int) -> tuple[str, list[Path]]:
         worker.kill()
         await worker.wait()
     await arena.none_alive()
-    rows = arena.rows("SELECT epoch FROM checkpoints WHERE run_id = %s ORDER BY epoch DESC", run_id)
-    return run_id, [arena.home / "checkpoints" / f"{run_id}.0.{row['epoch']}" for row in rows]
+    rows = arena.rows("SELECT epoch, digest FROM checkpoints WHERE run_id = %s ORDER BY epoch DESC", run_id)
+    return run_id, [arena.home / "checkpoints" / file_name(run_id, 0, **row) for row in rows]
 
 
 async def _damaged(damage: Callable[[Path, Random], None], arena: Arena, dice: Random, *guards: str) -> str:
@@ -56,7 +56,7 @@ async def _damaged(damage: Callable[[Path, Random], None], arena: Arena, dice: R
         except (msgspec.DecodeError, OSError) as problem:
             promise(False, f"{type(problem).__name__}: {problem}")
     promise(
-        found is not None and previous.name.endswith(f".{found.epoch}"),
+        found is not None and f"~{found.epoch}~" in previous.name,
         f"epoch {found and found.epoch} of {newest.name} was taken",
     )
     async with arena.worker("long"):

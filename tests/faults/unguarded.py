@@ -114,11 +114,12 @@ def _resume(swap: Swap) -> None:
 def _digest(swap: Swap) -> None:
     import msgspec
 
-    from bridge.checkpoints import Checkpoint, Checkpoints
+    from bridge.checkpoints import Checkpoint, Checkpoints, file_name
 
     async def unchecked(self: Any, run_id: str, trial: int) -> Checkpoint | None:
         for row in await self._engine.checkpoint_rows(run_id, trial):
-            return msgspec.msgpack.decode(self._path(run_id, trial, row.epoch).read_bytes(), type=Checkpoint)
+            file = self._directory / file_name(run_id, trial, row.epoch, row.digest)
+            return msgspec.msgpack.decode(file.read_bytes(), type=Checkpoint)
         return None
 
     swap(Checkpoints, "newest", unchecked)
@@ -230,10 +231,10 @@ def _wide(swap: Swap) -> None:
 def _change_trial(swap: Swap, parameters: dict[int, dict[str, float]], widths: tuple[int, ...] = ()) -> None:
     import msgspec
 
-    from bridge import search
+    from bridge import trials
     from cerebros.rose_tree import Tree
 
-    make = search._train_job
+    make = trials.train_job
 
     def changed_job(claim: Any, tree: Tree, seed: int, epochs: int, deps: Any) -> Any:
         number = seed - claim.payload.request.seed
@@ -244,7 +245,7 @@ def _change_trial(swap: Swap, parameters: dict[int, dict[str, float]], widths: t
                 tree = msgspec.structs.replace(tree, c=levels)
         return make(claim, tree, seed, epochs, deps)
 
-    swap(search, "_train_job", changed_job)
+    swap(trials, "train_job", changed_job)
 
 
 def _skewed(by_s: float) -> Callable[[Swap], None]:

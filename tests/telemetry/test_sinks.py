@@ -3,6 +3,7 @@ import subprocess
 import sys
 from dataclasses import fields
 
+from cerebros.gate import GateFigures
 from telemetry.events import VOCABULARY, run_stop
 from telemetry.figures import EventFigure, Figures, Occupation, RunFigure, TrialFigure, VcvFigure
 from telemetry.prometheus import render
@@ -29,15 +30,22 @@ def test_figures_become_counters_and_gauges():
             trials=(TrialFigure("ok", 10, 5.0, 4.5, 45.0, 0.01),),
             events=(EventFigure("cerebros.run.stop", 4),),
             vcv=VcvFigure(entries=5, pacs=2),
-            verdict_age_s=None,
-            last_success_age_s=12.0,
-            runs_without_telemetry=0,
+            gate=GateFigures(
+                last_success_age_s=12.0,
+                runs_without_telemetry=0,
+                verdict_age_s=None,
+                last_decision=None,
+                queued=3,
+                expired_leases=0,
+                failed_share=0.25,
+            ),
         )
     )
     assert "cerebros_queue_depth 3.0" in text
     assert 'cerebros_run_duration_seconds_total{kind="cycle",state="succeeded"} 80.5' in text
     assert 'cerebros_trial_energy_joules_total{outcome="ok"} 45.0' in text
-    assert "cerebros_verdict_age_seconds" not in text
+    assert "cerebros_failed_share_last_day 0.25" in text
+    assert "cerebros_verdict" not in text
     assert "_created" not in text
 
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.replies import HealthReport, RunEvent
-from bridge.transports.etf import Atom, decode, encode
+from bridge.transports.etf import Atom, EtfError, decode, encode
 from bridge.transports.port_frames import Connection
 from bridge.transports.port_messages import (
     ATOMS,
@@ -251,6 +251,50 @@ def test_a_crooked_call_is_an_invalid_argument_of_its_own_id(term):
     assert connection.receive(frame(*term)) == []
     [answer] = sent(connection)
     assert answer[:3] == ("error", 1, "invalid_argument")
+
+
+# Maps that the decoder refuses: an atom and a binary of one name, a bit string, a key that is a tuple.
+UNREADABLE = (
+    b"t\0\0\0\2w\6pac_idm\0\0\0\1am\0\0\0\6pac_idm\0\0\0\1a",
+    b"t\0\0\0\1m\0\0\0\1aM\0\0\0\1\3\xa0",
+    b"t\0\0\0\1h\0a\1",
+)
+
+
+def unreadable(name: bytes, call_id: int, params: bytes) -> bytes:
+    raw = b"\x83h\5" + name + encode(call_id)[1:] + b"m\0\0\0\6health" + params + b"t\0\0\0\0"
+    return len(raw).to_bytes(4) + raw
+
+
+@pytest.mark.parametrize("params", UNREADABLE)
+@pytest.mark.parametrize("name", [b"w\4call", b"d\0\4call", b"m\0\0\0\4call", b"w\6attach"])
+@pytest.mark.parametrize("call_id", [0, 255, 256, 2**31, 2**40, 2**63 - 1])
+def test_a_call_that_the_decoder_refuses_is_an_invalid_argument_of_its_own_id(call_id, name, params):
+    connection = session()
+    assert connection.receive(unreadable(name, call_id, params)) == []
+    [answer] = sent(connection)
+    assert answer[:3] == ("error", call_id, "invalid_argument")
+    with pytest.raises(EtfError) as problem:
+        decode(b"\x83" + params)
+    assert answer[3]["message"].startswith(problem.value.message)
+
+
+def test_an_unreadable_second_use_of_an_id_leaves_the_call_that_owns_it_alone():
+    connection = session()
+    connection.receive(frame("call", 7, "health", {}, {}))
+    connection.receive(unreadable(b"w\4call", 7, UNREADABLE[0]))
+    assert [term[:2] for term in sent(connection)] == [("log", "warning")]
+    connection.ok(7, HEALTHY)
+    assert sent(connection)[0][:2] == ("ok", 7)
+
+
+@given(st.binary(max_size=12))
+def test_whatever_follows_the_name_of_a_call_is_answered_or_logged_once(tail):
+    connection = session()
+    raw = b"\x83h\5w\4call" + tail
+    assert connection.receive(len(raw).to_bytes(4) + raw) == []
+    [answer] = sent(connection)
+    assert answer[:2] == ("log", "warning") or (answer[0], answer[2]) == ("error", "invalid_argument")
 
 
 @pytest.mark.parametrize("raw", [b"", b"\x83", b"\x83P\0\0\0\0", b"not a term", encode({}), encode((Atom("x"), 1))])

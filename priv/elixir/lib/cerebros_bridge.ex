@@ -181,8 +181,8 @@ defmodule CerebrosBridge do
   Events are fetched as they are consumed: a slow consumer keeps at most
   #{Connection.window()} in its mailbox and loses none. When the connection ends, the stream
   attaches to the next one behind the last event it gave; it raises `CerebrosBridge.Error` after
-  `:patience` milliseconds (60,000) without one, and when the run is unknown. `:after_seq` skips
-  events already seen.
+  `:patience` milliseconds (60,000) of trouble (`CerebrosBridge.Reading`), and when the run is
+  unknown. `:after_seq` skips events already seen.
 
       bridge |> CerebrosBridge.stream(run_id) |> Enum.map(& &1.seq)
   """
@@ -217,11 +217,8 @@ defmodule CerebrosBridge do
   """
   @spec watch(bridge(), String.t(), keyword()) :: result(pid())
   def watch(bridge, run_id, opts \\ []) do
-    with {:ok, _connection} <- Pool.checkout(bridge, {:run, run_id}),
-         do: Watcher.start(bridge, run_id, self(), opts)
-  catch
-    :exit, reason ->
-      {:error, Error.gone(reason)}
+    with {:ok, reading} <- Reading.start(bridge, run_id, opts),
+         do: Watcher.start(reading, run_id, self())
   end
 
   @doc """

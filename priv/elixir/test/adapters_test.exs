@@ -2,7 +2,18 @@ defmodule CerebrosBridge.AdaptersTest do
   # What holds over either adapter: the real program, a real worker, a database of their own.
   use ExUnit.Case, async: false
 
-  alias CerebrosBridge.{Connection, Error, Event, Run, Service, Telemetry, TrainingMetrics, VCV}
+  alias CerebrosBridge.{
+    Connection,
+    Error,
+    Event,
+    Pool,
+    Reading,
+    Run,
+    Service,
+    Telemetry,
+    TrainingMetrics,
+    VCV
+  }
 
   @moduletag timeout: 300_000
   @minutes 4 * 60_000
@@ -166,6 +177,30 @@ defmodule CerebrosBridge.AdaptersTest do
                  CerebrosBridge.call(bridge, :watch_run, %{run_id: "a"})
       end
 
+      test "INVALID_ARGUMENT: terms that no bridge takes trouble nobody but their caller", %{
+        bridge: bridge
+      } do
+        {:ok, connection} = Pool.checkout(bridge, :any)
+
+        for crooked <- [
+              %{budget: ~D[2026-01-02]},
+              %{budget: %{{1, 2} => 3}},
+              %{objectives: ["accuracy" | "energy"]},
+              %{pac_id: <<1::3>>}
+            ] do
+          assert {:error, %Error{code: :invalid_argument, class: :validation}} =
+                   CerebrosBridge.call(bridge, :start_run, cycle(fresh_id("crooked"), crooked))
+        end
+
+        for timeout <- [nil, -5_000] do
+          assert_raise FunctionClauseError, fn ->
+            CerebrosBridge.health(bridge, timeout: timeout)
+          end
+        end
+
+        assert {:ok, ^connection} = Pool.checkout(bridge, :any)
+      end
+
       test "NOT_FOUND: unknown runs and procedures", %{bridge: bridge} do
         assert {:error,
                 %Error{code: :not_found, class: :permanent, retryable: false, message: message}} =
@@ -226,7 +261,7 @@ defmodule CerebrosBridge.AdaptersTest do
       test "RESOURCE_EXHAUSTED: one stream too many", %{bridge: bridge} do
         run_id = fresh_id("crowded")
         {:ok, _} = start(bridge, run_id, %{budget: @endless})
-        {:ok, connection} = CerebrosBridge.Pool.checkout(bridge, {:run, run_id})
+        {:ok, connection} = Pool.checkout(bridge, {:run, run_id})
 
         streams =
           for _ <- 1..1025 do
@@ -241,7 +276,13 @@ defmodule CerebrosBridge.AdaptersTest do
 
         assert stream in streams
         assert error.retryable
+
+        # A reading outlasts it.
+        {:ok, reading} = Reading.start(bridge, run_id, [])
+        assert {:timeout, reading} = Reading.next(reading, in_ms(300), nil)
         Enum.each(streams, &Connection.close/1)
+        assert {:event, %Event{seq: 1}, reading} = Reading.next(reading, in_ms(30_000), nil)
+        Reading.stop(reading)
         # The bridge has heard of the closed streams a moment later.
         assert {:ok, _} = CerebrosBridge.cancel(bridge, run_id, retries: 5)
       end
@@ -280,6 +321,27 @@ defmodule CerebrosBridge.AdaptersTest do
         refute_received {_, _, %{attempt: 2}}
       end
 
+      test "a handler hears each event of a run once, however often it is watched, and may call the bridge",
+           %{bridge: bridge} do
+        owner = self()
+        run_id = fresh_id("heard")
+
+        call = fn _name, _measurements, %{run_id: id}, _ ->
+          if id == run_id, do: send(owner, {:heard, CerebrosBridge.get_run(bridge, run_id)})
+        end
+
+        :ok = Telemetry.attach(run_id, [:cerebros, :run, :stop], call, nil)
+        on_exit(fn -> Telemetry.detach(run_id) end)
+
+        {:ok, _} = start(bridge, run_id, %{budget: @endless})
+        {:ok, _} = CerebrosBridge.cancel(bridge, run_id)
+
+        for _ <- 1..2, do: {:ok, %Run{state: :cancelled}} = CerebrosBridge.await(bridge, run_id)
+
+        assert_receive {:heard, {:ok, %Run{state: :cancelled}}}, 10_000
+        refute_receive {:heard, _}
+      end
+
       test "answers many callers at once", %{bridge: bridge} do
         answers =
           1..200
@@ -310,15 +372,15 @@ defmodule CerebrosBridge.AdaptersTest do
 
         connections =
           for _ <- 1..6 do
-            {:ok, connection} = CerebrosBridge.Pool.checkout(pool, :any)
+            {:ok, connection} = Pool.checkout(pool, :any)
             assert {:ok, _} = Connection.ping(connection, 60_000)
             connection
           end
 
         assert connections |> Enum.uniq() |> length() == 3
         assert Enum.take(connections, 3) == Enum.drop(connections, 3)
-        {:ok, home} = CerebrosBridge.Pool.checkout(pool, {:run, "r"})
-        assert {:ok, ^home} = CerebrosBridge.Pool.checkout(pool, {:run, "r"})
+        {:ok, home} = Pool.checkout(pool, {:run, "r"})
+        assert {:ok, ^home} = Pool.checkout(pool, {:run, "r"})
       end
     end
   end
@@ -369,6 +431,8 @@ defmodule CerebrosBridge.AdaptersTest do
     do: CerebrosBridge.start_run(bridge, cycle(run_id, more))
 
   defp fresh_id(what), do: "#{what}-#{System.unique_integer([:positive])}"
+
+  defp in_ms(ms), do: System.monotonic_time(:millisecond) + ms
 
   defp keys(map), do: map |> Map.keys() |> Enum.sort()
 

@@ -3,7 +3,7 @@ defmodule CerebrosBridge.FrontTest do
   use ExUnit.Case, async: false
 
   import ExUnit.CaptureLog
-  alias CerebrosBridge.{Error, Pool, Service}
+  alias CerebrosBridge.{Error, Pool, Reading, Service}
 
   @moduletag timeout: 120_000
   @moduletag :capture_log
@@ -80,8 +80,68 @@ defmodule CerebrosBridge.FrontTest do
     assert {:ok, %{state: :failed, last_seq: @events}} = Task.await(awaiting, 30_000)
     assert_receive {:cerebros_end, ^run_id, :ok}, 30_000
     # Three followers over two fronts, and each event is told once.
+    assert Service.eventually(fn -> :counters.get(told, 1) >= @events - 2 end)
     assert :counters.get(told, 1) == @events - 2
     Task.await(writer, 60_000)
+  end
+
+  describe "a reading" do
+    setup do
+      elsewhere = Service.fresh_home()
+      on_exit(fn -> File.rm_rf!(elsewhere) end)
+      socket = Path.join(elsewhere, "bridge.sock")
+      # The suite's service, which is there once it has this name too.
+      appear = fn -> File.ln_s!(Path.join(Service.suite().home, "bridge.sock"), socket) end
+      {:ok, appear: appear, options: [adapter: CerebrosBridge.Grpc, home: elsewhere]}
+    end
+
+    test "that begins while no front is there waits for one", %{
+      appear: appear,
+      options: options
+    } do
+      Service.script("store_events.py", Service.suite().home, ["early", Service.manifest(), "102"])
+
+      bridge = start_supervised!({CerebrosBridge, options})
+      # The pauses between its attempts have grown by then.
+      Process.sleep(300)
+      assert {:error, %Error{code: :unavailable}} = Pool.checkout(bridge, {:run, "early"})
+
+      awaiting = Task.async(fn -> CerebrosBridge.await(bridge, "early") end)
+      streaming = Task.async(fn -> bridge |> CerebrosBridge.stream("early") |> Enum.count() end)
+      assert {:ok, _} = CerebrosBridge.watch(bridge, "early")
+      refute_receive {:cerebros_end, _, _}
+      appear.()
+
+      assert collect("early", 102) == Enum.to_list(1..102)
+      assert {:ok, %{state: :failed}} = Task.await(awaiting, 30_000)
+      assert Task.await(streaming, 30_000) == 102
+    end
+
+    test "has all its patience again after an attachment that held", %{
+      appear: appear,
+      options: options
+    } do
+      appear.()
+      bridge = start_supervised!({CerebrosBridge, options})
+      run = %{pac_id: "p", manifest: Service.manifest(), run_id: "quiet"}
+      {:ok, _} = CerebrosBridge.start_run(bridge, run, retries: 5)
+      {:ok, reading} = Reading.start(bridge, "quiet", after_seq: 1, patience: 800)
+
+      # Twice the connection dies, with more than the patience between.
+      reading =
+        for quiet_ms <- [100, 1_500], reduce: reading do
+          reading ->
+            assert {:timeout, reading} = Reading.next(reading, in_ms(quiet_ms), nil)
+            {:ok, connection} = Pool.checkout(bridge, {:run, "quiet"})
+            Process.exit(connection, :kill)
+            reading
+        end
+
+      assert {:timeout, reading} = Reading.next(reading, in_ms(300), nil)
+      {:ok, _} = CerebrosBridge.cancel(bridge, "quiet", retries: 5)
+      assert {:event, %{seq: 2}, reading} = Reading.next(reading, in_ms(10_000), nil)
+      Reading.stop(reading)
+    end
   end
 
   test "a call in flight when the front dies is unavailable, and UNAVAILABLE may be tried again",
@@ -195,6 +255,8 @@ defmodule CerebrosBridge.FrontTest do
     {:os_pid, pid} = connection |> :sys.get_state() |> then(& &1.wire.port) |> Port.info(:os_pid)
     pid
   end
+
+  defp in_ms(ms), do: System.monotonic_time(:millisecond) + ms
 
   defp collect(run_id, n) do
     for _ <- 1..n do

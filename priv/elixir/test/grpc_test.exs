@@ -77,6 +77,39 @@ defmodule CerebrosBridge.GrpcTest do
     end
   end
 
+  test "a term that has no place in a message is refused with its own" do
+    messages = %{
+      "M" => [
+        {1, "json", {:message, "google.protobuf.Struct"}, :one},
+        {2, "at", {:message, "google.protobuf.Timestamp"}, :one},
+        {3, "names", :string, :many},
+        {4, "share", :string, {:map, :string, :double}},
+        {5, "x", :double, :one},
+        {6, "m", {:message, "M"}, :one}
+      ]
+    }
+
+    for {map, path} <- [
+          {%{json: %{day: ~D[2026-01-02]}}, "$.json.day"},
+          {%{json: %{{1, 2} => 3}}, "$.json"},
+          {%{json: %{a: [1 | 2]}}, "$.json.a"},
+          {%{json: %{a: 10 ** 400}}, "$.json.a"},
+          {%{json: 1..2}, "$.json"},
+          {%{at: %{}}, "$.at"},
+          {%{names: ["a" | "b"]}, "$.names"},
+          {%{share: ~D[2026-01-02]}, "$.share"},
+          {%{share: %{{1, 2} => 0.5}}, "$.share"},
+          {%{x: 10 ** 400}, "$.x"},
+          {%{m: ~D[2026-01-02]}, "$.m"},
+          {%{m: %{{1, 2} => 3}}, "$.m"},
+          {%{m: [{:x, 1.0} | :rest]}, "$.m"}
+        ] do
+      assert {:error, fault} = Protobuf.encode(messages, "M", map)
+      assert fault =~ "Expected `"
+      assert String.ends_with?(fault, "at `#{path}`")
+    end
+  end
+
   test "numbers at their limits arrive as they were sent" do
     messages = %{"M" => [{1, "n", :int64, :one}, {2, "x", :double, :many}]}
 

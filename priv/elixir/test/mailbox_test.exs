@@ -63,6 +63,17 @@ defmodule CerebrosBridge.MailboxTest do
         Connection.close(stream)
       end
 
+      test "a stream that is left early leaves nothing in the mailbox, then or later", %{
+        bridge: bridge
+      } do
+        for _ <- 1..20 do
+          assert [%Event{seq: 1}] = bridge |> CerebrosBridge.stream("many") |> Enum.take(1)
+          # What the connection had still to send comes before its answer.
+          assert {:ok, _} = CerebrosBridge.ping(bridge)
+          assert waiting() == 0
+        end
+      end
+
       test "a lazy stream is read no faster than it is consumed", %{bridge: bridge} do
         seqs =
           bridge

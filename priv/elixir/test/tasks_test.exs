@@ -162,8 +162,8 @@ defmodule CerebrosBridge.TasksTest do
       {"cerebros_verdict_age_seconds", %{}} => 5.0,
       {"cerebros_queue_depth", %{}} => 1.0,
       {"cerebros_expired_leases", %{}} => 0.0,
-      {"cerebros_runs", %{"kind" => "cycle", "state" => "succeeded"}} => 9.0,
-      {"cerebros_runs", %{"kind" => "cycle", "state" => "failed"}} => 1.0
+      {"cerebros_verdict_allows", %{}} => 1.0,
+      {"cerebros_failed_share_last_day", %{}} => 0.1
     }
 
     assert %{overall_status: :healthy, warnings: []} = judged(well)
@@ -171,6 +171,8 @@ defmodule CerebrosBridge.TasksTest do
     for {name, figure, status} <- [
           {"cerebros_runs_without_telemetry", 1.0, :critical},
           {"cerebros_verdict_age_seconds", 61.0, :critical},
+          {"cerebros_verdict_allows", 0.0, :critical},
+          {"cerebros_failed_share_last_day", 0.4, :warning},
           {"cerebros_queue_depth", 101.0, :warning},
           {"cerebros_queue_depth", 201.0, :critical},
           {"cerebros_expired_leases", 1.0, :warning}
@@ -178,11 +180,6 @@ defmodule CerebrosBridge.TasksTest do
       assert %{overall_status: ^status, warnings: [_]} =
                judged(Map.put(well, {name, %{}}, figure))
     end
-
-    failing = Map.put(well, {"cerebros_runs", %{"kind" => "nas", "state" => "failed"}}, 5.0)
-
-    assert %{overall_status: :warning, warnings: ["failed_runs: 40 % of the ended runs failed"]} =
-             judged(failing)
 
     assert %{overall_status: :critical} = judged(%{})
   end

@@ -3,7 +3,7 @@ defmodule CerebrosBridge.TelemetryTest do
   doctest CerebrosBridge.Telemetry
 
   import ExUnit.CaptureLog
-  alias CerebrosBridge.Telemetry
+  alias CerebrosBridge.{Event, RunTelemetry, Telemetry}
 
   defp to_test(event, measurements, metadata, pid) do
     send(pid, {event, measurements, metadata})
@@ -29,6 +29,24 @@ defmodule CerebrosBridge.TelemetryTest do
     :ok = Telemetry.attach("three", [:a, :b], &to_test/4, self())
     assert {:error, :already_exists} = Telemetry.attach("three", [:a, :c], &to_test/4, self())
     :ok = Telemetry.detach("three")
+  end
+
+  test "an event of a run is told once, until thousands of other runs have been told" do
+    :ok = Telemetry.attach("four", [:a, :b], &to_test/4, self())
+    event = %Event{run_id: "r", seq: 1, name: [:a, :b], metadata: %{run_id: "r"}}
+
+    for seq <- [1, 2, 1, 2],
+        do: RunTelemetry.tell(self(), %{event | seq: seq, measurements: %{seq: seq}})
+
+    for seq <- [1, 2], do: assert_receive({[:a, :b], %{seq: ^seq}, %{run_id: "r"}})
+    refute_receive {[:a, :b], _, _}
+
+    for other <- 1..10_000,
+        do: RunTelemetry.tell(self(), %{event | run_id: other, name: [:others]})
+
+    RunTelemetry.tell(self(), event)
+    assert_receive {[:a, :b], %{}, %{run_id: "r"}}
+    :ok = Telemetry.detach("four")
   end
 
   test "a handler that raises is detached and the others still hear" do

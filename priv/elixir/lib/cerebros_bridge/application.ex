@@ -6,6 +6,7 @@ defmodule CerebrosBridge.Application do
   def start(_type, _args) do
     # The table lives as long as the process that runs this function: as the application.
     CerebrosBridge.Telemetry.create_table()
-    Supervisor.start_link([], strategy: :one_for_one, name: CerebrosBridge.Supervisor)
+    children = [CerebrosBridge.RunTelemetry]
+    Supervisor.start_link(children, strategy: :one_for_one, name: CerebrosBridge.Supervisor)
   end
 end

@@ -12,7 +12,7 @@ defmodule CerebrosBridge.Connection do
 
   use GenServer, restart: :temporary
 
-  alias CerebrosBridge.{Error, Event, Telemetry}
+  alias CerebrosBridge.{Error, RunTelemetry}
 
   # Events that may be on their way to one owner; 8 already hide the round trip.
   @window 64
@@ -26,22 +26,27 @@ defmodule CerebrosBridge.Connection do
   @type answer :: {:ok, map()} | {:error, Error.t()}
 
   @doc """
-  Open a connection with `adapter`; `told` is the table of events that handlers have seen.
+  Open a connection with `adapter`; the calling process is the bridge whose events it tells.
   """
-  @spec start_link({module(), keyword(), :ets.tid()}) :: GenServer.on_start()
-  def start_link({adapter, options, told}) do
-    GenServer.start_link(__MODULE__, {adapter, options, told})
+  @spec start_link({module(), keyword()}) :: GenServer.on_start()
+  def start_link({adapter, options}) do
+    GenServer.start_link(__MODULE__, {adapter, options, self()})
   end
+
+  # Anything else would crash the connection, which many callers share, instead of this one.
+  defguardp is_time(timeout) when timeout == :infinity or (is_integer(timeout) and timeout >= 0)
 
   @doc "Call a procedure and wait for its one answer."
   @spec call(pid(), String.t(), map(), timeout()) :: answer()
-  def call(connection, procedure, params, timeout) do
+  def call(connection, procedure, params, timeout) when is_time(timeout) do
     GenServer.call(connection, {:call, procedure, params, timeout}, :infinity)
   end
 
   @doc "Ask for a sign of life."
   @spec ping(pid(), timeout()) :: answer()
-  def ping(connection, timeout), do: GenServer.call(connection, {:ping, timeout}, :infinity)
+  def ping(connection, timeout) when is_time(timeout) do
+    GenServer.call(connection, {:ping, timeout}, :infinity)
+  end
 
   @doc "Send a run's events behind `after_seq` to the calling process."
   @spec attach(pid(), String.t(), non_neg_integer()) :: {:ok, stream()} | {:error, Error.t()}
@@ -53,9 +58,13 @@ defmodule CerebrosBridge.Connection do
   @spec grant(stream(), pos_integer()) :: :ok
   def grant({connection, id}, n), do: GenServer.cast(connection, {:grant, id, n})
 
-  @doc "End a stream; the run itself goes on."
+  @doc "End a stream, whose last message has then been sent; the run itself goes on."
   @spec close(stream()) :: :ok
-  def close({connection, id}), do: GenServer.cast(connection, {:close, id})
+  def close({connection, id}) do
+    GenServer.call(connection, {:close, id}, :infinity)
+  catch
+    :exit, _gone -> :ok
+  end
 
   @doc """
   The credit a stream starts with.
@@ -67,12 +76,12 @@ defmodule CerebrosBridge.Connection do
   def window, do: @window
 
   @impl true
-  def init({adapter, options, told}) do
+  def init({adapter, options, bridge}) do
     Process.flag(:trap_exit, true)
 
     case adapter.open(options) do
       {:ok, wire} ->
-        {:ok, %{adapter: adapter, wire: wire, next_id: 0, in_flight: %{}, told: told}}
+        {:ok, %{adapter: adapter, wire: wire, next_id: 0, in_flight: %{}, bridge: bridge}}
 
       {:error, error} ->
         {:stop, error}
@@ -94,19 +103,14 @@ defmodule CerebrosBridge.Connection do
     id = state.next_id
     stream = {self(), id}
 
-    entry = %{
-      stream: stream,
-      owner: owner,
-      monitor: Process.monitor(owner),
-      run_id: run_id,
-      timer: nil
-    }
-
+    entry = %{stream: stream, owner: owner, monitor: Process.monitor(owner), timer: nil}
     GenServer.reply(from, {:ok, stream})
 
     {:noreply,
      ask(state, state.adapter.attach(state.wire, id, run_id, after_seq, @window), entry)}
   end
+
+  def handle_call({:close, id}, _from, state), do: {:reply, :ok, cancel(state, id)}
 
   defp waiting({caller, _tag} = from, timeout) do
     %{from: from, monitor: Process.monitor(caller), timeout: timeout, timer: nil}
@@ -139,8 +143,6 @@ defmodule CerebrosBridge.Connection do
       else: {:noreply, state}
   end
 
-  def handle_cast({:close, id}, state), do: {:noreply, cancel(state, id)}
-
   @impl true
   def handle_info({:overdue, id}, state) do
     overdue = Error.local(:deadline_exceeded, "the bridge does not answer; is it frozen?")
@@ -170,7 +172,7 @@ defmodule CerebrosBridge.Connection do
   defp note({:event, id, event}, state) do
     with %{^id => %{owner: owner, stream: stream}} <- state.in_flight do
       send(owner, {stream, {:event, event}})
-      tell(state.told, event)
+      RunTelemetry.tell(state.bridge, event)
     end
 
     state
@@ -202,7 +204,7 @@ defmodule CerebrosBridge.Connection do
         Process.demonitor(entry.monitor, [:flush])
         if entry.timer, do: Process.cancel_timer(entry.timer)
         part.(entry)
-        forget(%{state | in_flight: in_flight}, entry)
+        %{state | in_flight: in_flight}
     end
   end
 
@@ -211,24 +213,4 @@ defmodule CerebrosBridge.Connection do
 
   defp answer(%{stream: stream, owner: owner}, error), do: send(owner, {stream, {:end, error}})
   defp answer(%{from: from}, result), do: GenServer.reply(from, result)
-
-  # However many watch a run, and however often they attach anew, handlers see each event once.
-  # All streams of a run are on one connection, so nobody else writes its row.
-  defp tell(told, %Event{run_id: run_id, seq: seq} = event) do
-    if is_list(event.name) and seq > highest(:ets.lookup(told, run_id)) do
-      Telemetry.execute(event.name, event.measurements, event.metadata)
-      :ets.insert(told, {run_id, seq})
-    end
-  end
-
-  defp highest([]), do: 0
-  defp highest([{_run_id, seq}]), do: seq
-
-  defp forget(state, %{run_id: run_id}) do
-    watched? = Enum.any?(state.in_flight, fn {_id, entry} -> entry[:run_id] == run_id end)
-    unless watched?, do: :ets.delete(state.told, run_id)
-    state
-  end
-
-  defp forget(state, _call), do: state
 end

@@ -113,15 +113,18 @@ defmodule CerebrosBridge.Gate do
   end
 
   defp policy_verdict(series, limit) do
-    case one(series, "cerebros_verdict_age_seconds") do
-      nil ->
+    case {one(series, "cerebros_verdict_age_seconds"), one(series, "cerebros_verdict_allows")} do
+      {nil, _} ->
         {:policy_verdict, :critical, "there is no policy verdict; run a cycle"}
 
-      age when age > limit ->
+      {_, 0.0} ->
+        {:policy_verdict, :critical, "the newest policy verdict denies"}
+
+      {age, _} when age > limit ->
         {:policy_verdict, :critical,
          "the newest verdict is #{count(age)} s old; run a cycle, it is stale"}
 
-      age ->
+      {age, _} ->
         {:policy_verdict, :healthy, "the newest verdict is #{count(age)} s old"}
     end
   end
@@ -146,11 +149,14 @@ defmodule CerebrosBridge.Gate do
   end
 
   defp failed_runs(series) do
-    by_state = sums(series, "cerebros_runs", "state")
-    ended = by_state |> Map.take(~w(succeeded failed timed_out)) |> Map.values() |> Enum.sum()
-    share = if ended > 0, do: Map.get(by_state, "failed", 0.0) / ended, else: 0.0
-    status = if share > @failed_share_warning, do: :warning, else: :healthy
-    {:failed_runs, status, "#{round(share * 100)} % of the ended runs failed"}
+    case one(series, "cerebros_failed_share_last_day") do
+      nil ->
+        {:failed_runs, :healthy, "no run ended within the last day"}
+
+      share ->
+        status = if share > @failed_share_warning, do: :warning, else: :healthy
+        {:failed_runs, status, "#{round(share * 100)} % of the last day's runs failed"}
+    end
   end
 
   defp metrics(series) do

@@ -106,6 +106,8 @@ defmodule CerebrosBridge.Names do
 
       iex> CerebrosBridge.Names.time("2026-01-02T03:04:05Z")
       ~U[2026-01-02 03:04:05Z]
+      iex> CerebrosBridge.Names.time("2026-01-02T05:04:05+02:00")
+      ~U[2026-01-02 03:04:05Z]
       iex> CerebrosBridge.Names.time(nil)
       nil
   """
@@ -113,7 +115,7 @@ defmodule CerebrosBridge.Names do
   def time(nil), do: nil
 
   def time(text) do
-    {:ok, time, 0} = DateTime.from_iso8601(text)
+    {:ok, time, _offset} = DateTime.from_iso8601(text)
     time
   end
 end

@@ -69,9 +69,7 @@ defmodule CerebrosBridge.Pool do
       connections: %{},
       opened: %{},
       failures: %{},
-      turn: 0,
-      # run_id => highest event number that handlers have seen; it outlives connections
-      told: :ets.new(:told, [:public])
+      turn: 0
     }
 
     if state.enabled.(), do: open_all(state), else: {:ok, state}
@@ -93,8 +91,7 @@ defmodule CerebrosBridge.Pool do
   end
 
   defp open(state, slot) do
-    with {:ok, pid} <-
-           Connection.start_link({state.adapter, [{:slot, slot} | state.options], state.told}) do
+    with {:ok, pid} <- Connection.start_link({state.adapter, [{:slot, slot} | state.options]}) do
       connections = Map.put(state.connections, slot, pid)
       opened = Map.put(state.opened, pid, {slot, now()})
       {:ok, %{state | connections: connections, opened: opened}}

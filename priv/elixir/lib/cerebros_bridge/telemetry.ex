@@ -7,8 +7,9 @@ defmodule CerebrosBridge.Telemetry do
   small table of handlers does the same work.
 
   Calls emit the events in `CerebrosBridge.Invocation`, watched runs those in
-  `CerebrosBridge.Names.events/0`. A handler runs in the process that emits, so it
-  should be quick; one that raises is detached.
+  `CerebrosBridge.Names.events/0`. A handler runs in the process that emits, that of
+  the call or `CerebrosBridge.RunTelemetry`, so it should be quick; one that raises
+  is detached.
   """
 
   require Logger

@@ -12,20 +12,14 @@ defmodule CerebrosBridge.Watcher do
   @pause_ms 20
 
   @doc """
-  Start a watcher of `owner`; it ends with the run or the owner.
+  Read for `owner`; the watcher ends with the run or the owner.
 
-      {:ok, watcher} = CerebrosBridge.Watcher.start(MyApp.Bridge, run_id, self(), after_seq: 3)
+      {:ok, reading} = CerebrosBridge.Reading.start(MyApp.Bridge, run_id, after_seq: 3)
+      {:ok, watcher} = CerebrosBridge.Watcher.start(reading, run_id, self())
   """
-  @spec start(GenServer.server(), String.t(), pid(), keyword()) :: {:ok, pid()}
-  def start(bridge, run_id, owner, options) do
-    Task.start(fn ->
-      monitor = Process.monitor(owner)
-
-      case Reading.start(bridge, run_id, options) do
-        {:ok, reading} -> forward(reading, run_id, owner, monitor)
-        {:error, error} -> send(owner, {:cerebros_end, run_id, {:error, error}})
-      end
-    end)
+  @spec start(Reading.t(), String.t(), pid()) :: {:ok, pid()}
+  def start(reading, run_id, owner) do
+    Task.start(fn -> forward(reading, run_id, owner, Process.monitor(owner)) end)
   end
 
   defp forward(reading, run_id, owner, monitor) do

@@ -24,6 +24,13 @@ defmodule CerebrosBridge.Grpc.Protobuf do
   @list "google.protobuf.ListValue"
   @timestamp "google.protobuf.Timestamp"
 
+  # Elixir cannot go through every struct, nor through an improper list, which has no length.
+  defguardp is_plain_map(map) when is_map(map) and not is_struct(map)
+  defguardp is_proper_list(list) when length(list) >= 0
+
+  # The product of a whole number beyond every double fails, and the guard with it.
+  defguardp is_double(number) when is_float(number * 1.0)
+
   @doc """
   The bytes of a map; keys and texts may be atoms, nil is left out.
 
@@ -44,23 +51,25 @@ defmodule CerebrosBridge.Grpc.Protobuf do
   defp message(_messages, @value, value, path), do: json(value, path)
   defp message(_messages, @list, values, path), do: json_list(values, path)
 
-  defp message(_messages, @timestamp, text, path) do
-    case DateTime.from_iso8601(to_string(text)) do
-      {:ok, time, _offset} ->
-        micros = DateTime.to_unix(time, :microsecond)
-        seconds = Integer.floor_div(micros, 1_000_000)
-        [varint_field(1, seconds), varint_field(2, (micros - seconds * 1_000_000) * 1000)]
+  defp message(_messages, @timestamp, %DateTime{} = time, _path) do
+    micros = DateTime.to_unix(time, :microsecond)
+    seconds = Integer.floor_div(micros, 1_000_000)
+    [varint_field(1, seconds), varint_field(2, (micros - seconds * 1_000_000) * 1000)]
+  end
 
-      {:error, _} ->
-        refuse("time", text, path)
+  defp message(messages, @timestamp, text, path) do
+    with true <- is_binary(text), {:ok, time, _offset} <- DateTime.from_iso8601(text) do
+      message(messages, @timestamp, time, path)
+    else
+      _ -> refuse("time", text, path)
     end
   end
 
-  defp message(messages, name, map, path) when is_map(map) or is_list(map) do
+  defp message(messages, name, map, path) when is_plain_map(map) or is_proper_list(map) do
     fields = Map.fetch!(messages, name)
 
     for {key, value} <- map, value != nil do
-      key = to_string(key)
+      key = scalar(messages, :string, key, path)
 
       case List.keyfind(fields, key, 1) do
         nil -> throw({:refused, "Object contains unknown field `#{key}`", path})
@@ -71,7 +80,8 @@ defmodule CerebrosBridge.Grpc.Protobuf do
 
   defp message(_messages, _name, value, path), do: refuse("object", value, path)
 
-  defp field(messages, {number, _, kind, :many}, values, path) when is_list(values) do
+  defp field(messages, {number, _, kind, :many}, values, path)
+       when is_proper_list(values) do
     items =
       Enum.with_index(values, fn value, i -> scalar(messages, kind, value, "#{path}[#{i}]") end)
 
@@ -82,7 +92,8 @@ defmodule CerebrosBridge.Grpc.Protobuf do
     end
   end
 
-  defp field(messages, {number, _, _, {:map, key_kind, kind}}, map, path) when is_map(map) do
+  defp field(messages, {number, _, _, {:map, key_kind, kind}}, map, path)
+       when is_plain_map(map) do
     for {key, value} <- map do
       entry = [
         tagged(1, wire_type(key_kind), framed(key_kind, scalar(messages, key_kind, key, path))),
@@ -102,7 +113,7 @@ defmodule CerebrosBridge.Grpc.Protobuf do
     tagged(number, wire_type(kind), framed(kind, scalar(messages, kind, value, path)))
   end
 
-  defp scalar(_messages, :double, value, _path) when is_number(value), do: <<value::float-little>>
+  defp scalar(_messages, :double, value, _path) when is_double(value), do: <<value::float-little>>
   defp scalar(_messages, :double, :nan, _path), do: <<0::48, 0xF8, 0x7F>>
   defp scalar(_messages, :double, :infinity, _path), do: <<0::48, 0xF0, 0x7F>>
   defp scalar(_messages, :double, :neg_infinity, _path), do: <<0::48, 0xF0, 0xFF>>
@@ -136,9 +147,9 @@ defmodule CerebrosBridge.Grpc.Protobuf do
     throw({:refused, "Expected `#{expected}`, got `#{inspect(value, limit: 5)}`", path})
   end
 
-  defp json_object(map, path) when is_map(map) do
+  defp json_object(map, path) when is_plain_map(map) do
     for {key, value} <- map do
-      key = to_string(key)
+      key = scalar(%{}, :string, key, path)
 
       tagged(
         1,
@@ -150,9 +161,11 @@ defmodule CerebrosBridge.Grpc.Protobuf do
 
   defp json_object(value, path), do: refuse("object", value, path)
 
-  defp json_list(values, path) when is_list(values) do
+  defp json_list(values, path) when is_proper_list(values) do
     Enum.with_index(values, &tagged(1, 2, sized(json(&1, "#{path}[#{&2}]"))))
   end
+
+  defp json_list(values, path), do: refuse("array", values, path)
 
   defp json(nil, _path), do: varint_field(1, 0)
   defp json(value, _path) when is_boolean(value), do: varint_field(4, if(value, do: 1, else: 0))

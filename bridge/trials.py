@@ -1,0 +1,109 @@
+"""One trial: trained from its newest checkpoint, stored as it comes to a rung or ends."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+
+import msgspec
+
+from bridge.deps import Deps
+from bridge.jobs.executor import JobCrashed, JobLost, JobTimedOut
+from bridge.jobs.work import Checkpoint, Data, Trained, TrainJob
+from bridge.replies import Trial
+from bridge.store.claims import Claim, Rung
+from cerebros.errors import ArtifactCorrupt
+from cerebros.halving import Step
+from cerebros.metrics import Spent
+from cerebros.rose_tree import Tree, tree_hash
+from telemetry.events import trial_rung, trial_stop
+
+
+class Done:
+    """What a search has stored: trials that ended, and how others stood at their rungs."""
+
+    def __init__(self, trials: Sequence[Trial], rungs: Sequence[Rung]) -> None:
+        self.trials = {trial.number: trial for trial in trials}
+        self._rungs = {(rung.number, rung.epochs): rung for rung in rungs}
+
+    def result_of(self, step: Step) -> Trial | None:
+        """What the step came to, or None where it has not been done."""
+        if (rung := self._rungs.get((step.number, step.until))) is not None:
+            return _trial(step, Trained("pruned", rung.metrics, rung.curve, spent=rung.spent))
+        trial = self.trials.get(step.number)
+        return None if trial is None or trial.outcome == "pruned" else trial
+
+
+async def train_once(job: TrainJob, deps: Deps, keep: Callable[[Checkpoint], Awaitable[None]] | None = None) -> Trained:
+    """Train to an outcome: what can go wrong with one trial is a value, not an exception."""
+    try:
+        return await deps.jobs.run(job, Trained, keep)
+    except JobTimedOut as problem:
+        return Trained("timeout", reason=problem.message)
+    except JobCrashed as problem:
+        return Trained("error", reason=problem.message)
+    except JobLost as problem:
+        return Trained("lost", reason=problem.message)
+
+
+async def run_step(step: Step, claim: Claim, deps: Deps) -> Trial:
+    """Train a trial to its end, or to the rung where it waits; stored either way."""
+    ended = await _train_from_checkpoint(step, claim, deps)
+    trial = _trial(step, ended)
+    if ended.outcome == "pruned" and ended.metrics is not None:
+        rung = Rung(step.number, step.until, ended.metrics, ended.metrics.spent, ended.curve)
+        await deps.engine.append_rung(
+            claim, rung, trial_rung(claim.run_id, rung.number, trial.tree_hash, ended.metrics)
+        )
+    else:
+        await _end_trial(trial, ended.spent, claim, deps)
+    return trial
+
+
+def _trial(step: Step, ended: Trained) -> Trial:
+    return Trial(
+        number=step.number,
+        outcome=ended.outcome,
+        tree_hash=tree_hash(step.tree),
+        tree=msgspec.to_builtins(step.tree),
+        metrics=ended.metrics,
+        reason=ended.reason,
+        curve=ended.curve,
+    )
+
+
+async def settle(trial: Trial, claim: Claim, deps: Deps) -> Trial:
+    """A trial that still waits when the search is over ends where it stands."""
+    if trial.outcome != "pruned" or trial.metrics is None:
+        return trial
+    pruned = msgspec.structs.replace(trial, reason=f"others were better after {len(trial.curve)} epochs")
+    await _end_trial(pruned, trial.metrics.spent, claim, deps)
+    return pruned
+
+
+async def _end_trial(trial: Trial, spent: Spent | None, claim: Claim, deps: Deps) -> None:
+    event = trial_stop(claim.run_id, trial.number, trial.outcome, trial.tree_hash, trial.metrics, trial.reason)
+    await deps.engine.append_trial(claim, trial, spent, event)
+    await deps.checkpoints.forget(claim.run_id, trial.number)
+
+
+async def _train_from_checkpoint(step: Step, claim: Claim, deps: Deps) -> Trained:
+    """Train from the trial's newest whole checkpoint, or from its start where it never had one."""
+    request = claim.payload.request
+    try:
+        resume = await deps.checkpoints.newest(claim.run_id, step.number)
+    except ArtifactCorrupt as problem:
+        return Trained("error", reason=f"artifact_corrupt: {problem.message}")
+    job = train_job(claim, step.tree, request.seed + step.number, request.budget.epochs, deps)
+    job = msgspec.structs.replace(job, until=step.until, checkpoint_s=deps.settings.checkpoint_s, resume=resume)
+    return await train_once(job, deps, partial(deps.checkpoints.save, claim, step.number))
+
+
+def train_job(claim: Claim, tree: Tree, seed: int, epochs: int, deps: Deps) -> TrainJob:
+    """A whole training of the tree's network on the run's dataset."""
+    return TrainJob(data_of(claim), tree, epochs, seed, deps.settings.prices)
+
+
+def data_of(claim: Claim) -> Data:
+    """The dataset a run was started with."""
+    return Data(claim.payload.manifest, claim.payload.base)
