@@ -7,11 +7,12 @@ import socket
 import subprocess
 import sys
 import time
-from contextlib import closing
+from contextlib import closing, contextmanager
 
 import grpc
 import httpx
 import psutil
+import psycopg
 import pytest
 from google.protobuf.descriptor_pb2 import FileDescriptorProto
 from google.protobuf.descriptor_pool import DescriptorPool
@@ -19,6 +20,7 @@ from google.protobuf.json_format import MessageToDict, ParseDict
 from google.protobuf.message_factory import GetMessageClass
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
+from bridge.store.embedded import embedded_postgres
 from tests.conftest import EXAMPLES, SMALL
 
 SERVICE = "cerebros.v1.CerebrosBridge"
@@ -77,7 +79,12 @@ class Client:
 @pytest.fixture(scope="module")
 def service(tmp_path_factory):
     """A whole service in a home of its own, with its own embedded database and worker."""
-    home = tmp_path_factory.mktemp("service")
+    with served(tmp_path_factory.mktemp("service")) as parts:
+        yield parts
+
+
+@contextmanager
+def served(home):
     grpc_port, http_port = free_port(), free_port()
     environment = {name: value for name, value in os.environ.items() if name != "DATABASE_URL"} | {
         "CEREBROS_HOME": str(home),
@@ -85,7 +92,8 @@ def service(tmp_path_factory):
         "CEREBROS_HTTP_ADDRESS": f"127.0.0.1:{http_port}",
     }
     with (home / "log").open("wb") as log:
-        process = subprocess.Popen([sys.executable, "-m", "bridge", "up"], env=environment, stdout=log, stderr=log)
+        command = [sys.executable, "-m", "bridge", "up"]
+        process = subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)
     http = httpx.Client(base_url=f"http://127.0.0.1:{http_port}", timeout=30)
     try:
         wait_until_ready(process, http, home / "log")
@@ -200,3 +208,14 @@ def test_sigterm_ends_the_whole_process_tree_with_status_0(service, promoted):
     assert process.wait(timeout=30) == 0
     psutil.wait_procs(family, timeout=5)
     assert [p for p in family if p.is_running() and p.status() != psutil.STATUS_ZOMBIE] == []
+
+
+def test_ctrl_c_gives_the_run_back(tmp_path):
+    with served(tmp_path) as (process, client, _):
+        client.call("StartRun", run_id="held", pac_id="held-pac", **REQUEST | {"budget": SMALL | {"trials": 1000}})
+        next(event for event in client.stream("WatchRun", run_id="held") if event["name"] == "cerebros.trial.stop")
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+        assert process.wait(timeout=30) == 0
+    with embedded_postgres(tmp_path) as url, psycopg.connect(url) as connection:
+        found = connection.execute("SELECT state, lost_workers FROM cerebros.runs WHERE run_id = 'held'").fetchone()
+    assert found == ("queued", 0)
