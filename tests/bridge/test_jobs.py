@@ -107,12 +107,12 @@ async def test_a_training_may_be_asked_for_its_state_from_its_first_moment_on(po
 
 
 async def test_a_training_that_is_lost_goes_on_from_its_newest_checkpoint(pool):
-    kept = []
+    kept, others = [], set(psutil.Process().children())
 
     async def keep(checkpoint):
         kept.append(checkpoint.epoch)
         if len(kept) == 3:
-            (child,) = [c for c in psutil.Process().children() if "bridge.jobs.child" in c.cmdline()]
+            (child,) = set(psutil.Process().children()) - others
             child.kill()
 
     ended = await pool.run(msgspec.structs.replace(job(epochs=40), checkpoint_s=0.0), Trained, keep)
