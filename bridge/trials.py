@@ -12,6 +12,7 @@ from bridge.jobs.executor import JobCrashed, JobLost, JobTimedOut
 from bridge.jobs.work import Checkpoint, Data, Trained, TrainJob
 from bridge.replies import Trial
 from bridge.store.claims import Claim, Rung
+from bridge.tasks import to_its_end
 from cerebros.errors import ArtifactCorrupt
 from cerebros.halving import Step
 from cerebros.metrics import Spent
@@ -52,11 +53,11 @@ async def run_step(step: Step, claim: Claim, deps: Deps) -> Trial:
     trial = _trial(step, ended)
     if ended.outcome == "pruned" and ended.metrics is not None:
         rung = Rung(step.number, step.until, ended.metrics, ended.metrics.spent, ended.curve)
-        await deps.engine.append_rung(
-            claim, rung, trial_rung(claim.run_id, rung.number, trial.tree_hash, ended.metrics)
-        )
+        event = trial_rung(claim.run_id, rung.number, trial.tree_hash, ended.metrics)
+        storing = deps.engine.append_rung(claim, rung, event)
     else:
-        await _end_trial(trial, ended.spent, claim, deps)
+        storing = _end_trial(trial, ended.spent, claim, deps)
+    await to_its_end(storing)  # a drain that comes just now does not throw a finished training away
     return trial
 
 
