@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from contextlib import ExitStack
+from datetime import timedelta
 from pathlib import Path
 
 import psycopg
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 
 from bridge.procedures import call
 from bridge.store import embedded
+from bridge.store.database import Database
 from bridge.store.embedded import embedded_postgres
 from bridge.store.migrate import current_revision, migrate, newest_revision
 from bridge.store.statements import read_statements
@@ -39,6 +41,20 @@ def test_the_migrations_yield_the_schema_on_file(database_url):
 def test_migrating_twice_changes_nothing(database_url):
     assert current_revision(database_url) == newest_revision()
     assert migrate(database_url) is False
+
+
+async def test_times_are_utc_wherever_the_server_is(database_url, bridge, start, sql):
+    run = await call(bridge, "start_run", start())
+    sql.execute("ALTER DATABASE postgres SET timezone = 'Europe/Berlin'")
+    database = Database(database_url)
+    await database.open()
+    try:
+        row = await database.row("run_rows", run_id=run.run_id, pac_id=None, state=None, limit=1)
+    finally:
+        await database.close()
+        sql.execute("ALTER DATABASE postgres RESET timezone")
+    assert row["created_at"].utcoffset() == timedelta(0)
+    await call(bridge, "cancel_run", {"run_id": run.run_id})
 
 
 @pytest.mark.parametrize(
