@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
 import torch
-from torch.nn import functional
+from torch import nn
 
 from cerebros.features import Fold
 from cerebros.nets import training
@@ -120,6 +121,7 @@ def train_wholly(dataset: str, tree: Tree, seed: int, epochs: int) -> float | No
 
 def train_plainly(dataset: str, tree: Tree, seed: int, epochs: int) -> float | None:
     """The same by PyTorch's own means, as a script around Optuna does it: AdamW, a cosine, every epoch to the last."""
+    criterion = nn.CrossEntropyLoss()
     folds = FOLDS[dataset]
     net = fresh_net(wire(tree, folds.inputs, folds.outputs), seed)
     (inputs, targets), (unseen, expected) = (tensors(fold, "cpu") for fold in (folds.train, folds.validation))
@@ -127,12 +129,13 @@ def train_plainly(dataset: str, tree: Tree, seed: int, epochs: int) -> float | N
         net.parameters(), lr=float(tree.p["learning_rate"]), weight_decay=float(tree.p["weight_decay"])
     )
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, epochs)
-    order, best = torch.Generator().manual_seed(seed), 1.0
+    order = torch.Generator().manual_seed(seed)
+    best_loss, best_accuracy = math.inf, 0.0
     for _ in range(epochs):
         net.train()
         for rows in torch.randperm(len(inputs), generator=order).split(int(tree.p["batch_size"])):
             if len(rows) > 1:  # batch normalisation has no variance over a single row
-                loss = functional.cross_entropy(net(inputs[rows]), targets[rows])
+                loss = criterion(net(inputs[rows]), targets[rows])
                 optimiser.zero_grad()
                 loss.backward()
                 optimiser.step()
@@ -140,10 +143,12 @@ def train_plainly(dataset: str, tree: Tree, seed: int, epochs: int) -> float | N
         net.eval()
         with torch.inference_mode():
             answers = net(unseen)
-        if not torch.isfinite(answers).all():
+        unseen_loss = criterion(answers, expected).item()
+        if not math.isfinite(unseen_loss):
             return None
-        best = min(best, (answers.argmax(dim=1) != expected).float().mean().item())
-    return best
+        if unseen_loss < best_loss:
+            best_loss, best_accuracy = unseen_loss, (answers.argmax(dim=1) == expected).float().mean().item()
+    return 1.0 - best_accuracy
 
 
 def _buckets(trainings: list[Training], narrow: bool) -> list[list[int]]:
