@@ -52,7 +52,9 @@ class Checkpoints:
             number=trial,
         )
         await self._engine.append_checkpoint(claim, digest, len(content), progress)
-        await self._forget(claim.run_id, trial, KEPT)
+        for row in await self._engine.forget_checkpoints(claim.run_id, trial, KEPT):
+            path = self._directory / file_name(claim.run_id, trial, row.epoch, row.digest)
+            await asyncio.to_thread(path.unlink, missing_ok=True)
 
     async def newest(self, run_id: str, trial: int) -> Checkpoint | None:
         """The newest checkpoint whose bytes are what its row says; None where there never was one.
@@ -76,7 +78,8 @@ class Checkpoints:
 
     async def forget(self, run_id: str, trial: int) -> None:
         """The trial has ended: nobody goes on from its checkpoints any more."""
-        await self._forget(run_id, trial, 0)
+        if await self._engine.forget_checkpoints(run_id, trial, 0):
+            await self._unlink(f"{run_id}~{trial}~*")
 
     async def forget_ended_trials(self, run_id: str) -> None:
         """What is left of trials whose worker was on its way out when they ended; a refit would take it for its own."""
@@ -87,10 +90,6 @@ class Checkpoints:
         """What is left of trainings that were under way when their run was ended."""
         for run_id in await self._engine.forget_checkpoints_of_runs():
             await self._unlink(f"{run_id}~*")
-
-    async def _forget(self, run_id: str, trial: int, kept: int) -> None:
-        for epoch in await self._engine.forget_checkpoints(run_id, trial, kept):
-            await self._unlink(f"{run_id}~{trial}~{epoch}~*")
 
     async def _unlink(self, pattern: str) -> None:
         def unlink() -> None:

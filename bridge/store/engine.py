@@ -266,10 +266,10 @@ class Engine:
         rows = await self._database.rows("checkpoint_rows", run_id=run_id, trial=trial)
         return [CheckpointRow(**row) for row in rows]
 
-    async def forget_checkpoints(self, run_id: str, trial: int, kept: int) -> list[int]:
-        """Drop a trial's checkpoints but the newest `kept`; the epochs of those that are gone."""
+    async def forget_checkpoints(self, run_id: str, trial: int, kept: int) -> list[CheckpointRow]:
+        """Drop a trial's checkpoints but the newest `kept`; those that are gone."""
         rows = await self._database.rows("forget_checkpoints", run_id=run_id, trial=trial, kept=kept)
-        return [row["epoch"] for row in rows]
+        return [CheckpointRow(**row) for row in rows]
 
     async def forget_checkpoints_of_trials(self, run_id: str) -> set[int]:
         """Drop the checkpoints of a run's ended trials; the numbers of those that had any."""

@@ -251,12 +251,12 @@ SELECT %(run_id)s, last_seq, %(name)s, %(measurements)s, %(metadata)s FROM numbe
 RETURNING seq, at;
 
 -- name: forget_checkpoints
--- Drops a trial's checkpoints but the newest few, and gives the epochs whose files nobody needs any more.
+-- Drops a trial's checkpoints but the newest few, and gives those whose files nobody needs any more.
 DELETE FROM checkpoints
  WHERE run_id = %(run_id)s AND trial = %(trial)s
    AND epoch NOT IN (SELECT epoch FROM checkpoints WHERE run_id = %(run_id)s AND trial = %(trial)s
                       ORDER BY epoch DESC LIMIT %(kept)s)
-RETURNING epoch;
+RETURNING epoch, digest;
 
 -- name: forget_checkpoints_of_trials
 -- Drops the checkpoints of trials that have ended.
