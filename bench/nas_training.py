@@ -11,7 +11,7 @@ from torch import nn
 
 from cerebros.features import Fold
 from cerebros.nets import training
-from cerebros.nets.population import WIDEST_INPUTS, train_together
+from cerebros.nets.population import populations, train_together
 from cerebros.nets.space import cerebros_space
 from cerebros.nets.training import EpochDone, Recipe, Training, fresh_net, tensors
 from cerebros.nets.wiring import wire
@@ -102,7 +102,7 @@ def train_orders(dataset: str, orders: list[Order]) -> list[Result]:
     trainings = [_training(order, folds) for order in orders]
     epochs = [order.until - one.epochs_done for order, one in zip(orders, trainings, strict=True)]
     errors: list[list[float]] = [[] for _ in orders]
-    for places in _buckets(trainings, narrow=folds.inputs <= WIDEST_INPUTS):
+    for places in populations(trainings):
         for done in train_together([trainings[n] for n in places], max(epochs[n] for n in places)):
             for n, progress in zip(places, done, strict=True):
                 if isinstance(progress, EpochDone):
@@ -149,15 +149,6 @@ def train_plainly(dataset: str, tree: Tree, seed: int, epochs: int) -> float | N
         if unseen_loss < best_loss:
             best_loss, best_accuracy = unseen_loss, (answers.argmax(dim=1) == expected).float().mean().item()
     return 1.0 - best_accuracy
-
-
-def _buckets(trainings: list[Training], narrow: bool) -> list[list[int]]:
-    if not narrow:
-        return [[n] for n in range(len(trainings))]
-    alike: dict[tuple[int, int], list[int]] = {}
-    for n, one in enumerate(trainings):
-        alike.setdefault((one.recipe.batch_size, one.epochs_done), []).append(n)
-    return list(alike.values())
 
 
 def _training(order: Order, folds: Folds) -> Training:

@@ -11,7 +11,7 @@ import signal
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any, NoReturn, get_args
+from typing import Any, BinaryIO, NoReturn, get_args
 
 import click
 import msgspec
@@ -19,8 +19,10 @@ import msgspec
 from bridge import show
 from bridge.doctor import examine
 from bridge.jobs.work import Exported, ExportJob
+from bridge.messages import Sampler
 from bridge.parentage import die_with_parent
 from bridge.procedures import STREAM, Bridge, call, watch
+from bridge.replies import Shortlist
 from bridge.requests import Budget, CheckDataset, CheckGate, GetCapability, ListArtifacts, StartRun, WatchRun
 from bridge.service import keep_worker, migrated_database, open_bridge, runner_on, serve, until_signalled
 from bridge.settings import Queue, read_settings
@@ -136,16 +138,39 @@ def migrate() -> None:
 @click.option("--epochs", type=int, help="Passes over the training rows per candidate, at most.")
 @click.option("--rungs", type=int, help="More than 1: only the best third of the candidates goes on from each rung.")
 @click.option("--repeats", type=int, help="Seeds that each finalist is trained with before one is chosen.")
+@click.option("--population", type=int, help="New candidates that one process trains side by side.")
+@click.option("--parameters", type=int, help="Trainable weights a candidate may have.")
+@click.option("--flops", type=int, help="Operations that one prediction of a candidate may take.")
 @click.option("--wall-s", type=float, help="Seconds the search may take.")
 @click.option("--task", default="", help="What the PAC shall be able to do, in words.")
+@click.option("--objectives", help="What to search for: names with commas between, or one set, such as edge.")
+@click.option("--limit", "limits", multiple=True, metavar="NAME=VALUE", help="A hard limit: latency=0.001.")
+@click.option("--sampler", type=click.Choice(get_args(Sampler)), help="What proposes candidates.")
+@click.option("--warm-start", metavar="RUN", help="An ended run on the same dataset whose trials are known already.")
+@click.option("--candidates", type=click.File("rb"), help="A shortlist, as `call shortlist` prints it, to try first.")
 @click.option("--seed", type=int, help="Seed of everything random.")
 @click.option("--run-id", help="Resume or repeat this run.")
 @as_json
-def cycle(manifest: Path, pac: str, task: str, seed: int | None, run_id: str | None, json: bool, **spend: Any) -> None:
+def cycle(
+    manifest: Path,
+    pac: str,
+    objectives: str | None,
+    limits: tuple[str, ...],
+    candidates: BinaryIO | None,
+    json: bool,
+    **given: Any,
+) -> None:
     """Run a whole training cycle for a PAC and show its front and its new capability version."""
+    spend = {name: given.pop(name) for name in Budget.__struct_fields__ if name in given}
     budget = msgspec.structs.replace(Budget(), **_given(spend))
-    request = StartRun(pac_id=pac, manifest=str(manifest), task=task, budget=budget, **_given({"seed": seed}))
-    request = msgspec.structs.replace(request, run_id=run_id)
+    request = StartRun(
+        pac_id=pac,
+        manifest=str(manifest),
+        budget=budget,
+        limits=dict(map(_limit, limits)),
+        candidates=_reviewed(candidates) if candidates else (),
+        **_given(given | {"objectives": tuple(objectives.split(",")) if objectives else None}),
+    )
 
     async def work(bridge: Bridge, run_id: str) -> None:
         events = watch(bridge, _raw(WatchRun(run_id=run_id)))
@@ -308,6 +333,21 @@ def _raw(request: msgspec.Struct) -> dict[str, Any]:
 
 def _given(options: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in options.items() if value is not None}
+
+
+def _limit(given: str) -> tuple[str, float]:
+    name, _, value = given.partition("=")
+    try:
+        return name, float(value)
+    except ValueError:
+        raise InvalidArgument(f"limit {given!r} is not NAME=VALUE; an example: latency=0.001") from None
+
+
+def _reviewed(shortlist: BinaryIO) -> tuple[dict[str, Any], ...]:
+    try:
+        return tuple(one.tree for one in msgspec.json.decode(shortlist.read(), type=Shortlist).candidates)
+    except msgspec.DecodeError as problem:
+        raise InvalidArgument(f"{shortlist.name} is no shortlist: {problem}; `call shortlist` prints one") from None
 
 
 def _json_object(text: str) -> dict[str, Any]:

@@ -160,7 +160,7 @@ async def promote(run: CycleRun, deps: Deps) -> VcvDraft:
 def _contender(run: CycleRun) -> promotion.Contender:
     assert run.check is not None  # noqa: S101
     assert run.score is not None  # noqa: S101
-    return promotion.Contender(run.claim.run_id, run.request, run.manifest, run.check, run.score)
+    return promotion.Contender(run.claim.run_id, run.claim.payload, run.check, run.score)
 
 
 async def record_nothing_more(_run: CycleRun, _result: object, _step: Step, _deps: Deps) -> None:

@@ -8,13 +8,11 @@ from pathlib import Path
 from optuna.exceptions import DuplicatedStudyError
 
 from bridge.procedures import Bridge, call
-from bridge.search import SPACE, figures
+from bridge.search import SPACE, figures, in_space
 from cerebros.errors import AlreadyExists
 from cerebros.motpe import Observation
-from cerebros.nets.wiring import without_links
 from cerebros.objectives import objectives_named
 from cerebros.optuna_trees import export_study
-from cerebros.rose_tree import from_mapping
 
 
 async def export_trials(bridge: Bridge, run_id: str, file: Path) -> None:
@@ -26,8 +24,9 @@ async def export_trials(bridge: Bridge, run_id: str, file: Path) -> None:
     """
     await call(bridge, "get_run", {"run_id": run_id})
     objectives = objectives_named((await bridge.runs.payload_of(run_id)).goals.names)
-    trees = [(without_links(from_mapping(trial.tree or {})), trial) for trial in await bridge.runs.trials_of(run_id)]
-    seen = [Observation(tree, figures(trial, objectives)) for tree, trial in trees if SPACE.holds(tree)]
+    seen = [
+        Observation(tree, figures(trial, objectives)) for tree, trial in in_space(await bridge.runs.trials_of(run_id))
+    ]
     try:
         await asyncio.to_thread(export_study, SPACE, seen, len(objectives), run_id, f"sqlite:///{file}")
     except DuplicatedStudyError:

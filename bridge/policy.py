@@ -22,6 +22,7 @@ from cerebros.dataset_check import DatasetReport
 from cerebros.errors import InvalidArgument, PermissionDenied
 from cerebros.manifest import Purpose
 from cerebros.metrics import TrainingMetrics
+from cerebros.objectives import ObjectiveSet
 
 NotNegative = Annotated[float, Meta(ge=0)]
 
@@ -41,6 +42,7 @@ class PolicyInputs(msgspec.Struct, frozen=True):
     """Everything a verdict depends on.
 
     Attributes:
+        goals: what the run searched for, with its hard limits.
         baseline: what the naive answer scores on the same rows.
         run_cost_usd: probes, trials and refit together.
         today: the day the data's retention is judged on.
@@ -50,6 +52,7 @@ class PolicyInputs(msgspec.Struct, frozen=True):
     purposes: tuple[Purpose, ...]
     retain_until: date | None
     metrics: TrainingMetrics
+    goals: ObjectiveSet
     baseline: float
     run_cost_usd: float
     artifact_digest: str
@@ -120,6 +123,10 @@ def _cost(inputs: PolicyInputs, policy: Policy) -> str | None:
     return f"the run cost {inputs.run_cost_usd:.2f} USD; the policy allows {policy.max_cost_usd} USD"
 
 
+def _limits(inputs: PolicyInputs, _policy: Policy) -> str | None:
+    return "; ".join(inputs.goals.broken_by(inputs.metrics)) or None
+
+
 def _leakage(inputs: PolicyInputs, policy: Policy) -> str | None:
     share = inputs.report.leaked_rows / inputs.report.test_rows
     if share <= policy.max_leaked_share:
@@ -127,7 +134,7 @@ def _leakage(inputs: PolicyInputs, policy: Policy) -> str | None:
     return f"{share:.1%} of the test rows stand in training; the policy allows {policy.max_leaked_share:.1%}"
 
 
-RULES: tuple[Rule, ...] = (_use, _gain, _latency, _cost, _leakage)
+RULES: tuple[Rule, ...] = (_use, _gain, _limits, _latency, _cost, _leakage)
 
 
 def judge(inputs: PolicyInputs, policy: Policy, now: datetime) -> Verdict:

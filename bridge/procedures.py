@@ -87,6 +87,7 @@ from bridge.requests import (
     Suggest,
     WatchRun,
 )
+from bridge.search import candidate_trees
 from bridge.settings import Settings
 from bridge.store.catalogue import Catalogue
 from bridge.store.claims import Payload
@@ -144,8 +145,11 @@ async def start_run(bridge: Bridge, request: StartRun) -> Run:
     """
     if bridge.draining.is_set():
         raise Unavailable("this front is draining and starts no more runs; call another one, or this one again later")
-    goals = goals_named(request.objectives)
+    goals = goals_named(request.objectives, request.limits)
     manifest, base = await asyncio.to_thread(read_manifest, request.manifest)
+    candidate_trees(request)
+    if request.warm_start is not None:
+        await _require_comparable(request.warm_start, manifest, bridge)
     require_use_allowed(manifest.purposes, manifest.retain_until, datetime.now(UTC).date())
     run_id = request.run_id or str(uuid_utils.uuid7())
     payload = Payload(msgspec.structs.replace(request, run_id=run_id), manifest, base, goals)
@@ -162,6 +166,17 @@ async def start_run(bridge: Bridge, request: StartRun) -> Run:
     digest = hashlib.sha256(msgspec.json.encode(wanted, order="deterministic")).hexdigest()
     await bridge.engine.enqueue(payload, dataset_digest(manifest), digest, event, bridge.settings.queued_at_most)
     return await bridge.runs.get_run(run_id)
+
+
+async def _require_comparable(run_id: str, manifest: Manifest, bridge: Bridge) -> None:
+    """Refuse a warm start by a run whose trials are still changing, or were measured on other data."""
+    if not (await bridge.runs.run_state(run_id)).ended:
+        raise FailedPrecondition(f"run {run_id!r} has not ended and cannot be a warm start yet; watch_run tells when")
+    if dataset_digest((await bridge.runs.payload_of(run_id)).manifest) != dataset_digest(manifest):
+        raise FailedPrecondition(
+            f"run {run_id!r} was on another dataset, whose figures say little about this one; "
+            "name a run on the same dataset, or none"
+        )
 
 
 # Far more than the longest manifest that makes sense.

@@ -14,10 +14,9 @@ from bridge.deps import Deps
 from bridge.jobs.work import Embedded, EmbedJob
 from bridge.policy import PolicyInputs, judge, read_policy
 from bridge.replies import VcvDraft, Verdict
-from bridge.requests import StartRun
+from bridge.store.claims import Payload
 from cerebros.dataset_check import DatasetReport
 from cerebros.errors import FailedPrecondition, PermissionDenied
-from cerebros.manifest import Manifest
 from cerebros.metrics import NOTHING, Spent, TrainingMetrics
 
 
@@ -41,8 +40,7 @@ class Contender(msgspec.Struct, frozen=True):
     """A run's model, with all that a verdict and a capability vector say about it."""
 
     run_id: str
-    request: StartRun
-    manifest: Manifest
+    payload: Payload
     report: DatasetReport
     model: ScoredModel
 
@@ -61,7 +59,7 @@ async def contender_of(run_id: str, deps: Deps) -> Contender:
         raise FailedPrecondition(f"run {run_id!r} ended without a scored model; get_run says why, start another run")
     payload = await deps.runs.payload_of(run_id)
     report = msgspec.convert(stages["check"], DatasetReport)
-    return Contender(run_id, payload.request, payload.manifest, report, msgspec.convert(stages["score"], ScoredModel))
+    return Contender(run_id, payload, report, msgspec.convert(stages["score"], ScoredModel))
 
 
 async def verdict_on(contender: Contender, deps: Deps) -> Verdict:
@@ -70,9 +68,10 @@ async def verdict_on(contender: Contender, deps: Deps) -> Verdict:
     now = datetime.now(UTC)
     inputs = PolicyInputs(
         report=contender.report,
-        purposes=contender.manifest.purposes,
-        retain_until=contender.manifest.retain_until,
+        purposes=contender.payload.manifest.purposes,
+        retain_until=contender.payload.manifest.retain_until,
         metrics=contender.model.metrics,
+        goals=contender.payload.goals,
         baseline=contender.model.baseline,
         run_cost_usd=spent.cost_usd,
         artifact_digest=contender.model.weights.digest,
@@ -95,14 +94,15 @@ async def draft_version(contender: Contender, verdict: Verdict, deps: Deps) -> V
             "evaluate_policy gives a new one"
         )
     deps.artifacts.read(verdict.artifact_digest)  # raises when the bytes are not those the verdict judged
-    task = contender.request.task or contender.manifest.description
+    request, manifest = contender.payload.request, contender.payload.manifest
+    task = request.task or manifest.description
     embedded = await deps.jobs.run(EmbedJob(task), Embedded)
     metrics = contender.model.metrics
     return VcvDraft(
-        pac_id=contender.request.pac_id,
+        pac_id=request.pac_id,
         task=task,
         capability=embedded.vector,
-        skills=(contender.manifest.task, contender.manifest.name),
+        skills=(manifest.task, manifest.name),
         accuracy=metrics.accuracy,
         latency_s=metrics.latency_p50_s,
         cost_usd=metrics.cost_usd,
@@ -114,7 +114,7 @@ async def draft_version(contender: Contender, verdict: Verdict, deps: Deps) -> V
             "device": metrics.device,
             "energy_method": metrics.energy_method,
         },
-        policy_flags=contender.manifest.purposes,
+        policy_flags=manifest.purposes,
         dataset_digest=contender.report.digest,
         artifact_digest=contender.model.weights.digest,
         run_id=contender.run_id,
@@ -126,7 +126,7 @@ async def evaluate(run_id: str, deps: Deps) -> Verdict:
     """Judge an ended run's model and keep the verdict."""
     contender = await contender_of(run_id, deps)
     verdict = await verdict_on(contender, deps)
-    await deps.catalogue.write_verdict(run_id, contender.request.pac_id, verdict)
+    await deps.catalogue.write_verdict(run_id, contender.payload.request.pac_id, verdict)
     return verdict
 
 

@@ -22,7 +22,7 @@ from bridge.messages import (
     StudySampler,
 )
 from bridge.settings import Queue
-from cerebros.objectives import OBJECTIVES
+from cerebros.objectives import USUAL
 
 
 class Budget(Message, frozen=True, kw_only=True):
@@ -37,8 +37,11 @@ class Budget(Message, frozen=True, kw_only=True):
         probes: one-epoch trainings that inform the shortlist when the
             database knows no earlier trials on this dataset.
         shortlist: candidates the Parzen estimator hands to the search.
-        window: trials that may be in flight; trial n is proposed from the
-            results of trials 0 to n - window, whatever finished first.
+        window: trainings that may be in flight; training n is decided from the
+            results of trainings 0 to n - window, whatever finished first.
+        population: with more than 1, so many new trials are proposed together and
+            trained side by side in one process, which is one training of the window.
+            Fast for narrow data and on a GPU; their seconds and joules are shares.
         rungs: 1 trains every trial to the end. With more, successive halving:
             trials wait at rungs (3: after 1/9 and 1/3 of the epochs), only the
             best third goes on from each, the others end as pruned.
@@ -54,6 +57,7 @@ class Budget(Message, frozen=True, kw_only=True):
     probes: Annotated[int, Meta(ge=4, le=1000)] = 12
     shortlist: Annotated[int, Meta(ge=1, le=1000)] = 6
     window: Annotated[int, Meta(ge=1, le=256)] = 4
+    population: Annotated[int, Meta(ge=1, le=64)] = 1
     rungs: Annotated[int, Meta(ge=1, le=5)] = 1
     repeats: Annotated[int, Meta(ge=1, le=16)] = 1
 
@@ -66,6 +70,11 @@ class StartRun(Message, frozen=True, kw_only=True):
         task: what the PAC shall be able to do, in words; it becomes the
             capability embedding. The manifest's description when empty.
         objectives: names from `cerebros.objectives`, or the name of one set of `priv/objectives`, with its limits.
+        limits: hard limits by objective, in the unit of its figure: accuracy at least, all others at most. The
+            search prefers what keeps them; a model that breaks one in the end is not promoted.
+        warm_start: an ended run on the same dataset, whose trials the search knows from the start.
+        candidates: trees `{t, p, c}` to try first, such as a shortlist that somebody has reviewed; the
+            run's own shortlist then holds these and nothing else.
         sampler: `rose` screens candidates with a Gaussian process,
             `rose-parzen` trusts the densities alone, `optuna-motpe` and
             `nsga2` (population 20) are Optuna's, `random` is the baseline.
@@ -81,7 +90,10 @@ class StartRun(Message, frozen=True, kw_only=True):
     kind: RunKind = "cycle"
     task: Annotated[str, Meta(max_length=4096)] = ""
     budget: Budget = Budget()
-    objectives: Annotated[tuple[str, ...], Meta(min_length=1)] = tuple(OBJECTIVES)
+    objectives: Annotated[tuple[str, ...], Meta(min_length=1)] = USUAL
+    limits: dict[str, float] = msgspec.field(default_factory=dict)
+    warm_start: Id | None = None
+    candidates: Annotated[tuple[dict[str, Any], ...], Meta(max_length=1000)] = ()
     sampler: Sampler = "rose"
     seed: Seed = 8675309
     deadline_s: Seconds | None = None

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from time import monotonic
 
 import msgspec
@@ -20,21 +20,20 @@ import numpy as np
 from bridge.deps import Deps
 from bridge.jobs.work import Trained
 from bridge.replies import Candidate, Shortlist, Trial
-from bridge.requests import Budget
+from bridge.requests import Budget, StartRun
 from bridge.store.claims import Claim
 from bridge.tasks import end_tasks
-from bridge.trials import Done, run_step, settle, train_job, train_once
-from cerebros import halving
+from bridge.trials import Done, run_steps, settle, train_job, train_once
+from cerebros import halving, pareto
 from cerebros.dataset_check import DatasetReport
-from cerebros.errors import FailedPrecondition
+from cerebros.errors import FailedPrecondition, InvalidArgument, SpaceRejected
 from cerebros.halving import HalvedSearch, rung_epochs
 from cerebros.metrics import NOTHING, Spent
 from cerebros.motpe import STARTUP_TRIALS, Observation, make_sampler, split_history
 from cerebros.nets.space import cerebros_space
-from cerebros.nets.wiring import count_flops, count_parameters, wire
+from cerebros.nets.wiring import Architecture, count_flops, count_parameters, wire, without_links
 from cerebros.objectives import Objective, losses, objectives_named
-from cerebros.pareto import nondominated
-from cerebros.parzen import Admissible, draw_admissible, shortlist
+from cerebros.parzen import Admissible, draw_admissible, rated, shortlist
 from cerebros.rose_tree import Tree, from_mapping, tree_hash
 from cerebros.targets import Targets
 
@@ -69,13 +68,17 @@ async def propose_shortlist(claim: Claim, report: DatasetReport, deps: Deps) -> 
     budget, objectives = request.budget, objectives_named(claim.payload.goals.names)
     admissible = within(budget, report)
     observations, probes, spent = await _history(claim, report, objectives, deps), 0, NOTHING
+    known = frozenset(tree_hash(observation.tree) for observation in observations)
     if len(observations) < STARTUP_TRIALS:
         # One epoch and a whole training do not compare, so the few earlier trials are left out.
         probes = budget.probes
         observations, spent = await _probe(claim, admissible, objectives, deps)
     good, rest = split_history(observations)
     generator = np.random.default_rng([request.seed, _SHORTLIST_STREAM])
-    scored = shortlist(SPACE, good, rest, budget.shortlist, generator, admissible)
+    if request.candidates:
+        scored = rated(SPACE, good, rest, _within_budget(candidate_trees(request), admissible))
+    else:
+        scored = shortlist(SPACE, good, rest, budget.shortlist, generator, admissible, known)
     chosen = Shortlist(
         run_id=claim.run_id,
         observations=len(observations),
@@ -95,6 +98,31 @@ async def propose_shortlist(claim: Claim, report: DatasetReport, deps: Deps) -> 
     return Shortlisted(chosen, spent)
 
 
+def candidate_trees(request: StartRun) -> list[Tree]:
+    """The candidates a caller names, as trees.
+
+    Raises:
+        InvalidArgument: one is no tree of the space.
+    """
+    trees = [without_links(from_mapping(document)) for document in request.candidates]
+    for number, tree in enumerate(trees):
+        try:
+            SPACE.check(tree)
+        except SpaceRejected as problem:
+            raise InvalidArgument(f"candidates[{number}]: {problem.message}") from None
+    return trees
+
+
+def _within_budget(trees: list[Tree], admissible: Admissible) -> list[Tree]:
+    for number, tree in enumerate(trees):
+        if not admissible(tree):
+            raise FailedPrecondition(
+                f"candidates[{number}] has more parameters or operations than the budget allows; "
+                "raise the budget, or leave the candidate out"
+            )
+    return trees
+
+
 # Random streams of one run: trials use their number, these lie beyond any number of trials.
 _SHORTLIST_STREAM = 2**32
 _PROBE_STREAM = 2**32 + 1
@@ -103,10 +131,17 @@ _PROBE_STREAM = 2**32 + 1
 async def _history(
     claim: Claim, report: DatasetReport, objectives: tuple[Objective, ...], deps: Deps
 ) -> list[Observation]:
-    """Earlier runs' trials on this dataset, those that belong to the space as it is today."""
+    """Earlier runs' trials on this dataset, oldest first."""
     earlier = await deps.runs.earlier_trials(claim.run_id, report.digest, HISTORY_TRIALS)
-    seen = [(from_mapping(trial.tree or {}), trial) for trial in earlier]
-    return [Observation(tree, figures(trial, objectives)) for tree, trial in seen if SPACE.holds(tree)]
+    return [Observation(tree, figures(trial, objectives)) for tree, trial in in_space(earlier)]
+
+
+def in_space(trials: Iterable[Trial]) -> Iterator[tuple[Tree, Trial]]:
+    """Trials with their trees as decisions alone, those that belong to the space as it is today."""
+    for trial in trials:
+        tree = without_links(from_mapping(trial.tree or {}))
+        if SPACE.holds(tree):
+            yield tree, trial
 
 
 async def _probe(
@@ -133,57 +168,89 @@ async def search(claim: Claim, report: DatasetReport, chosen: Shortlist, deps: D
     """
     request = claim.payload.request
     budget, goals = request.budget, claim.payload.goals
-    objectives, targets = objectives_named(goals.names), goals.targets()
+    objectives = objectives_named(goals.names)
+    targets = goals.targets(_known(objectives, report))
     first = [from_mapping(candidate.tree) for candidate in chosen.candidates]
     sampler = make_sampler(request.sampler, SPACE, request.seed, within(budget, report), first, targets)
+    for observation, fidelity in await _warm_start(request, objectives, deps):
+        sampler.tell(observation.tree, observation.losses, fidelity)
     halved = HalvedSearch(sampler, rung_epochs(budget.epochs, rungs=budget.rungs), best=targets.best)
     await deps.checkpoints.forget_ended_trials(claim.run_id)
     done = Done(await deps.runs.trials_of(claim.run_id), await deps.runs.rungs_of(claim.run_id))
     out_of_time = _alarm(budget.wall_s - claim.elapsed_s)
-    in_flight: deque[tuple[halving.Step, asyncio.Task[Trial]]] = deque()
+    in_flight: deque[tuple[list[halving.Step], asyncio.Task[list[Trial]]]] = deque()
     told: dict[int, Trial] = {}
     stopped_by = "trials"
 
     async def tell_next() -> None:
-        step, work = in_flight.popleft()
-        trial = told[step.number] = await work
-        halved.tell(step, figures(trial, objectives), ended=trial.outcome != "pruned")
+        steps, work = in_flight.popleft()
+        for step, trial in zip(steps, await work, strict=True):
+            told[step.number] = trial
+            halved.tell(step, figures(trial, objectives), ended=trial.outcome != "pruned")
 
     try:
         while True:
             while len(in_flight) >= budget.window:
                 await tell_next()
-            step = halved.continuation()
-            if step is None and halved.started < budget.trials:
-                # A proposal is tens of milliseconds of arithmetic; the lease must be renewed meanwhile.
-                (step,) = await asyncio.to_thread(halved.start, 1)
-            if step is None:
+            # A proposal is tens of milliseconds of arithmetic; the lease must be renewed meanwhile.
+            steps = await asyncio.to_thread(halved.next_steps, min(budget.population, budget.trials - halved.started))
+            if not steps:
                 if not in_flight:
                     break
                 await tell_next()  # which may let another go on
                 continue
-            result = done.result_of(step)
-            if result is None and out_of_time():
+            if out_of_time() and not all(map(done.result_of, steps)):
                 stopped_by = "wall_s"
                 break
-            work = _keep(result) if result is not None else run_step(step, claim, deps)
-            in_flight.append((step, asyncio.create_task(work)))
+            in_flight.append((steps, asyncio.create_task(run_steps(steps, done, claim, deps))))
         while in_flight:
             await tell_next()
     finally:
         await end_tasks(*(work for _, work in in_flight))
-    # A resumed search that ran out of time may hold trials it had no time to come to again; they were measured.
-    fresh = {number: trial for number, trial in told.items() if number not in done.trials}
+    # A resumed search that ran out of time may not have come again to trials that were measured.
+    fresh = {number: trial for number, trial in (done.waiting() | told).items() if number not in done.trials}
     trials = done.trials | {number: await settle(trial, claim, deps) for number, trial in fresh.items()}
     return SearchResult(_front(list(trials.values()), objectives, targets), stopped_by)
 
 
+async def _warm_start(
+    request: StartRun, objectives: tuple[Objective, ...], deps: Deps
+) -> list[tuple[Observation, float]]:
+    """What the named run's trials came to, each with the share of its epochs that it was trained for."""
+    if request.warm_start is None:
+        return []
+    epochs = (await deps.runs.payload_of(request.warm_start)).request.budget.epochs
+    return [
+        (
+            Observation(tree, figures(trial, objectives)),
+            len(trial.curve) / epochs if trial.outcome == "pruned" else 1.0,
+        )
+        for tree, trial in in_space(await deps.runs.trials_of(request.warm_start))
+    ]
+
+
+def _known(objectives: tuple[Objective, ...], report: DatasetReport) -> Callable[[Tree], Sequence[float | None]] | None:
+    """What needs no training to be known: sizes, where they are searched for."""
+    counts = {"parameters": count_parameters, "operations": count_flops}
+    if not any(objective.name in counts for objective in objectives):
+        return None
+
+    def known(tree: Tree) -> list[float | None]:
+        network = _network(tree, report)
+        return [float(counts[o.name](network)) if o.name in counts else None for o in objectives]
+
+    return known
+
+
+def _network(tree: Tree, report: DatasetReport) -> Architecture:
+    return wire(tree, report.inputs, len(report.label_balance) or 1)
+
+
 def within(budget: Budget, report: DatasetReport) -> Admissible:
     """Whether a tree's network stays within the budget of parameters and operations."""
-    outputs = len(report.label_balance) or 1
 
     def admissible(tree: Tree) -> bool:
-        network = wire(tree, report.inputs, outputs)
+        network = _network(tree, report)
         return count_parameters(network) <= budget.parameters and (
             budget.flops is None or count_flops(network) <= budget.flops
         )
@@ -194,10 +261,6 @@ def within(budget: Budget, report: DatasetReport) -> Admissible:
 def figures(trial: Trial | Trained, objectives: tuple[Objective, ...]) -> tuple[float, ...] | None:
     """What a sampler learns of a trial: its losses, or None when it ended without."""
     return None if trial.metrics is None else tuple(losses(trial.metrics, objectives).tolist())
-
-
-async def _keep(trial: Trial) -> Trial:
-    return trial
 
 
 def _alarm(seconds: float) -> Callable[[], bool]:
@@ -218,4 +281,4 @@ def _front(trials: list[Trial], objectives: tuple[Objective, ...], targets: Targ
     if within_limits.any():
         measured = [trial for trial, kept in zip(measured, within_limits, strict=True) if kept]
         table = table[within_limits]
-    return tuple(trial.number for trial, kept in zip(measured, nondominated(table), strict=True) if kept)
+    return tuple(measured[n].number for n in pareto.front(table))

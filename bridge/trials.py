@@ -9,13 +9,14 @@ import msgspec
 
 from bridge.deps import Deps
 from bridge.jobs.executor import JobCrashed, JobLost, JobTimedOut
-from bridge.jobs.work import Checkpoint, Data, Trained, TrainJob
+from bridge.jobs.work import Checkpoint, Data, GroupJob, Trained, TrainedGroup, TrainJob
 from bridge.replies import Trial
 from bridge.store.claims import Claim, Rung
 from bridge.tasks import to_its_end
 from cerebros.errors import ArtifactCorrupt
 from cerebros.halving import Step
 from cerebros.metrics import Spent
+from cerebros.nets.wiring import with_links
 from cerebros.rose_tree import Tree, tree_hash
 from telemetry.events import trial_rung, trial_stop
 
@@ -25,14 +26,19 @@ class Done:
 
     def __init__(self, trials: Sequence[Trial], rungs: Sequence[Rung]) -> None:
         self.trials = {trial.number: trial for trial in trials}
-        self._rungs = {(rung.number, rung.epochs): rung for rung in rungs}
+        self._rungs = {(rung.trial.number, rung.epochs): rung.trial for rung in rungs}
 
     def result_of(self, step: Step) -> Trial | None:
         """What the step came to, or None where it has not been done."""
-        if (rung := self._rungs.get((step.number, step.until))) is not None:
-            return _trial(step, Trained("pruned", rung.metrics, rung.curve, spent=rung.spent))
+        if (waiting := self._rungs.get((step.number, step.until))) is not None:
+            return waiting
         trial = self.trials.get(step.number)
         return None if trial is None or trial.outcome == "pruned" else trial
+
+    def waiting(self) -> dict[int, Trial]:
+        """Trials that have come to a rung and did not end, as they stand at their last."""
+        newest = {trial.number: trial for trial in self._rungs.values()}  # rungs come in their order
+        return {number: trial for number, trial in newest.items() if number not in self.trials}
 
 
 async def train_once(job: TrainJob, deps: Deps, keep: Callable[[Checkpoint], Awaitable[None]] | None = None) -> Trained:
@@ -47,14 +53,37 @@ async def train_once(job: TrainJob, deps: Deps, keep: Callable[[Checkpoint], Awa
         return Trained("lost", reason=problem.message)
 
 
-async def run_step(step: Step, claim: Claim, deps: Deps) -> Trial:
-    """Train a trial to its end, or to the rung where it waits; stored either way."""
-    ended = await _train_from_checkpoint(step, claim, deps)
+async def run_steps(steps: Sequence[Step], done: Done, claim: Claim, deps: Deps) -> list[Trial]:
+    """What the steps come to: as it was stored, or by training them.
+
+    Several first steps are trained side by side, those that were stored with them again:
+    in other company the others would come out otherwise, by some roundings.
+    """
+    stored = [done.result_of(step) for step in steps]
+    if all(stored):
+        return [trial for trial in stored if trial]
+    if len(steps) == 1:
+        return [await _store(steps[0], await _train_from_checkpoint(steps[0], claim, deps), claim, deps)]
+    try:
+        group = await deps.jobs.run(GroupJob(tuple(_step_job(step, claim, deps) for step in steps)), TrainedGroup)
+    except (JobTimedOut, JobCrashed, JobLost):  # one of them may be the reason; the others must not suffer for it
+        return [
+            trial or (await run_steps([step], done, claim, deps))[0] for step, trial in zip(steps, stored, strict=True)
+        ]
+    trials = []
+    for step, trial, member in zip(steps, stored, group.members, strict=True):
+        if trial is None and member.checkpoint is not None:
+            await deps.checkpoints.save(claim, step.number, member.checkpoint)
+        trials.append(trial or await _store(step, member.trained, claim, deps))
+    return trials
+
+
+async def _store(step: Step, ended: Trained, claim: Claim, deps: Deps) -> Trial:
+    """Keep how a trial ended, or how it stands at the rung where it waits."""
     trial = _trial(step, ended)
     if ended.outcome == "pruned" and ended.metrics is not None:
-        rung = Rung(step.number, step.until, ended.metrics, ended.metrics.spent, ended.curve)
-        event = trial_rung(claim.run_id, rung.number, trial.tree_hash, ended.metrics)
-        storing = deps.engine.append_rung(claim, rung, event)
+        event = trial_rung(claim.run_id, trial.number, trial.tree_hash, ended.metrics)
+        storing = deps.engine.append_rung(claim, Rung(step.until, trial), event)
     else:
         storing = _end_trial(trial, ended.spent, claim, deps)
     await to_its_end(storing)  # a drain that comes just now does not throw a finished training away
@@ -66,7 +95,7 @@ def _trial(step: Step, ended: Trained) -> Trial:
         number=step.number,
         outcome=ended.outcome,
         tree_hash=tree_hash(step.tree),
-        tree=msgspec.to_builtins(step.tree),
+        tree=msgspec.to_builtins(with_links(step.tree)),  # rebuilds this network, whatever becomes of the drawing
         metrics=ended.metrics,
         reason=ended.reason,
         curve=ended.curve,
@@ -90,14 +119,18 @@ async def _end_trial(trial: Trial, spent: Spent | None, claim: Claim, deps: Deps
 
 async def _train_from_checkpoint(step: Step, claim: Claim, deps: Deps) -> Trained:
     """Train from the trial's newest whole checkpoint, or from its start where it never had one."""
-    request = claim.payload.request
     try:
         resume = await deps.checkpoints.newest(claim.run_id, step.number)
     except ArtifactCorrupt as problem:
         return Trained("error", reason=f"artifact_corrupt: {problem.message}")
-    job = train_job(claim, step.tree, request.seed + step.number, request.budget.epochs, deps)
-    job = msgspec.structs.replace(job, until=step.until, checkpoint_s=deps.settings.checkpoint_s, resume=resume)
+    job = msgspec.structs.replace(_step_job(step, claim, deps), checkpoint_s=deps.settings.checkpoint_s, resume=resume)
     return await train_once(job, deps, partial(deps.checkpoints.save, claim, step.number))
+
+
+def _step_job(step: Step, claim: Claim, deps: Deps) -> TrainJob:
+    request = claim.payload.request
+    job = train_job(claim, step.tree, request.seed + step.number, request.budget.epochs, deps)
+    return msgspec.structs.replace(job, until=step.until)
 
 
 def train_job(claim: Claim, tree: Tree, seed: int, epochs: int, deps: Deps) -> TrainJob:

@@ -1,8 +1,8 @@
 """Successive halving with several objectives: most trials get a few epochs, the best of them more.
 
 A trial trains to the end of a *rung* and waits. It goes on to the next rung
-when it is among the best `1/factor` of all trials that ever finished its own;
-"best" is by nondomination rank and, within a rank, by hypervolume, so a small
+when it is among the best `1/factor` of the trials that finished its own, the
+latest `COMPARED_AT_MOST` of them; "best" is by nondomination rank and, within a rank, by hypervolume, so a small
 network with a middling error lives as long as a large accurate one. Nobody
 waits for a rung to fill: whenever there is room, the highest rung with a
 deserving trial is served first, and a new trial is started when there is none.
@@ -27,6 +27,10 @@ from cerebros.pareto import Losses
 from cerebros.rose_tree import Tree
 
 FACTOR = 3
+
+# A trial is compared with so many that reached its rung last: ranking costs the square of them, and what
+# was not among the best when it was younger will not be among ever better ones.
+COMPARED_AT_MOST = 243
 
 # The first rung is at least this long: a single epoch of few steps ranks little but chance.
 SHORTEST_RUNG_EPOCHS = 1
@@ -69,7 +73,7 @@ def next_to_continue(trials: Sequence[Standing], rungs: int, factor: int = FACTO
     """
     by_number = sorted(trials, key=lambda trial: trial.number)
     for rung in reversed(range(rungs - 1)):
-        reached = [trial for trial in by_number if len(trial.losses) > rung]
+        reached = [trial for trial in by_number if len(trial.losses) > rung][-COMPARED_AT_MOST:]
         room = len(reached) // factor
         if not room:
             continue
@@ -114,9 +118,10 @@ class HalvedSearch:
         """How many trials there are."""
         return len(self._trees)
 
-    def next_step(self) -> Step:
-        """Go on with the trial that deserves it most, or start a new one."""
-        return self.continuation() or self.start(1)[0]
+    def next_steps(self, new: int) -> list[Step]:
+        """Go on with the trial that deserves it most, or start so many new ones; nothing where neither may be."""
+        step = self.continuation()
+        return [step] if step else self.start(new) if new else []
 
     def continuation(self) -> Step | None:
         """A step of a waiting trial, or None when none deserves one."""

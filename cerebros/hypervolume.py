@@ -150,17 +150,24 @@ def unbeaten(front: Losses, ideal: Point, reference: Point, uniforms: Losses) ->
     return np.asarray(places[~beaten])
 
 
+# A loss this many times as far from the best as nine tenths of the trials are tells nothing about those.
+OUTLIER = 4.0
+
+
 def elite(losses: Losses, count: int) -> list[int]:
     """Indices of the `count` best trials: rank by rank, within a rank by greedy hypervolume.
 
-    The reference is the worst loss of each objective, a tenth of the range further.
-    Volumes are exact for up to two objectives.
+    The reference is the worst loss of each objective, a tenth of the range further; far outliers behind
+    the front do not count for it. Volumes are exact for up to two objectives.
     """
     if not len(losses):
         return []
-    low, high = losses.min(axis=0), losses.max(axis=0)
-    reference = high + 0.1 * np.maximum(high - low, 1e-9)
     ranks = nondomination_ranks(losses)
+    low, usual, worst = losses.min(axis=0), np.quantile(losses, 0.9, axis=0), losses.max(axis=0)
+    high = np.minimum(worst, np.maximum(usual + OUTLIER * (usual - low), losses[ranks == 0].max(axis=0)))
+    # In shares of the range: products of huge losses would overflow.
+    losses = (losses - low) / np.maximum(high - low, 1e-9)
+    reference = np.full(losses.shape[1], 1.1)
     subset = greedy_subset if losses.shape[1] <= 2 else greedy_cover
     chosen: list[int] = []
     for rank in range(int(ranks.max()) + 1):

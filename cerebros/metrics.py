@@ -27,6 +27,9 @@ class Spent(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             self.cost_usd + other.cost_usd,
         )
 
+    def share(self, part: float) -> Spent:
+        return Spent(self.duration_s * part, self.cpu_s * part, self.energy_j * part, self.cost_usd * part)
+
 
 NOTHING = Spent(0.0, 0.0, 0.0, 0.0)
 
@@ -40,9 +43,12 @@ class TrainingMetrics(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     loss in the task's own unit. `latency_*_s` are seconds for one prediction
     at batch size 1; `latency_spread_s` is how far the medians of successive
     stretches of calls lie apart. `accuracy_spread` is the standard deviation
-    between seeds, where the network was trained with several. `energy_j` covers the training; `energy_method` tells
-    whether a counter (`rapl`, `nvml`) or CPU-seconds times a configured
-    wattage (`model`) produced it. `cost_usd` is `cpu_s` times the price table.
+    between seeds, where the network was trained with several. Where
+    `population` networks were trained side by side in one process, seconds,
+    joules and dollars are this one's share of what all took, by operations.
+    `energy_j` covers the training; `energy_method` tells whether a counter
+    (`rapl`, `nvml`) or CPU-seconds times a configured wattage (`model`)
+    produced it. `cost_usd` is `cpu_s` times the price table.
     """
 
     accuracy: float
@@ -67,6 +73,7 @@ class TrainingMetrics(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     trials_pruned: int = 0
     latency_spread_s: float | None = None
     accuracy_spread: float | None = None
+    population: int = 1
 
     @property
     def spent(self) -> Spent:

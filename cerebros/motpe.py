@@ -23,7 +23,7 @@ import numpy as np
 from numpy.random import Generator
 
 from cerebros.edits import Edits, Sites, sites_of, tree_of
-from cerebros.errors import FailedPrecondition, InvalidArgument
+from cerebros.errors import FailedPrecondition, InvalidArgument, SpaceRejected
 from cerebros.histogram import History
 from cerebros.hypervolume import elite
 from cerebros.pareto import Losses
@@ -62,6 +62,9 @@ NUDGES = (0.2, 0.1, 0.05, 0.02, 0.01)
 NUDGED = 5
 NUDGES_EACH = 8
 
+
+# A draw that was asked before is drawn anew so many times; a small space may have no other left.
+NEW_DRAWS = 64
 
 NO_TARGETS = Targets()
 
@@ -121,6 +124,7 @@ class RandomSampler:
 class Kept(NamedTuple):
     """A finished trial that models may still learn from."""
 
+    name: str
     sites: Sites
     entry: Entry
     losses: tuple[float, ...]
@@ -190,7 +194,7 @@ class Motpe:
                 model = model or self._learned()
                 tree = self._modelled(model, generator)
             else:
-                tree = draw_admissible(self._space.draw, self._admissible, generator)
+                tree = self._drawn(generator)
             noted.append(self._note(tree))
             if model and model.screen and len(trees) < n - 1:
                 model.screen.believe(self._table.rows([noted[-1]]))
@@ -204,7 +208,8 @@ class Motpe:
     def tell(self, tree: Tree, losses: Sequence[float] | None, fidelity: float = 1.0) -> None:
         """Report a tree's losses, or None when it has none (failed, diverged).
 
-        A tree that was trained on may be told again, with a higher fidelity.
+        A tree that was trained on may be told again, with a higher fidelity; its earlier
+        losses no longer make it good, though models learn from them for a while.
 
         Args:
             fidelity: how much of a whole evaluation was done, up to 1; candidates are judged by what the
@@ -227,10 +232,11 @@ class Motpe:
             self._told += 1
         if losses is None:
             return
-        self._finished += 1
-        kept = Kept(sites, self._table.entry(sites), tuple(float(loss) for loss in losses), fidelity)
+        kept = Kept(name, sites, self._table.entry(sites), tuple(float(loss) for loss in losses), fidelity)
         self._recent.append(kept)
-        self._pool.append(kept)
+        others = [other for other in self._pool if other.name != name]
+        self._finished += len(others) == len(self._pool)
+        self._pool = [*others, kept]
         if len(self._pool) == POOL + POOL_SLACK:
             self._pool = [self._pool[n] for n in sorted(self._best(POOL))]
 
@@ -277,7 +283,20 @@ class Motpe:
         trees = (tree_of(self._space, sites) for sites in ordered)
         if proposed := first_admissible(trees, 1, self._admissible, self._known):
             return proposed[0]
-        return draw_admissible(self._space.draw, self._admissible, generator)
+        try:
+            return self._drawn(generator)
+        except SpaceRejected:  # limits that hardly any draw keeps; a search that has found trees within them goes on
+            if found := first_admissible((tree_of(self._space, s) for s in model.good), 1, self._admissible, set()):
+                return found[0]
+            raise
+
+    def _drawn(self, generator: Generator) -> Tree:
+        """A tree from the prior; one that was not asked before, where some draws find one."""
+        for _ in range(NEW_DRAWS):
+            tree = draw_admissible(self._space.draw, self._admissible, generator)
+            if tree_hash(tree) not in self._known:
+                break
+        return tree
 
     def _by_ratio(self, drawn: list[Sites], density: TreeDensity) -> list[Sites]:
         rows = self._table.rows(drawn)

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 import numpy as np
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from cerebros.errors import InvalidArgument
 from cerebros.metrics import TrainingMetrics
+from cerebros.rose_tree import Tree
 from cerebros.targets import Targets
 
 
@@ -32,8 +33,13 @@ OBJECTIVES: dict[str, Objective] = {
         Objective("latency", "latency_p50_s", maximise=False),
         Objective("energy", "energy_j", maximise=False),
         Objective("cost", "cost_usd", maximise=False),
+        Objective("parameters", "parameters", maximise=False),
+        Objective("operations", "flops", maximise=False),
     )
 }
+
+# What is searched for when nothing is said.
+USUAL = ("accuracy", "latency", "energy", "cost")
 
 
 def objectives_named(names: Sequence[str]) -> tuple[Objective, ...]:
@@ -81,6 +87,20 @@ class Goal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             side = "at_least" if objective.maximise else "at_most"
             raise InvalidArgument(f"{self.name} is limited to {against} on its good side; use {side}")
 
+    def limited_to(self, value: float) -> Goal:
+        """The goal with this hard limit, on the side that its direction gives."""
+        side = "at_least" if OBJECTIVES[self.name].maximise else "at_most"
+        return msgspec.structs.replace(self, **{side: value})
+
+    def broken_by(self, metrics: TrainingMetrics) -> str | None:
+        """How the figures break the hard limit, or None."""
+        value = getattr(metrics, OBJECTIVES[self.name].field)
+        if self.at_least is not None and value < self.at_least:
+            return f"{self.name} is {value:g}, and the run asked for {self.at_least:g} at least"
+        if self.at_most is not None and value > self.at_most:
+            return f"{self.name} is {value:g}, and the run asked for {self.at_most:g} at most"
+        return None
+
 
 class ObjectiveSet(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Objectives that go together, their limits, and in words what choosing them costs."""
@@ -98,7 +118,25 @@ class ObjectiveSet(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def names(self) -> tuple[str, ...]:
         return tuple(goal.name for goal in self.objectives)
 
-    def targets(self) -> Targets:
+    def limited(self, limits: Mapping[str, float]) -> ObjectiveSet:
+        """The set with these hard limits, by objective, instead of its own.
+
+        Raises:
+            InvalidArgument: a limit is of no objective of the set.
+        """
+        if strangers := sorted(limits.keys() - set(self.names)):
+            raise InvalidArgument(
+                f"limit on {strangers[0]!r}, which is not searched for; name it among the objectives "
+                f"({', '.join(self.names)}), or leave the limit out"
+            )
+        goals = (goal.limited_to(limits[goal.name]) if goal.name in limits else goal for goal in self.objectives)
+        return ObjectiveSet(self.name, self.trade_off, tuple(goals))
+
+    def broken_by(self, metrics: TrainingMetrics) -> tuple[str, ...]:
+        """Each hard limit that the figures break, in words."""
+        return tuple(broken for goal in self.objectives if (broken := goal.broken_by(metrics)) is not None)
+
+    def targets(self, known: Callable[[Tree], Sequence[float | None]] | None = None) -> Targets:
         """Limits and reference as losses: what is maximised changes sign."""
         signs = [-1.0 if objective.maximise else 1.0 for objective in objectives_named(self.names)]
         limits = [goal.at_least if goal.at_most is None else goal.at_most for goal in self.objectives]
@@ -106,6 +144,7 @@ class ObjectiveSet(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return Targets(
             at_most=tuple(None if limit is None else sign * limit for sign, limit in zip(signs, limits, strict=True)),
             reference=tuple(None if r is None else sign * r for sign, r in zip(signs, references, strict=True)),
+            known=known,
         )
 
 

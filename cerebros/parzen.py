@@ -241,27 +241,44 @@ def shortlist(
     Raises:
         SpaceRejected: no candidate and no drawn tree is within the limits.
     """
-    table = SiteTable(space)
-    history = History(table)
-    for number, tree in enumerate(rest):
-        history.add(sites_of(space, tree), number)
-    elite = [sites_of(space, tree) for tree in good]
-    density = TreeDensity(table, elite)
-
-    def score(trees: list[Sites]) -> list[tuple[float, float]]:
-        rows = table.rows(trees)
-        return list(zip(density.log_densities(rows).tolist(), history.log_densities(rows).tolist(), strict=True))
-
-    drawn = candidates(Edits(space, table.scales), density, elite, CANDIDATES + 8 * count, generator)
-    scores = score(drawn)
+    densities = _Densities(space, good, rest)
+    drawn = candidates(
+        Edits(space, densities.table.scales), densities.l, densities.elite, CANDIDATES + 8 * count, generator
+    )
+    scores = densities.of(drawn)
     order = sorted(range(len(drawn)), key=lambda n: scores[n][1] - scores[n][0])
     trees = first_admissible((tree_of(space, drawn[n]) for n in order), count, admissible, known)
     if not trees:
         # Every candidate breaks the limits or is known; limits that nothing can meet raise here.
         tree = draw_admissible(space.draw, admissible, generator)
         trees = [] if tree_hash(tree) in known else [tree]
-    found = zip(trees, score([sites_of(space, tree) for tree in trees]), strict=True)
-    return [Scored(tree, log_l, log_g) for tree, (log_l, log_g) in found]
+    return densities.rated(trees)
+
+
+def rated(space: Space, good: Sequence[Tree], rest: Sequence[Tree], trees: Sequence[Tree]) -> list[Scored]:
+    """Trees that somebody chose, in their order, with what the densities say of them."""
+    return _Densities(space, good, rest).rated(trees)
+
+
+class _Densities:
+    """l fitted to the good trees, g to the rest."""
+
+    def __init__(self, space: Space, good: Sequence[Tree], rest: Sequence[Tree]) -> None:
+        self._space, self.table = space, SiteTable(space)
+        self._g = History(self.table)
+        for number, tree in enumerate(rest):
+            self._g.add(sites_of(space, tree), number)
+        self.elite = [sites_of(space, tree) for tree in good]
+        self.l = TreeDensity(self.table, self.elite)
+
+    def of(self, trees: Sequence[Sites]) -> list[tuple[float, float]]:
+        """log l and log g of each."""
+        rows = self.table.rows(trees)
+        return list(zip(self.l.log_densities(rows).tolist(), self._g.log_densities(rows).tolist(), strict=True))
+
+    def rated(self, trees: Sequence[Tree]) -> list[Scored]:
+        found = zip(trees, self.of([sites_of(self._space, tree) for tree in trees]), strict=True)
+        return [Scored(tree, log_l, log_g) for tree, (log_l, log_g) in found]
 
 
 def first_admissible(

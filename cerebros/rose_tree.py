@@ -27,6 +27,9 @@ from cerebros.errors import SpaceRejected
 
 Value = int | float | str | bool
 
+# Whole numbers up to here are floats and JSON numbers without a loss.
+EXACT = 2**53
+
 # A tree as google.protobuf.Struct nests five messages a level, and protobuf readers stop at a hundred.
 DEPTH_AT_MOST = 16
 
@@ -181,12 +184,20 @@ class Space(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise SpaceRejected(f"a tree of this space has root {self.root!r}, not {tree.t!r}")
         yield from self._node_decisions(tree, self.root, ())
 
+    def check(self, tree: Tree) -> None:
+        """Raises:
+        SpaceRejected: the tree does not belong to this space.
+        """
+        for _ in self.decisions(tree):
+            pass
+
     def holds(self, tree: Tree) -> bool:
         """Whether the tree belongs to this space."""
         try:
-            return all(True for _ in self.decisions(tree))
+            self.check(tree)
         except SpaceRejected:
             return False
+        return True
 
     def _node_decisions(self, tree: Tree, key: str, position: tuple[int, ...]) -> Iterator[Decision]:
         kind = self.types[tree.t]
@@ -291,8 +302,11 @@ def _check_param(name: str, param: Param) -> None:
         if not all(a < b for a, b in pairwise(param.values)) or not all(map(math.isfinite, param.values)):
             raise SpaceRejected(f"{name}: {param.values} must be finite and rise")
         return
-    if not (param.low <= param.high and abs(param.low) < float("inf") and abs(param.high) < float("inf")):
-        raise SpaceRejected(f"{name}: low {param.low} must be finite and not above high {param.high}")
+    if not -EXACT <= param.low <= param.high <= EXACT:
+        raise SpaceRejected(
+            f"{name}: low {param.low} must be not above high {param.high}, and both finite within ±2^53, "
+            "beyond which numbers lose digits in JSON"
+        )
     if param.log and param.low <= 0:
         raise SpaceRejected(f"{name}: a log scale needs low above 0, not {param.low}")
 

@@ -25,9 +25,11 @@ Source: Rasmussen and Williams 2006, chapters 2 and 5; Duvenaud et al. 2011
 from __future__ import annotations
 
 import math
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
-from typing import Any, NamedTuple
+from threading import RLock
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -165,14 +167,19 @@ class Surrogate:
         return Between(squares, np.asarray(weighted @ self._known.features.T))
 
 
-def on_one_thread() -> AbstractContextManager[Any]:
-    """A context in which BLAS keeps to its caller's thread.
+# BLAS has one setting for the process: whoever left first would lift the limit for those still at work.
+_ALONE = RLock()
+
+
+@contextmanager
+def on_one_thread() -> Iterator[None]:
+    """A context in which BLAS keeps to its caller's thread; one thread at a time is in it.
 
     Matrices of a hundred rows leave a second thread nothing to do but wait for the first, and on busy
     cores it waits long: a proposal that takes 0.05 s took 0.9 to 3 s [docs/LOG.md].
     """
-    limited: AbstractContextManager[Any] = _thread_pools().limit(limits=1, user_api="blas")
-    return limited
+    with _ALONE, _thread_pools().limit(limits=1, user_api="blas"):
+        yield
 
 
 @cache

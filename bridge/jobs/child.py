@@ -24,6 +24,7 @@ from bridge.jobs.work import (
     CheckJob,
     EmbedJob,
     ExportJob,
+    GroupJob,
     Job,
     Message,
     Refused,
@@ -85,6 +86,7 @@ def _trades(due: CheckpointDue) -> dict[type, Callable[[Any], Iterator[Message]]
     return {
         CheckJob: training.check,
         TrainJob: lambda job: training.train(job, due),
+        GroupJob: training.train_group,
         ScoreJob: lambda job: training.score(job, due),
         RepeatJob: training.repeat,
         EmbedJob: training.embed,

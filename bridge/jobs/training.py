@@ -26,12 +26,15 @@ from bridge.jobs.work import (
     EmbedJob,
     Exported,
     ExportJob,
+    GroupJob,
+    Member,
     Message,
     Repeated,
     RepeatJob,
     Scored,
     ScoreJob,
     Trained,
+    TrainedGroup,
     TrainJob,
 )
 from cerebros import dataset_check
@@ -41,8 +44,8 @@ from cerebros.metrics import NOTHING, AccuracyKind, Spent, TrainingMetrics
 from cerebros.nets import training
 from cerebros.nets.latency import measure_latency
 from cerebros.nets.model_file import Description, load_model, onnx_bytes, weights_bytes
-from cerebros.nets.population import repeat_over_seeds
-from cerebros.nets.wiring import count_flops, count_parameters, wire
+from cerebros.nets.population import populations, repeat_over_seeds, train_together
+from cerebros.nets.wiring import Architecture, count_flops, count_parameters, wire
 
 ACCURACY_KIND: dict[training.Task, AccuracyKind] = {
     "classification": "accuracy",
@@ -74,8 +77,57 @@ def train(job: TrainJob, due: CheckpointDue) -> Iterator[Message]:
     if not isinstance(fit.end, training.Trained):
         yield Trained("diverged", curve=fit.curve, reason=f"the loss ran off by epoch {fit.epoch}", spent=fit.spent)
         return
-    metrics = _metrics(job, fit, fit.end, folds.validation)
+    metrics = _metrics(job, fit.end, fit.reading(), folds.validation)
     yield Trained("pruned" if fit.waits else "ok", metrics, fit.curve, spent=metrics.spent)
+
+
+def train_group(job: GroupJob) -> Iterator[Message]:
+    """Several trials side by side; those of one batch size and narrow rows as a population."""
+    folds = _folds(msgspec.msgpack.encode(job.members[0].data))
+    fits = [
+        training.Training(*_task(member, folds, folds.train, folds.validation), _device()) for member in job.members
+    ]
+    answers: dict[int, Member] = {}
+    for places in populations(fits):
+        members = [(job.members[n], fits[n]) for n in places]
+        answers.update(zip(places, _population(members, folds.validation), strict=True))
+    yield TrainedGroup(tuple(answers[n] for n in range(len(fits))))
+
+
+def _population(members: list[tuple[TrainJob, training.Training]], validation: Fold) -> list[Member]:
+    """Train the members together; what it took is divided by the operations each had a part in."""
+    meter = Meter(members[0][0].prices, on_gpu=_device() == "cuda")
+    curves: list[tuple[float, ...]] = [() for _ in members]
+    for epoch in train_together([fit for _, fit in members], members[0][0].until or members[0][0].epochs):
+        for n, progress in enumerate(epoch):
+            if isinstance(progress, training.EpochDone) and progress.validation:
+                curves[n] += (progress.validation.loss,)
+    reading = meter.read()
+    parts = np.array([count_flops(fit.architecture) * fit.epochs_done for _, fit in members], dtype=np.float64)
+    shares = (parts / parts.sum()).tolist()
+    return [
+        _member(
+            job,
+            fit,
+            curve,
+            msgspec.structs.replace(reading, spent=reading.spent.share(share)),
+            validation,
+            len(members),
+        )
+        for (job, fit), curve, share in zip(members, curves, shares, strict=True)
+    ]
+
+
+def _member(
+    job: TrainJob, fit: training.Training, curve: tuple[float, ...], reading: Reading, validation: Fold, population: int
+) -> Member:
+    end = fit.standing()
+    if fit.diverged or isinstance(end, training.Diverged):
+        reason = f"the loss ran off by epoch {fit.epochs_done}"
+        return Member(Trained("diverged", curve=curve, reason=reason, spent=reading.spent), None)
+    metrics = msgspec.structs.replace(_metrics(job, end, reading, validation), population=population)
+    waiting = None if fit.ended else Checkpoint(fit.epochs_done, curve, reading.spent, training.state(fit))
+    return Member(Trained("pruned" if waiting else "ok", metrics, curve, spent=reading.spent), waiting)
 
 
 def score(job: ScoreJob, due: CheckpointDue) -> Iterator[Message]:
@@ -93,7 +145,7 @@ def score(job: ScoreJob, due: CheckpointDue) -> Iterator[Message]:
     yield from fit.checkpoints()
     if not isinstance(fit.end, training.Trained):
         raise FailedPrecondition("the refit of the chosen candidate diverged; start the run again with another seed")
-    metrics = _metrics(job, fit, fit.end, folds.test)
+    metrics = _metrics(job, fit.end, fit.reading(), folds.test)
     net = fit.end.net
     weights = weights_bytes(net)
     description = Description(1, net.architecture, folds.encoding, hashlib.sha256(weights).hexdigest())
@@ -126,8 +178,7 @@ class _Fit:
         self.end: training.Progress | None = None
         self.waits = False
         self._until = (job.until if isinstance(job, TrainJob) else None) or job.epochs
-        architecture = wire(job.tree, folds.encoding.width, folds.encoding.outputs)
-        self._task = architecture, _recipe(job), rows, validation, job.data.manifest.task
+        self._task = _task(job, folds, rows, validation)
 
     def _training(self) -> training.Training:
         resume = self._job.resume
@@ -203,6 +254,14 @@ def _device() -> str:
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
+def _task(
+    job: TrainJob | ScoreJob, folds: Folds, rows: Fold, validation: Fold | None
+) -> tuple[Architecture, training.Recipe, Fold, Fold | None, training.Task]:
+    """What a training is of."""
+    architecture = wire(job.tree, folds.encoding.width, folds.encoding.outputs)
+    return architecture, _recipe(job), rows, validation, job.data.manifest.task
+
+
 def _recipe(job: TrainJob | ScoreJob | RepeatJob) -> training.Recipe:
     p = job.tree.p
     return training.Recipe(
@@ -214,12 +273,11 @@ def _recipe(job: TrainJob | ScoreJob | RepeatJob) -> training.Recipe:
     )
 
 
-def _metrics(job: TrainJob | ScoreJob, fit: _Fit, end: training.Trained, fold: Fold) -> TrainingMetrics:
+def _metrics(job: TrainJob | ScoreJob, end: training.Trained, reading: Reading, fold: Fold) -> TrainingMetrics:
     task = job.data.manifest.task
     scores = training.evaluate(end.net, fold, task, _device())
     if not math.isfinite(scores.loss):
         raise FailedPrecondition(f"the loss on the held-out rows is {scores.loss}; look for extreme values in the data")
-    reading = fit.reading()
     spent = reading.spent
     latency = measure_latency(end.net, _device(), time.perf_counter)
     return TrainingMetrics(

@@ -61,6 +61,12 @@ class TrainJob(msgspec.Struct, frozen=True, tag="train"):
     until: int | None = None
 
 
+class GroupJob(msgspec.Struct, frozen=True, tag="group"):
+    """Train several trees' networks side by side, each as its `TrainJob` says, from their starts."""
+
+    members: tuple[TrainJob, ...]
+
+
 class ScoreJob(msgspec.Struct, frozen=True, tag="score"):
     """Refit on training and validation rows for exactly `epochs`, then score on the held-out test rows."""
 
@@ -92,7 +98,7 @@ class ExportJob(msgspec.Struct, frozen=True, tag="export"):
     weights: bytes
 
 
-Job = CheckJob | TrainJob | ScoreJob | RepeatJob | EmbedJob | ExportJob
+Job = CheckJob | TrainJob | GroupJob | ScoreJob | RepeatJob | EmbedJob | ExportJob
 
 
 class Begun(msgspec.Struct, frozen=True, tag="begun"):
@@ -117,6 +123,19 @@ class Trained(msgspec.Struct, frozen=True, tag="trained"):
     curve: tuple[float, ...] = ()
     reason: str | None = None
     spent: Spent | None = None
+
+
+class Member(msgspec.Struct, frozen=True):
+    """One training of a group, and the state of one that waits at its rung."""
+
+    trained: Trained
+    checkpoint: Checkpoint | None
+
+
+class TrainedGroup(msgspec.Struct, frozen=True, tag="trained_group"):
+    """How each training of a group ended, in the job's order."""
+
+    members: tuple[Member, ...]
 
 
 class Scored(msgspec.Struct, frozen=True, tag="scored"):
@@ -151,7 +170,7 @@ class Refused(msgspec.Struct, frozen=True, tag="refused"):
     message: str
 
 
-Answer = Checked | Trained | Scored | Repeated | Embedded | Exported | Refused
+Answer = Checked | Trained | TrainedGroup | Scored | Repeated | Embedded | Exported | Refused
 
 # What a job is followed by: any number of checkpoints, then one answer. Its process says before them that it has begun.
 Message = Checkpoint | Answer

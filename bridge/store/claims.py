@@ -7,17 +7,16 @@ Where the run has another epoch since, nothing is stored.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from psycopg.rows import DictRow
 
-from bridge.replies import RunEvent, Shortlist
+from bridge.replies import RunEvent, Shortlist, Trial
 from bridge.requests import StartRun
 from bridge.store.database import Connection, Database, jsonb
 from cerebros.errors import StaleWorker
 from cerebros.manifest import Manifest
-from cerebros.metrics import Spent, TrainingMetrics
 from cerebros.objectives import ObjectiveSet
 from telemetry.events import Event, Record
 
@@ -52,14 +51,11 @@ class Lease(msgspec.Struct, frozen=True):
     locked: bool
 
 
-class Rung(msgspec.Struct, frozen=True):
-    """How a trial stood after `epochs` epochs, where it had to wait."""
+class Rung(NamedTuple):
+    """How a trial stood after `epochs` epochs, where it had to wait; the trial as it would end here."""
 
-    number: int
     epochs: int
-    metrics: TrainingMetrics
-    spent: Spent
-    curve: tuple[float, ...]
+    trial: Trial
 
 
 class CheckpointRow(msgspec.Struct, frozen=True):

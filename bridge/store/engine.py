@@ -220,11 +220,13 @@ class Engine:
             claim.run_id,
             claim.epoch,
             event,
-            number=rung.number,
             epochs=rung.epochs,
-            metrics_of_trial=jsonb(rung.metrics),
-            spent=jsonb(rung.spent),
-            curve=list(rung.curve),
+            number=rung.trial.number,
+            tree=jsonb(rung.trial.tree),
+            tree_hash=rung.trial.tree_hash,
+            metrics_of_trial=jsonb(rung.trial.metrics),
+            spent=jsonb(rung.trial.metrics.spent if rung.trial.metrics else None),
+            curve=list(rung.trial.curve),
         )
 
     async def end(

@@ -138,8 +138,8 @@ WITH numbered AS (
      WHERE run_id = %(run_id)s AND epoch = %(epoch)s AND state = 'running'
     RETURNING last_seq
 ), rung AS (
-    INSERT INTO rungs (run_id, number, epochs, metrics, spent, curve)
-    SELECT %(run_id)s, %(number)s, %(epochs)s, %(metrics_of_trial)s, %(spent)s, %(curve)s FROM numbered
+    INSERT INTO rungs (run_id, number, epochs, tree, tree_hash, metrics, spent, curve)
+    SELECT %(run_id)s, %(number)s, %(epochs)s, %(tree)s, %(tree_hash)s, %(metrics_of_trial)s, %(spent)s, %(curve)s FROM numbered
 )
 INSERT INTO events (run_id, seq, name, measurements, metadata)
 SELECT %(run_id)s, last_seq, %(name)s, %(measurements)s, %(metadata)s FROM numbered
@@ -147,7 +147,7 @@ RETURNING seq, at;
 
 -- name: rungs_of
 -- How a run's trials stood at the rungs they came to.
-SELECT number, epochs, metrics, spent, curve FROM rungs WHERE run_id = %(run_id)s ORDER BY number, epochs;
+SELECT epochs, number, 'pruned' AS outcome, tree, tree_hash, metrics, curve FROM rungs WHERE run_id = %(run_id)s ORDER BY number, epochs;
 
 -- name: append_end
 -- The fence with the run's end in the same statement; an unclaimed run is ended where it waits.
@@ -311,12 +311,14 @@ SELECT number, outcome, tree, tree_hash, metrics, reason, curve
  ORDER BY number;
 
 -- name: earlier_trials
--- The latest finished trials of ended runs on the same dataset, for a warm start.
-SELECT t.number, t.outcome, t.tree, t.tree_hash, t.metrics, t.reason, t.curve
-  FROM trials t JOIN runs r USING (run_id)
- WHERE r.dataset_digest = %(dataset_digest)s AND r.run_id <> %(run_id)s
-   AND r.state = 'succeeded' AND t.outcome = 'ok'
- ORDER BY t.finished_at DESC LIMIT %(limit)s;
+-- The latest finished trials of ended runs on the same dataset, oldest first.
+SELECT number, outcome, tree, tree_hash, metrics, reason, curve
+  FROM (SELECT t.*
+          FROM trials t JOIN runs r USING (run_id)
+         WHERE r.dataset_digest = %(dataset_digest)s AND r.run_id <> %(run_id)s
+           AND r.state = 'succeeded' AND t.outcome = 'ok'
+         ORDER BY t.finished_at DESC LIMIT %(limit)s) latest
+ ORDER BY finished_at;
 
 -- name: insert_shortlist
 -- The candidates the Parzen estimator hands to the search.

@@ -96,7 +96,7 @@ class RunStore:
 
     async def rungs_of(self, run_id: str) -> list[Rung]:
         rows = await self._database.rows("rungs_of", run_id=run_id)
-        return [msgspec.convert(row, Rung) for row in rows]
+        return [Rung(row.pop("epochs"), msgspec.convert(row, Trial)) for row in rows]
 
     async def earlier_trials(self, run_id: str, dataset_digest: str, limit: int) -> list[Trial]:
         rows = await self._database.rows("earlier_trials", run_id=run_id, dataset_digest=dataset_digest, limit=limit)

@@ -67,6 +67,15 @@ def train_together(members: Sequence[Training], epochs: int) -> Iterator[tuple[E
         yield tuple(done.get(id(member)) for member in members)
 
 
+def populations(trainings: Sequence[Training]) -> list[list[int]]:
+    """Places of those that gain from being trained together; what has no company, or wide rows, stays alone."""
+    alike: dict[object, list[int]] = {}
+    for n, one in enumerate(trainings):
+        together = one.inputs.is_cuda or one.inputs.shape[1] <= WIDEST_INPUTS  # a GPU has room for the copies
+        alike.setdefault((id_of(one), one.epochs_done) if together else n, []).append(n)
+    return list(alike.values())
+
+
 class Repeats(msgspec.Struct, frozen=True):
     """One network trained from several seeds; seeds that diverged are left out of the figures.
 

@@ -2,8 +2,9 @@
 
 Level 0 is the input. A unit at level `v` reads from units of earlier levels
 (predecessor links) and from units to its left in its own level (lateral
-links). Links are drawn from a generator seeded by the tree's hash, so one
-tree always gives one graph. A tree can carry its links (`with_links`); then
+links). Links are drawn from a generator seeded by the numbers of units and
+the wiring parameters, so one tree always gives one graph, and trees that
+differ in their training or their widths share it. A tree can carry its links (`with_links`); then
 nothing is drawn, and it gives that graph whatever becomes of the generator.
 
 Mended against the original: a link is made at most once, the parent level is
@@ -13,12 +14,14 @@ skip limits bound every link, and the gate is applied (docs/cerebros.md).
 
 from __future__ import annotations
 
+import hashlib
+
 import msgspec
 import numpy as np
 from numpy.random import Generator
 
 from cerebros.errors import SpaceRejected
-from cerebros.rose_tree import Tree, Value, tree_hash
+from cerebros.rose_tree import Tree, Value
 
 
 class UnitId(msgspec.Struct, frozen=True, array_like=True, order=True):
@@ -95,7 +98,7 @@ def without_links(tree: Tree) -> Tree:
 
 
 def wire(tree: Tree, inputs: int, outputs: int) -> Architecture:
-    """The network of a tree, by the links it carries, or else by those its hash draws.
+    """The network of a tree, by the links it carries, or else by those that its wiring parameters draw.
 
     Args:
         tree: of `cerebros_space`, with or without links.
@@ -161,8 +164,8 @@ def _units(levels: list[tuple[UnitId, ...]]) -> list[UnitId]:
 
 
 def _drawn(tree: Tree) -> Links:
-    generator = np.random.default_rng(int(tree_hash(tree), 16))
     levels = _levels(tree)
+    generator = np.random.default_rng(_wiring_seed(tree, levels))
     reads = {
         unit: (
             _draw_predecessors(unit.level, levels, tree.p, generator),
@@ -176,6 +179,24 @@ def _drawn(tree: Tree) -> Links:
         tuple((tuple(sorted(predecessors)), laterals) for predecessors, laterals in reads.values()),
         tuple(sorted(output_reads)),
     )
+
+
+# The root's parameters that say how links are drawn.
+WIRING = (
+    "predecessor_affinity",
+    "predecessor_decay",
+    "max_skip",
+    "p_lateral",
+    "lateral_decay",
+    "lateral_tries",
+    "max_consecutive_laterals",
+)
+
+
+def _wiring_seed(tree: Tree, levels: list[tuple[UnitId, ...]]) -> int:
+    """Of the units and the wiring parameters alone: another step size or width leaves the links as they are."""
+    drawn_by = [[len(level) for level in levels], [tree.p[name] for name in WIRING]]
+    return int.from_bytes(hashlib.sha256(msgspec.json.encode(drawn_by)).digest()[:8])
 
 
 Reads = dict[UnitId, tuple[set[UnitId], tuple[UnitId, ...]]]

@@ -10,9 +10,11 @@ import pytest
 from bridge.jobs.work import Data, Scored, ScoreJob
 from bridge.procedures import call, watch
 from bridge.service import runner_on
-from cerebros.errors import AlreadyExists, InvalidArgument, NotFound
+from cerebros.errors import AlreadyExists, FailedPrecondition, InvalidArgument, NotFound
 from cerebros.manifest import parse_manifest
+from cerebros.nets import wiring
 from cerebros.nets.model_file import load_model
+from cerebros.nets.wiring import count_flops, count_parameters
 from cerebros.objectives import losses, objectives_named
 from cerebros.pareto import nondominated
 from cerebros.rose_tree import from_mapping
@@ -203,6 +205,51 @@ async def test_the_front_of_a_shipped_set_keeps_its_limits(bridge, start):
     assert front
     assert all(metrics.accuracy >= 0.5 for metrics in front)
     assert all(a.cost_usd < b.cost_usd or a.accuracy > b.accuracy for a in front for b in front if a is not b)
+
+
+async def test_a_run_limited_to_what_nothing_meets_ends_with_a_verdict_that_says_so(bridge, start):
+    limited = start(objectives=("accuracy", "latency"), limits={"latency": 1e-9}, budget=SMALL)
+    run, _ = await finished(bridge, limited)
+    assert (run.state, run.error.code, run.promoted_version) == ("failed", "PERMISSION_DENIED", None)
+    assert "latency is" in run.error.message
+    assert "the run asked for 1e-09 at most" in run.error.message
+    assert run.front
+
+
+async def test_a_warm_start_knows_the_earlier_runs_trials(bridge, start):
+    first, _ = await finished(bridge, start(kind="nas", budget={**SMALL, "trials": 8}, seed=1))
+    request = start(kind="nas", budget={**SMALL, "trials": 2, "shortlist": 1}, seed=1, warm_start=first.run_id)
+    second, _ = await finished(bridge, request)
+    assert second.error is None
+    trees = [
+        {trial.tree_hash for trial in (await call(bridge, "list_trials", {"run_id": run.run_id})).trials}
+        for run in (first, second)
+    ]
+    assert not trees[0] & trees[1]
+    with pytest.raises(NotFound, match="does not exist"):
+        await call(bridge, "start_run", start(warm_start="nobody"))
+    other = start(warm_start=first.run_id, manifest=str(EXAMPLES / "diabetes.toml"))
+    with pytest.raises(FailedPrecondition, match="on another dataset"):
+        await call(bridge, "start_run", other)
+
+
+async def test_reviewed_candidates_are_searched_first_and_in_their_order(bridge, cycle, start):
+    shortlist = await call(bridge, "shortlist", {"run_id": cycle[0].run_id})
+    reviewed = [candidate.tree for candidate in shortlist.candidates[:2]][::-1]
+    run, _ = await finished(bridge, start(kind="nas", candidates=reviewed, budget={**SMALL, "trials": 3}))
+    trials = (await call(bridge, "list_trials", {"run_id": run.run_id})).trials
+    kept = await call(bridge, "shortlist", {"run_id": run.run_id})
+    assert [candidate.tree for candidate in kept.candidates] == reviewed
+    assert [trial.tree_hash for trial in trials[:2]] == [candidate.tree_hash for candidate in kept.candidates]
+    with pytest.raises(InvalidArgument, match=r"candidates\[0\]: network has parameters \[\]"):
+        await call(bridge, "start_run", start(candidates=[{"t": "network"}]))
+
+
+async def test_a_stored_trial_rebuilds_its_network_without_drawing(bridge, cycle, monkeypatch):
+    trial = (await call(bridge, "list_trials", {"run_id": cycle[0].run_id})).trials[0]
+    monkeypatch.setattr(wiring, "_drawn", None)
+    network = wiring.wire(from_mapping(trial.tree), 64, 10)
+    assert (count_parameters(network), count_flops(network)) == (trial.metrics.parameters, trial.metrics.flops)
 
 
 async def test_an_unknown_objective_is_told_what_there_is(bridge, start):

@@ -7,6 +7,7 @@ from bridge.policy import Policy, PolicyInputs, Seal, judge, read_policy
 from cerebros.dataset_check import DatasetReport
 from cerebros.errors import InvalidArgument
 from cerebros.metrics import TrainingMetrics
+from cerebros.objectives import Goal, ObjectiveSet
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 POLICY = read_policy("")
@@ -58,6 +59,7 @@ def inputs(**fields) -> PolicyInputs:
             purposes=("train",),
             retain_until=None,
             metrics=METRICS,
+            goals=ObjectiveSet("asked for", "", (Goal("accuracy"),)),
             baseline=0.5,
             run_cost_usd=0.01,
             artifact_digest="a" * 64,
@@ -65,6 +67,14 @@ def inputs(**fields) -> PolicyInputs:
         ),
         **fields,
     )
+
+
+def test_a_model_that_breaks_a_limit_of_its_run_is_denied():
+    goals = ObjectiveSet("asked for", "", (Goal("accuracy", at_least=0.95), Goal("latency", at_most=1e-9)))
+    verdict = judge(inputs(goals=goals), POLICY, NOW)
+    assert verdict.decision == "deny"
+    assert "accuracy is 0.9, and the run asked for 0.95 at least" in verdict.reasons[0]
+    assert "latency is" in verdict.reasons[0]
 
 
 def test_a_good_model_is_allowed_until_the_verdict_expires():

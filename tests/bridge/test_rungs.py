@@ -1,28 +1,30 @@
 """Successive halving in whole runs: trials wait at rungs, the best go on, and a resumed search decides the same."""
 
 import asyncio
+import time
 
 import msgspec
 import psycopg
 import pytest
 
-from bridge.jobs.work import Checkpoint, Trained
-from bridge.procedures import call
-from bridge.service import runner_on
+from bridge.jobs.work import Checkpoint, GroupJob, Trained, TrainedGroup
+from bridge.procedures import call, watch
 from tests.bridge.test_cycle import finished
 from tests.bridge.test_jobs import job
+from tests.bridge.test_worker import worker
 from tests.conftest import EXAMPLES
 
 
-def request(run_id):
+def request(run_id, **budget):
     return {
         "run_id": f"halved-{run_id}",
         "pac_id": f"halved-{run_id}",
         "manifest": str(EXAMPLES / "digits.toml"),
         "kind": "nas",
-        "budget": {"trials": 9, "epochs": 9, "probes": 4, "shortlist": 3, "window": 2, "rungs": 3, "repeats": 3},
+        "budget": {"trials": 9, "epochs": 9, "probes": 4, "shortlist": 3, "window": 2, "rungs": 3, "repeats": 3}
+        | budget,
         # Measured seconds differ from run to run, and so would what is proposed from them.
-        "objectives": ("accuracy",),
+        "objectives": ("accuracy", "operations"),
     }
 
 
@@ -75,19 +77,83 @@ async def test_the_finalists_error_bar_is_measured_over_seeds(bridge, whole, sql
     assert score["spent"]["cpu_s"] > 0
 
 
-async def test_a_halved_search_that_is_interrupted_trains_the_same_trials_as_far(bridge, whole, database_url):
+async def killed(bridge, database_url, asked, *, at_rungs=(2, 5)):
+    """Start a run, and kill its worker by SIGKILL whenever it has stored so many rungs."""
     forget(database_url)
-    started = await call(bridge, "start_run", request("interrupted"))
-    working = asyncio.create_task(runner_on(bridge, only=started.run_id).work())
-    async with asyncio.timeout(60):
-        while len(await bridge.runs.rungs_of(started.run_id)) < 4:
-            await asyncio.sleep(0.01)
-    working.cancel()
-    await asyncio.gather(working, return_exceptions=True)
-    await runner_on(bridge, only=started.run_id).work(until_idle=True)
-    assert (await call(bridge, "get_run", {"run_id": started.run_id})).error is None
-    first, second = await trials_of(bridge, whole[0]), await trials_of(bridge, started)
-    assert [(t.tree_hash, t.outcome, t.curve) for t in first] == [(t.tree_hash, t.outcome, t.curve) for t in second]
+    run_id = (await call(bridge, "start_run", asked)).run_id
+    for rungs in at_rungs:
+        async with worker(bridge, database_url) as process:
+            async with asyncio.timeout(60):
+                while len(await bridge.runs.rungs_of(run_id)) < rungs:
+                    await asyncio.sleep(0.01)
+            process.kill()
+            await process.wait()
+    return run_id
+
+
+async def ended(bridge, database_url, run_id):
+    async with worker(bridge, database_url):
+        async for _ in watch(bridge, {"run_id": run_id}):
+            pass
+    return await call(bridge, "get_run", {"run_id": run_id})
+
+
+async def found_by(bridge, run):
+    """What was proposed, how far it was trained, what it came to, and the front."""
+    trials = [(t.number, t.tree_hash, t.outcome, t.curve, t.metrics.accuracy) for t in await trials_of(bridge, run)]
+    return trials, [trial.number for trial in run.front]
+
+
+async def test_a_search_whose_workers_are_killed_finds_what_an_unharmed_one_finds(bridge, whole, database_url):
+    run = await ended(bridge, database_url, await killed(bridge, database_url, request("killed")))
+    assert run.epoch == 3
+    assert await found_by(bridge, run) == await found_by(bridge, whole[0])
+
+
+async def test_populations_train_as_many_trials_alike_also_when_workers_are_killed(bridge, database_url):
+    forget(database_url)
+    unharmed, _ = await finished(bridge, request("together", population=3))
+    trials = await trials_of(bridge, unharmed)
+    assert unharmed.error is None
+    assert [trial.number for trial in trials] == list(range(9))
+    assert {trial.metrics.population for trial in trials if trial.outcome == "pruned"} > {1}
+    assert all(trial.metrics.cpu_s > 0 for trial in trials)
+    run = await ended(
+        bridge, database_url, await killed(bridge, database_url, request("together-killed", population=3))
+    )
+    assert await found_by(bridge, run) == await found_by(bridge, unharmed)
+
+
+async def test_a_resumed_search_without_time_left_ends_every_trial_that_waits(bridge, database_url, sql):
+    run_id = await killed(bridge, database_url, request("late", window=4, wall_s=300.0), at_rungs=(5,))
+    measured = {rung.trial.number for rung in await bridge.runs.rungs_of(run_id)}
+    sql.execute("UPDATE runs SET started_s = started_s - 400 WHERE run_id = %s", (run_id,))
+    run = await ended(bridge, database_url, run_id)
+    trials = await trials_of(bridge, run)
+    assert run.error is None
+    assert measured == {trial.number for trial in trials}
+    assert all(trial.tree and trial.metrics for trial in trials)
+
+
+async def test_a_population_costs_its_members_what_it_took(bridge):
+    jobs = tuple(msgspec.structs.replace(job(epochs=3, dropout=0.0), seed=seed) for seed in range(3))
+    before = time.perf_counter()
+    group = await bridge.jobs.run(GroupJob(jobs), TrainedGroup)
+    took_s = time.perf_counter() - before
+    metrics = [member.trained.metrics for member in group.members]
+    assert {one.population for one in metrics} == {3}
+    assert len({one.duration_s for one in metrics}) == 1  # one network thrice: equal shares
+    assert 0 < sum(one.duration_s for one in metrics) < took_s
+    alone = [await bridge.jobs.run(one, Trained) for one in jobs]
+    for member, one in zip(group.members, alone, strict=True):
+        assert member.trained.curve == pytest.approx(one.curve, rel=1e-3)
+
+
+async def test_one_member_that_cannot_be_trained_does_not_take_the_others_with_it(bridge, database_url):
+    """A learning rate of 1e300 makes the loss run off at once."""
+    jobs = (job(epochs=2), job(epochs=2, learning_rate=1e300))
+    group = await bridge.jobs.run(GroupJob(jobs), TrainedGroup)
+    assert [member.trained.outcome for member in group.members] == ["ok", "diverged"]
 
 
 async def test_a_training_that_waits_goes_on_as_if_it_had_not(bridge):

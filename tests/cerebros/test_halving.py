@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cerebros.halving import HalvedSearch, Standing, next_to_continue, rung_epochs
+from cerebros.halving import COMPARED_AT_MOST, HalvedSearch, Standing, next_to_continue, rung_epochs
 from cerebros.pareto import nondominated
 from cerebros.rose_tree import Tree
 
@@ -115,8 +115,8 @@ def searched(losses: list) -> tuple[list, Countdown]:
     """The steps of a search whose trials come to these losses, and what its sampler was told."""
     sampler = Countdown()
     search, steps = HalvedSearch(sampler, (1, 3, 9)), []
-    while sampler.asked < len(losses) or (steps and (step := search.continuation())):
-        step = search.next_step() if sampler.asked < len(losses) else step
+    while found := search.next_steps(min(1, len(losses) - sampler.asked)):
+        (step,) = found
         steps.append((step.number, step.begin, step.until))
         search.tell(step, losses[step.number], ended=False)
     return steps, sampler
@@ -152,3 +152,11 @@ def test_three_rungs_of_twenty_seven_epochs():
 def test_what_cannot_be_halved_is_refused(wrong):
     with pytest.raises(ValueError, match="at least"):
         rung_epochs(*wrong)
+
+
+def test_ranking_looks_at_the_latest_that_reached_a_rung():
+    """Ten thousand waiting trials must not cost ten thousand times ten thousand comparisons."""
+    old = [Standing(n, ((0.0, 0.0),), True) for n in range(10)]
+    new = [Standing(10 + n, ((1.0 + n, 1.0),), True) for n in range(COMPARED_AT_MOST)]
+    assert next_to_continue(old + new[:-1], 3) == 9
+    assert next_to_continue(old + new, 3) == 10

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from cerebros.hypervolume import gains, greedy_cover, greedy_subset, hypervolume, unbeaten
+from cerebros.hypervolume import elite, gains, greedy_cover, greedy_subset, hypervolume, unbeaten
 
 SIDE = 5
 
@@ -92,3 +92,19 @@ def test_a_cover_of_all_trials_holds_those_that_beat_no_place_too():
 def test_no_trial_below_the_reference_is_no_volume():
     assert hypervolume(np.array([[2.0, 0.0]]), np.array([1.0, 1.0])) == 0.0
     assert hypervolume(np.empty((0, 2)), np.array([1.0, 1.0])) == 0.0
+
+
+@pytest.mark.parametrize("objectives", [2, 3])
+@pytest.mark.parametrize("outlier", [1e6, 1e300])
+def test_one_far_outlier_does_not_blind_the_choice_of_the_best(objectives, outlier):
+    """The best of a front are those spread over it, also where one trial that all others beat lies far away."""
+    losses = np.random.default_rng(0).normal(size=(60, objectives)) ** 2
+    spoilt = np.vstack([losses, np.full(objectives, outlier)])
+    box = losses.max(axis=0)
+    chosen, without = (hypervolume(all_[elite(all_, 12)], box) for all_ in (spoilt, losses))
+    assert chosen > 0.99 * without
+
+
+def test_an_outlier_on_the_front_overflows_nothing():
+    losses = np.array([[0.0, 1e300], [1.0, 1.0], [2.0, 0.5], [1e300, 0.0], [3.0, 3.0]])
+    assert sorted(elite(losses, 4)) == [0, 1, 2, 3]

@@ -1,3 +1,5 @@
+from concurrent.futures import ThreadPoolExecutor
+
 import msgspec
 import numpy as np
 import pytest
@@ -6,7 +8,7 @@ from threadpoolctl import threadpool_info
 from cerebros.errors import InvalidArgument
 from cerebros.motpe import GOOD_AT_MOST, SAMPLERS, Motpe, Observation, RandomSampler, make_sampler, split_history
 from cerebros.pareto import nondominated
-from cerebros.rose_tree import Choice, Float, NodeType, Slot, Space, Tree, from_mapping, to_json, tree_hash
+from cerebros.rose_tree import Choice, Float, Int, NodeType, Slot, Space, Tree, from_mapping, to_json, tree_hash
 
 SPACE = Space(
     "root", {"root": NodeType({"x": Float(0.0, 1.0)}, (Slot("leaf", 1, 4),)), "leaf": NodeType({"y": Float(0.0, 1.0)})}
@@ -170,3 +172,60 @@ def test_a_loss_that_is_not_finite_is_refused(loss):
     (tree,) = sampler.ask(1)
     with pytest.raises(InvalidArgument, match="finite"):
         sampler.tell(tree, (loss, 0.0))
+
+
+def test_threads_that_propose_at_once_all_keep_blas_to_one_thread():
+    """The first to leave must not lift the limit for the others."""
+    seen, before = [], blas_threads()
+
+    def propose(seed: int) -> None:
+        searched(Motpe(SPACE, seed, lambda _tree: seen.append(blas_threads()) or True), 10 + 6 * seed)
+
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(propose, range(4)))
+    assert {count for asked in seen for count in asked} == {1}
+    assert blas_threads() == before
+
+
+@pytest.mark.parametrize("name", ["rose", "rose-parzen"])
+def test_a_small_space_is_searched_whole_before_anything_is_repeated(name):
+    small = Space("a", {"a": NodeType({"x": Choice(("b", "c", "d")), "n": Int(1, 4)})})
+    trees = searched_with(name, small, lambda tree: (float(tree.p["n"]), float(-tree.p["n"])), 12)
+    assert len(set(map(tree_hash, trees))) == 12
+
+
+def test_a_tree_that_was_trained_on_counts_once():
+    """Told after each of three rungs, it is one finished trial and at most one good tree, with its newest losses."""
+    sampler = Motpe(SPACE, 0)
+    trees = sampler.ask(7)
+    for fidelity in (1 / 9, 1 / 3, 1.0):
+        for place, tree in enumerate(trees):
+            sampler.tell(tree, (1.0 - fidelity, place / 10 + fidelity), fidelity)
+    assert sampler._finished == 7
+    assert sorted(kept.losses for kept in sampler._pool) == [(0.0, place / 10 + 1.0) for place in range(7)]
+
+
+def test_part_trainings_are_not_taken_for_whole_ones():
+    """All trials near the optimum were left early, with losses far above the others'; yet it is where to look."""
+    line = Space("a", {"a": NodeType({"x": Float(0.0, 1.0)})})
+
+    def distance(fidelity: float) -> float:
+        sampler = Motpe(line, 0)
+        for x in np.linspace(0.0, 1.0, 40).tolist():
+            near = abs(x - 0.7) < 0.1
+            sampler.tell(Tree("a", {"x": x}), (abs(x - 0.7) + 2.0 * near,), fidelity if near else 1.0)
+        return float(np.mean([abs(tree.p["x"] - 0.7) for tree in sampler.ask(4)]))
+
+    assert distance(0.1) < 0.08 < distance(1.0)
+
+
+def test_limits_that_hardly_any_draw_keeps_do_not_end_a_search_that_has_found_its_way():
+    narrow = Space("a", {"a": NodeType({"x": Float(0.0, 1.0)})})
+    first = [Tree("a", {"x": 0.5 + n * 1e-6}) for n in range(10)]
+    sampler = Motpe(narrow, 0, lambda tree: abs(tree.p["x"] - 0.5) <= 1e-5, first=first)
+    for tree in sampler.ask(10):
+        sampler.tell(tree, (tree.p["x"],))
+    for _ in range(5):
+        (tree,) = sampler.ask(1)
+        assert abs(tree.p["x"] - 0.5) <= 1e-5
+        sampler.tell(tree, (tree.p["x"],))

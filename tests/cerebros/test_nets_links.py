@@ -76,3 +76,10 @@ def test_links_that_are_none_are_refused(links):
     spoilt = msgspec.structs.replace(tree, p=tree.p | {LINKS: links})
     with pytest.raises(SpaceRejected):
         wire(spoilt, 6, 3)
+
+
+@given(seeds, st.sampled_from(["learning_rate", "batch_size", "weight_decay", "dropout", "activation", "merge"]))
+def test_what_does_not_wire_leaves_the_links_as_they_are(seed, name):
+    tree = SPACE.draw(np.random.default_rng(seed))
+    other = msgspec.structs.replace(tree, p=tree.p | {name: SPACE.draw(np.random.default_rng(seed + 1)).p[name]})
+    assert with_links(other).p["links"] == with_links(tree).p["links"]

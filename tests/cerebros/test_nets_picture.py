@@ -29,5 +29,5 @@ def test_every_unit_and_every_link_is_drawn_inside_the_frame(seed):
 
 
 def test_the_picture_in_the_documents_is_what_the_code_draws():
-    tree = cerebros_space(levels=3, units=4, neurons=64).draw(np.random.default_rng(215))
+    tree = cerebros_space(levels=3, units=4, neurons=64).draw(np.random.default_rng(649))
     assert PICTURE.read_text() == svg(wire(tree, 64, 10))

@@ -116,3 +116,11 @@ def test_an_option_of_another_type_is_no_member():
 def test_an_unknown_sampler_is_refused_with_the_known_ones():
     with pytest.raises(InvalidArgument, match="choose from rose"):
         make_sampler("grid", LINE, 0)
+
+
+def test_a_callers_limits_replace_those_of_a_set_on_the_side_the_direction_gives():
+    edge = objective_set((SHIPPED[0].parent / "edge.toml").read_text())
+    limited = edge.limited({"latency": 0.5, "accuracy": 0.9})
+    assert limited.targets().at_most == (-0.9, 0.5)
+    with pytest.raises(InvalidArgument, match=r"'energy', which is not searched for; .*accuracy, latency"):
+        edge.limited({"energy": 1.0})

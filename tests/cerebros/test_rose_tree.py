@@ -67,6 +67,8 @@ def test_a_space_with_one_choice_and_no_children_works():
         ({"a": NodeType({"x": Float(2.0, 1.0)})}, "not above high"),
         ({"a": NodeType({"x": Float(0.0, 1.0, log=True)})}, "log scale"),
         ({"a": NodeType({"x": Float(0.0, float("inf"))})}, "finite"),
+        ({"a": NodeType({"x": Float(-1e308, 1e308)})}, "finite"),
+        ({"a": NodeType({"x": Int(0, 2**63)})}, "lose digits"),
         ({"a": NodeType({"x": Choice((1, 1))})}, "twice"),
         ({"b": NodeType()}, "root type 'a'"),
     ],
