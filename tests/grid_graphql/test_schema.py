@@ -19,7 +19,8 @@ from cerebros import metrics
 from cerebros.errors import family
 from grid_graphql import vocabulary
 from grid_graphql.app import STATUS
-from grid_graphql.schema import SCHEMA, Context
+from grid_graphql.asking import Context
+from grid_graphql.schema import SCHEMA
 
 SDL = Path(__file__).parent / "schema.graphql"
 
