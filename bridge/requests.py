@@ -117,7 +117,17 @@ class WatchRun(Message, frozen=True, kw_only=True):
 
 
 class ListTrials(Message, frozen=True, kw_only=True):
+    """A page of a run's trials, by number.
+
+    Attributes:
+        after: the last number of the page before; -1 for the first page.
+            Trials do not end in order: while the run is at work, one that
+            ends later may have a smaller number.
+    """
+
     run_id: Id
+    after: Annotated[int, Meta(ge=-1)] = -1
+    limit: PageSize = 1000
 
 
 class GetShortlist(Message, frozen=True, kw_only=True):

@@ -18,6 +18,7 @@ CurrentOr = Annotated[int | None, strawberry.argument(description="A version; th
 Earlier = Annotated[int, strawberry.argument(description="The earlier version, from 1.")]
 Reason = Annotated[str, strawberry.argument(description="Why, for the one who reads it later.")]
 Seen = Annotated[int, strawberry.argument(description="The last number the caller has seen; 0 for all.")]
+SeenTrial = Annotated[int, strawberry.argument(description="The last number of the page before; -1 for the first.")]
 Holder = Annotated[str, strawberry.argument(description="Who decides this, for those who ask later.")]
 SeenEpoch = Annotated[int | None, strawberry.argument(description="The epoch the caller has seen; null: any.")]
 Count = Annotated[int, strawberry.argument(description="So many, 1 to 64.")]

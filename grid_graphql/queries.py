@@ -8,7 +8,7 @@ import strawberry
 
 from bridge import replies
 from grid_graphql.asking import Info, ask, field, given
-from grid_graphql.inputs import AnyPac, CurrentOr, EstimateRunInput, Limit, PacId, RunId, StudyId
+from grid_graphql.inputs import AnyPac, CurrentOr, EstimateRunInput, Limit, PacId, RunId, SeenTrial, StudyId
 from grid_graphql.types import (
     Artifact,
     GateReport,
@@ -54,9 +54,9 @@ class Query:
         reply = await ask(info, "list_runs", replies.RunList, pac_id=pac_id, state=state, limit=limit)
         return cast(list[Run], reply.runs)
 
-    @field("Every trial of a run, in order of their numbers.")
-    async def trials(self, info: Info, run_id: RunId) -> list[Trial]:
-        reply = await ask(info, "list_trials", replies.TrialList, run_id=run_id)
+    @field("A page of a run's trials, in order of their numbers.")
+    async def trials(self, info: Info, run_id: RunId, after: SeenTrial = -1, limit: Limit = 1000) -> list[Trial]:
+        reply = await ask(info, "list_trials", replies.TrialList, run_id=run_id, after=after, limit=limit)
         return cast(list[Trial], reply.trials)
 
     @field("The candidates that the Parzen estimator proposed for a run.")
