@@ -34,8 +34,8 @@ class Budget(Message, frozen=True, kw_only=True):
         parameters: trainable weights a candidate may have.
         flops: floating-point operations that one of its predictions may take, two per multiply-accumulate.
         epochs: passes over the training rows per trial, at most.
-        probes: one-epoch trainings that inform the shortlist when the
-            database knows no earlier trials on this dataset.
+        probes: one-epoch trainings that inform the shortlist when the database
+            knows fewer than `STARTUP_TRIALS` (8) earlier trials on this dataset.
         shortlist: candidates the Parzen estimator hands to the search.
         window: trials that may be in flight; trial n is proposed from the
             results of trials 0 to n - window, whatever finished first.

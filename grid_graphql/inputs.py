@@ -32,7 +32,9 @@ _STUDY = requests.CreateStudy(space={}, objectives=())
 
 @strawberry.input(description="What a search may spend.")
 class BudgetInput:
-    trials: int = strawberry.field(default=_BUDGET.trials, description="Candidates trained to the end.")
+    trials: int = strawberry.field(
+        default=_BUDGET.trials, description="Candidates trained; with `rungs` above 1 most of them end early."
+    )
     wall_s: float = strawberry.field(
         default=_BUDGET.wall_s, description="Seconds from the run's start to its last trial's start."
     )
@@ -44,7 +46,7 @@ class BudgetInput:
     )
     probes: int = strawberry.field(
         default=_BUDGET.probes,
-        description="One-epoch trainings that inform the shortlist where no earlier trials are known.",
+        description="One-epoch trainings that inform the shortlist where the dataset has fewer than 8 earlier trials.",
     )
     shortlist: int = strawberry.field(
         default=_BUDGET.shortlist, description="Candidates that the Parzen estimator hands to the search."

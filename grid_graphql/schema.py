@@ -56,8 +56,8 @@ class Thundergrid(strawberry.Schema):
 # leaves room for a fragment. Introspection is not counted.
 MAX_DEPTH = 5
 
-# An alias repeats a whole answer, up to 1,000 rows of it. There is no other way to ask for more: no list
-# inside a list takes a size, so these limits bound the cost of a query.
+# An alias repeats a whole answer, up to 1,000 rows of it or one run's front. There is no other way to ask for
+# more: no list inside a list takes a size, so these limits bound the cost of a query.
 MAX_ALIASES = 16
 
 # GraphiQL's introspection has about 350 tokens, a query for every field of every type about 250.
