@@ -221,7 +221,7 @@ async def cancel_run(bridge: Bridge, request: CancelRun) -> Run:
 
 async def list_trials(bridge: Bridge, request: ListTrials) -> TrialList:
     await bridge.runs.run_state(request.run_id)
-    return TrialList(trials=tuple(await bridge.runs.trials_of(request.run_id)))
+    return TrialList(trials=tuple(await bridge.runs.trials_after(request.run_id, request.after, request.limit)))
 
 
 async def shortlist(bridge: Bridge, request: GetShortlist) -> Shortlist:

@@ -34,8 +34,8 @@ class Budget(Message, frozen=True, kw_only=True):
         parameters: trainable weights a candidate may have.
         flops: floating-point operations that one of its predictions may take, two per multiply-accumulate.
         epochs: passes over the training rows per trial, at most.
-        probes: one-epoch trainings that inform the shortlist when the
-            database knows no earlier trials on this dataset.
+        probes: one-epoch trainings that inform the shortlist when the database
+            knows fewer than `STARTUP_TRIALS` (8) earlier trials on this dataset.
         shortlist: candidates the Parzen estimator hands to the search.
         window: trainings that may be in flight; training n is decided from the
             results of trainings 0 to n - window, whatever finished first.
@@ -129,7 +129,17 @@ class WatchRun(Message, frozen=True, kw_only=True):
 
 
 class ListTrials(Message, frozen=True, kw_only=True):
+    """A page of a run's trials, by number.
+
+    Attributes:
+        after: the last number of the page before; -1 for the first page.
+            Trials do not end in order: while the run is at work, one that
+            ends later may have a smaller number.
+    """
+
     run_id: Id
+    after: Annotated[int, Meta(ge=-1)] = -1
+    limit: PageSize = 1000
 
 
 class GetShortlist(Message, frozen=True, kw_only=True):

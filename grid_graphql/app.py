@@ -18,8 +18,9 @@ from bridge import procedures
 from bridge.procedures import Bridge
 from bridge.replies import HealthReport, RunList, VcvList
 from cerebros.errors import CerebrosError, Code
+from grid_graphql.asking import Context
 from grid_graphql.page import front_page
-from grid_graphql.schema import SCHEMA, Context
+from grid_graphql.schema import SCHEMA
 
 # 499 is what proxies log for a caller that left; HTTP itself has no word for it.
 STATUS: dict[Code, int] = {
@@ -65,7 +66,7 @@ def make_app(bridge: Bridge) -> Starlette:
         report = cast(HealthReport, await procedures.call(bridge, "health", {}))
         return JSONResponse(msgspec.to_builtins(report), status_code=200 if report.status == "serving" else 503)
 
-    graphql = Thundergrid(bridge)
+    graphql = GraphqlEndpoint(bridge)
     return Starlette(
         routes=[
             Route("/", front),
@@ -79,7 +80,7 @@ def make_app(bridge: Bridge) -> Starlette:
     )
 
 
-class Thundergrid(GraphQL[Context, None]):
+class GraphqlEndpoint(GraphQL[Context, None]):
     """GraphQL over HTTP and over WebSockets, the schema's resolvers given this bridge."""
 
     def __init__(self, bridge: Bridge) -> None:

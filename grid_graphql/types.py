@@ -1,4 +1,4 @@
-"""Thundergrid's types: what `bridge/messages.py` holds, described for GraphQL.
+"""Thundergrid's types: what `bridge/replies.py` holds, described for GraphQL.
 
 A resolver answers with the reply struct itself; GraphQL reads its attributes
 by these names, so nothing is copied. A test keeps the names the same.
@@ -32,7 +32,7 @@ from grid_graphql.vocabulary import (
 
 @strawberry.type(description="Measured figures of one training; where one is modelled its method says so.")
 class TrainingMetrics:
-    accuracy: float = strawberry.field(description="Share of correct labels, or R², as `accuracyKind` says.")
+    accuracy: float = strawberry.field(description="Share of correct labels, F1 or R², as `accuracyKind` says.")
     accuracy_kind: AccuracyKind = strawberry.field(description="What `accuracy` means.")
     loss: float = strawberry.field(description="Loss on held-out rows, in the task's own unit.")
     latency_p50_s: float = strawberry.field(description="Median seconds for one prediction at batch size 1.")
@@ -93,8 +93,10 @@ class Run:
     state: RunState = strawberry.field(description="Where it stands.")
     dataset: str = strawberry.field(description="Name of the dataset.")
     stages_done: list[str] = strawberry.field(description="Stages that are done; a resumed run skips them.")
-    last_seq: int = strawberry.field(description="Number of its newest event; 0 before the first.")
-    epoch: int = strawberry.field(description="How often a worker claimed it; 2 means one worker was lost.")
+    last_seq: int = strawberry.field(description="Number of its newest event, from 1.")
+    epoch: int = strawberry.field(
+        description="How often a worker claimed it: once more after a lost worker, a drain, a lock or database trouble."
+    )
     queue: Queue = strawberry.field(description="Which workers may take it.")
     priority: int = strawberry.field(description="From 0 to 9; higher ones are taken first.")
     trials_total: int = strawberry.field(description="Trials so far.")
@@ -113,7 +115,7 @@ class Run:
 class RunEvent:
     run_id: str = strawberry.field(description="The run's id.")
     seq: int = strawberry.field(description="Its number: from 1, without gaps.")
-    name: str = strawberry.field(description="`cerebros.<thing>.<start|stop|exception>`.")
+    name: str = strawberry.field(description="`cerebros.<thing>.<queued|start|progress|rung|stop|exception>`.")
     measurements: JSON = strawberry.field(description="How much: numbers, null where there is none.")
     metadata: JSON = strawberry.field(description="Of what: strings, numbers, booleans and nulls.")
     at: datetime = strawberry.field(description="When it was committed.")
@@ -140,7 +142,7 @@ class Shortlist:
 @strawberry.type(description="Content-addressed bytes that a run left.")
 class Artifact:
     digest: str = strawberry.field(description="SHA-256 of the bytes.")
-    kind: str = strawberry.field(description="What the bytes are, such as weights or a checkpoint.")
+    kind: str = strawberry.field(description="`weights`, or the `description` of their network.")
     bytes: BigInt = strawberry.field(description="How many bytes.")
     path: str = strawberry.field(description="Where the bridge's host keeps them.")
     run_id: str = strawberry.field(description="The run that left them.")
@@ -154,14 +156,16 @@ class VcvEntry:
     task: str = strawberry.field(description="What the PAC can do, in words.")
     capability: list[float] = strawberry.field(description="Unit embedding of `task`, 384 numbers.")
     skills: list[str] = strawberry.field(description="Names of what it can do.")
-    accuracy: float = strawberry.field(description="Share of correct labels, or R², on held-out rows.")
+    accuracy: float = strawberry.field(description="Share of correct labels, F1 or R², on held-out rows.")
     latency_s: float = strawberry.field(description="Median seconds for one prediction.")
     cost_usd: float = strawberry.field(description="Dollars that the training cost.")
     energy_j: float = strawberry.field(description="Joules that the training took.")
     trust: float = strawberry.field(description="Share of the PAC's verdicts that allowed, as of `createdAt`.")
     reliability: float = strawberry.field(description="Share of its ended runs that succeeded, likewise.")
     resources: JSON = strawberry.field(description="What it needs to serve.")
-    policy_flags: list[str] = strawberry.field(description="What policy attached to it.")
+    policy_flags: list[str] = strawberry.field(
+        description="Purposes that the dataset's manifest allows; a rollback adds `rollback: <reason>`."
+    )
     dataset_digest: str = strawberry.field(description="SHA-256 of the dataset it learnt from.")
     artifact_digest: str = strawberry.field(description="SHA-256 of its weights.")
     run_id: str = strawberry.field(description="The run that wrote it.")

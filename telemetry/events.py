@@ -1,8 +1,9 @@
 """The one vocabulary of events: what happened, how much of it, and to what.
 
-An event is a frozen dataclass named `cerebros.<thing>.<start|stop|exception>`.
-Fields listed in `measured` are measurements (numbers), the others are
-metadata; together they have the shape of Erlang's `:telemetry.execute/3`.
+An event is a frozen dataclass named `cerebros.<thing>.<what happened>`, which
+is queued, start, progress, rung, stop or exception. Fields listed in
+`measured` are measurements (numbers), the others are metadata; together they
+have the shape of Erlang's `:telemetry.execute/3`.
 A `stop` carries every documented key, also when the thing failed: figures
 that do not exist are None, never a made-up number. Any other event tells of
 something that happened once; one named `cerebros.<thing>.progress` says how
@@ -65,7 +66,11 @@ class RunQueued(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class RunStart(Event):
-    """A worker has claimed the run; `epoch` counts the claims, so 2 means one worker was lost."""
+    """A worker has claimed the run.
+
+    `epoch` counts the claims: a lost worker, a drain, a lock or trouble with
+    the database makes another.
+    """
 
     name: ClassVar[str] = "cerebros.run.start"
     measured: ClassVar[tuple[str, ...]] = ("queue_s",)

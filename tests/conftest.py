@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ import psycopg
 import pytest
 from uuid_utils import uuid7
 
-from bridge.procedures import Bridge
+from bridge.procedures import Bridge, call
 from bridge.service import migrated_database, open_bridge
 from bridge.settings import Settings, read_settings
 from telemetry.logs import configure_logging
@@ -65,3 +65,23 @@ def start(bridge: Bridge) -> Callable[..., dict[str, Any]]:
         return defaults | fields
 
     return request
+
+
+@pytest.fixture
+def ended_with(
+    bridge: Bridge, start: Callable[..., dict[str, Any]], sql: psycopg.Connection[tuple[Any, ...]]
+) -> Callable[[int], Awaitable[str]]:
+    """Makes a run that has ended with so many trials, none of which gave figures, and gives its id."""
+
+    async def run_id_of(trials: int) -> str:
+        request = start()
+        await call(bridge, "start_run", request)
+        sql.execute(
+            "INSERT INTO trials (run_id, number, outcome, tree, tree_hash, reason) "
+            "SELECT %s, number, 'error', '{}', 'x', 'written by a test' FROM generate_series(0, %s - 1) AS number",
+            (request["run_id"], trials),
+        )
+        await call(bridge, "cancel_run", {"run_id": request["run_id"]})
+        return str(request["run_id"])
+
+    return run_id_of

@@ -304,11 +304,16 @@ INSERT INTO stages (run_id, name, result, duration_s)
 VALUES (%(run_id)s, %(name)s, %(result)s, %(duration_s)s);
 
 -- name: trials_of
--- A run's trials by number; `numbers` narrows them.
+-- All of a run's trials by number; `numbers` narrows them.
 SELECT number, outcome, tree, tree_hash, metrics, reason, curve
   FROM trials
  WHERE run_id = %(run_id)s AND (%(numbers)s::int[] IS NULL OR number = ANY (%(numbers)s))
  ORDER BY number;
+
+-- name: trials_after
+-- A page of a run's trials: those behind a number, by number.
+SELECT number, outcome, tree, tree_hash, metrics, reason, curve
+  FROM trials WHERE run_id = %(run_id)s AND number > %(after)s ORDER BY number LIMIT %(limit)s;
 
 -- name: earlier_trials
 -- The latest finished trials of ended runs on the same dataset, oldest first.

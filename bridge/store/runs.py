@@ -90,6 +90,10 @@ class RunStore:
             rows = await self._database.rows("events_after", run_id=run_id, after_seq=after_seq, limit=EVENTS_PER_READ)
         return [RunEvent(**row) for row in rows]
 
+    async def trials_after(self, run_id: str, after: int, limit: int) -> list[Trial]:
+        rows = await self._database.rows("trials_after", run_id=run_id, after=after, limit=limit)
+        return [msgspec.convert(row, Trial) for row in rows]
+
     async def trials_of(self, run_id: str, numbers: Sequence[int] | None = None) -> list[Trial]:
         rows = await self._database.rows("trials_of", run_id=run_id, numbers=None if numbers is None else list(numbers))
         return [msgspec.convert(row, Trial) for row in rows]

@@ -146,3 +146,20 @@ async def test_text_the_database_cannot_hold_is_an_invalid_argument(bridge, star
 async def test_no_map_of_anything_passes_for_a_run(bridge, raw):
     with pytest.raises(InvalidArgument):
         await call(bridge, "start_run", raw)
+
+
+async def test_trials_are_read_page_by_page(bridge, ended_with):
+    run_id = await ended_with(1001)
+
+    first = (await call(bridge, "list_trials", {"run_id": run_id})).trials
+    second = (await call(bridge, "list_trials", {"run_id": run_id, "after": first[-1].number})).trials
+
+    assert [trial.number for trial in first] == list(range(1000))
+    assert [trial.number for trial in second] == [1000]
+    assert [*first, *second] == await bridge.runs.trials_of(run_id)  # what the search, an export and a report read
+
+
+@pytest.mark.parametrize(("field", "value"), [("after", -2), ("limit", 0), ("limit", 1001)])
+async def test_a_page_outside_its_rules_is_refused(bridge, field, value):
+    with pytest.raises(InvalidArgument, match=rf"\$\.{field}"):
+        await call(bridge, "list_trials", {"run_id": "any", field: value})

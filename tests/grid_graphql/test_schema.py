@@ -19,7 +19,8 @@ from cerebros import metrics
 from cerebros.errors import family
 from grid_graphql import vocabulary
 from grid_graphql.app import STATUS
-from grid_graphql.schema import SCHEMA, Context
+from grid_graphql.asking import Context
+from grid_graphql.schema import SCHEMA
 
 SDL = Path(__file__).parent / "schema.graphql"
 
@@ -187,6 +188,20 @@ async def test_an_unknown_run_answers_its_code_and_class(bridge: Bridge):
     assert [error.extensions for error in result.errors or []] == [
         {"code": "NOT_FOUND", "class": "permanent", "retryable": False, "retryAfterS": None}
     ]
+
+
+async def test_a_runs_trials_are_read_in_two_pages(bridge: Bridge, ended_with):
+    query = "query($run: String!, $after: Int! = -1) { trials(runId: $run, after: $after, limit: 2) { number } }"
+
+    async def page(**variables: Any) -> list[int]:
+        result = await SCHEMA.execute(query, variable_values=variables, context_value=Context(bridge))
+        assert isinstance(result, ExecutionResult)
+        assert result.errors is None
+        return [trial["number"] for trial in (result.data or {})["trials"]]
+
+    run_id = await ended_with(3)
+
+    assert [await page(run=run_id), await page(run=run_id, after=1)] == [[0, 1], [2]]
 
 
 async def test_a_run_started_here_with_defaults_has_the_defaults_of_the_contract(bridge: Bridge, start):

@@ -9,6 +9,7 @@ from typing import Any
 
 import grpc
 import msgspec
+import numpy as np
 import pytest
 from google.protobuf import json_format
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
@@ -21,10 +22,13 @@ from msgspec import inspect
 from bridge.messages import decode
 from bridge.procedures import PROCEDURES, STREAM
 from bridge.replies import RunEvent, Trial, TrialList
-from bridge.requests import Budget, StartRun, WatchRun
+from bridge.requests import Budget, ListTrials, StartRun, WatchRun
 from bridge.transports.grpc_codec import RPCS, STATUS, decode_request, encode_reply, refusal
 from cerebros.errors import InvalidArgument, ResourceExhausted, family
 from cerebros.metrics import TrainingMetrics
+from cerebros.nets.space import cerebros_space
+from cerebros.rose_tree import from_mapping, tree_hash
+from tests.bridge.test_policy import METRICS
 
 CONTRACT: dict[str, tuple[type[msgspec.Struct], type[msgspec.Struct]]] = {
     **{name: (procedure.request, procedure.reply) for name, procedure in PROCEDURES.items()},
@@ -195,6 +199,22 @@ def test_a_diverged_trial_keeps_the_nan_in_its_curve():
     trials = TrialList(trials=(Trial(number=0, outcome="diverged", tree_hash="0", curve=(1.0, math.nan)),))
 
     assert holds(RPCS["list_trials"].reply.FromString(encode_reply("list_trials", trials)), trials)
+
+
+def test_a_page_of_the_largest_trials_is_a_message_that_clients_take_by_default():
+    space, generator = cerebros_space(), np.random.default_rng(0)
+    largest = max((msgspec.to_builtins(space.draw(generator)) for _ in range(500)), key=lambda tree: len(str(tree)))
+    trial = Trial(
+        number=9999,
+        outcome="ok",
+        tree_hash=tree_hash(from_mapping(largest)),
+        tree=largest,
+        metrics=METRICS,
+        curve=(0.1,) * Budget().epochs,
+    )
+    page = TrialList(trials=(trial,) * ListTrials(run_id="any").limit)
+
+    assert len(encode_reply("list_trials", page)) < 4 * 2**20
 
 
 @pytest.mark.parametrize("error", family())

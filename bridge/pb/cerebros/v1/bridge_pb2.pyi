@@ -107,10 +107,14 @@ class AttachRequest(_message.Message):
     def __init__(self, run_id: _Optional[str] = ..., after_seq: _Optional[int] = ..., credit: _Optional[int] = ...) -> None: ...
 
 class ListTrialsRequest(_message.Message):
-    __slots__ = ("run_id",)
+    __slots__ = ("run_id", "after", "limit")
     RUN_ID_FIELD_NUMBER: _ClassVar[int]
+    AFTER_FIELD_NUMBER: _ClassVar[int]
+    LIMIT_FIELD_NUMBER: _ClassVar[int]
     run_id: str
-    def __init__(self, run_id: _Optional[str] = ...) -> None: ...
+    after: int
+    limit: int
+    def __init__(self, run_id: _Optional[str] = ..., after: _Optional[int] = ..., limit: _Optional[int] = ...) -> None: ...
 
 class ShortlistRequest(_message.Message):
     __slots__ = ("run_id",)
