@@ -63,6 +63,9 @@ class BudgetInput:
         default=_BUDGET.repeats,
         description="Seeds that each of the front's most accurate few is trained with before one is chosen.",
     )
+    population: int = strawberry.field(
+        default=_BUDGET.population, description="New trials that are proposed together and trained side by side."
+    )
 
 
 @strawberry.input(description="A search (`nas`) or a whole training cycle (`cycle`) for one PAC.")
@@ -89,6 +92,15 @@ class StartRunInput:
     )
     queue: Queue = strawberry.field(default=Queue(_START.queue), description="Which workers may take it.")
     priority: int = strawberry.field(default=_START.priority, description="From 0 to 9; higher ones are taken first.")
+    limits: JSON = strawberry.field(
+        default_factory=dict, description="Hard limits by objective: accuracy at least, all others at most."
+    )
+    warm_start: str | None = strawberry.field(
+        default=None, description="An ended run on the same dataset, whose trials the search knows from the start."
+    )
+    candidates: list[JSON] = strawberry.field(
+        default_factory=list, description="Trees `{t, p, c}` to try first, such as a reviewed shortlist."
+    )
 
 
 @strawberry.input(description="The run to estimate.")

@@ -58,6 +58,9 @@ class TrainingMetrics:
     accuracy_spread: float | None = strawberry.field(
         description="Standard deviation of the accuracy between seeds, where there were several."
     )
+    population: int = strawberry.field(
+        description="Networks trained side by side; seconds, joules and dollars are then shares of what all took."
+    )
 
 
 @strawberry.type(description="Why a run failed.")

@@ -49,7 +49,9 @@ CREATE TABLE cerebros.rungs (
     epochs integer NOT NULL,
     metrics jsonb NOT NULL,
     spent jsonb NOT NULL,
-    curve double precision[] NOT NULL
+    curve double precision[] NOT NULL,
+    tree jsonb DEFAULT '{}'::jsonb NOT NULL,
+    tree_hash text DEFAULT ''::text NOT NULL
 );
 CREATE TABLE cerebros.runs (
     run_id text NOT NULL,

@@ -11,7 +11,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class Budget(_message.Message):
-    __slots__ = ("trials", "wall_s", "parameters", "epochs", "probes", "shortlist", "window", "rungs", "flops", "repeats")
+    __slots__ = ("trials", "wall_s", "parameters", "epochs", "probes", "shortlist", "window", "rungs", "flops", "repeats", "population")
     TRIALS_FIELD_NUMBER: _ClassVar[int]
     WALL_S_FIELD_NUMBER: _ClassVar[int]
     PARAMETERS_FIELD_NUMBER: _ClassVar[int]
@@ -22,6 +22,7 @@ class Budget(_message.Message):
     RUNGS_FIELD_NUMBER: _ClassVar[int]
     FLOPS_FIELD_NUMBER: _ClassVar[int]
     REPEATS_FIELD_NUMBER: _ClassVar[int]
+    POPULATION_FIELD_NUMBER: _ClassVar[int]
     trials: int
     wall_s: float
     parameters: int
@@ -32,10 +33,18 @@ class Budget(_message.Message):
     rungs: int
     flops: int
     repeats: int
-    def __init__(self, trials: _Optional[int] = ..., wall_s: _Optional[float] = ..., parameters: _Optional[int] = ..., epochs: _Optional[int] = ..., probes: _Optional[int] = ..., shortlist: _Optional[int] = ..., window: _Optional[int] = ..., rungs: _Optional[int] = ..., flops: _Optional[int] = ..., repeats: _Optional[int] = ...) -> None: ...
+    population: int
+    def __init__(self, trials: _Optional[int] = ..., wall_s: _Optional[float] = ..., parameters: _Optional[int] = ..., epochs: _Optional[int] = ..., probes: _Optional[int] = ..., shortlist: _Optional[int] = ..., window: _Optional[int] = ..., rungs: _Optional[int] = ..., flops: _Optional[int] = ..., repeats: _Optional[int] = ..., population: _Optional[int] = ...) -> None: ...
 
 class StartRunRequest(_message.Message):
-    __slots__ = ("pac_id", "manifest", "run_id", "kind", "task", "budget", "objectives", "sampler", "seed", "deadline_s", "correlation_id", "queue", "priority")
+    __slots__ = ("pac_id", "manifest", "run_id", "kind", "task", "budget", "objectives", "sampler", "seed", "deadline_s", "correlation_id", "queue", "priority", "limits", "warm_start", "candidates")
+    class LimitsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: float
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[float] = ...) -> None: ...
     PAC_ID_FIELD_NUMBER: _ClassVar[int]
     MANIFEST_FIELD_NUMBER: _ClassVar[int]
     RUN_ID_FIELD_NUMBER: _ClassVar[int]
@@ -49,6 +58,9 @@ class StartRunRequest(_message.Message):
     CORRELATION_ID_FIELD_NUMBER: _ClassVar[int]
     QUEUE_FIELD_NUMBER: _ClassVar[int]
     PRIORITY_FIELD_NUMBER: _ClassVar[int]
+    LIMITS_FIELD_NUMBER: _ClassVar[int]
+    WARM_START_FIELD_NUMBER: _ClassVar[int]
+    CANDIDATES_FIELD_NUMBER: _ClassVar[int]
     pac_id: str
     manifest: str
     run_id: str
@@ -62,7 +74,10 @@ class StartRunRequest(_message.Message):
     correlation_id: str
     queue: str
     priority: int
-    def __init__(self, pac_id: _Optional[str] = ..., manifest: _Optional[str] = ..., run_id: _Optional[str] = ..., kind: _Optional[str] = ..., task: _Optional[str] = ..., budget: _Optional[_Union[Budget, _Mapping]] = ..., objectives: _Optional[_Iterable[str]] = ..., sampler: _Optional[str] = ..., seed: _Optional[int] = ..., deadline_s: _Optional[float] = ..., correlation_id: _Optional[str] = ..., queue: _Optional[str] = ..., priority: _Optional[int] = ...) -> None: ...
+    limits: _containers.ScalarMap[str, float]
+    warm_start: str
+    candidates: _containers.RepeatedCompositeFieldContainer[_struct_pb2.Struct]
+    def __init__(self, pac_id: _Optional[str] = ..., manifest: _Optional[str] = ..., run_id: _Optional[str] = ..., kind: _Optional[str] = ..., task: _Optional[str] = ..., budget: _Optional[_Union[Budget, _Mapping]] = ..., objectives: _Optional[_Iterable[str]] = ..., sampler: _Optional[str] = ..., seed: _Optional[int] = ..., deadline_s: _Optional[float] = ..., correlation_id: _Optional[str] = ..., queue: _Optional[str] = ..., priority: _Optional[int] = ..., limits: _Optional[_Mapping[str, float]] = ..., warm_start: _Optional[str] = ..., candidates: _Optional[_Iterable[_Union[_struct_pb2.Struct, _Mapping]]] = ...) -> None: ...
 
 class GetRunRequest(_message.Message):
     __slots__ = ("run_id",)
@@ -288,7 +303,7 @@ class HealthRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class TrainingMetrics(_message.Message):
-    __slots__ = ("accuracy", "accuracy_kind", "loss", "latency_p50_s", "latency_p95_s", "latency_p99_s", "duration_s", "cpu_s", "energy_j", "energy_method", "cost_usd", "peak_mem_bytes", "parameters", "flops", "epochs", "device", "trials_total", "trials_ok", "trials_failed", "trials_pruned", "latency_spread_s", "accuracy_spread")
+    __slots__ = ("accuracy", "accuracy_kind", "loss", "latency_p50_s", "latency_p95_s", "latency_p99_s", "duration_s", "cpu_s", "energy_j", "energy_method", "cost_usd", "peak_mem_bytes", "parameters", "flops", "epochs", "device", "trials_total", "trials_ok", "trials_failed", "trials_pruned", "latency_spread_s", "accuracy_spread", "population")
     ACCURACY_FIELD_NUMBER: _ClassVar[int]
     ACCURACY_KIND_FIELD_NUMBER: _ClassVar[int]
     LOSS_FIELD_NUMBER: _ClassVar[int]
@@ -311,6 +326,7 @@ class TrainingMetrics(_message.Message):
     TRIALS_PRUNED_FIELD_NUMBER: _ClassVar[int]
     LATENCY_SPREAD_S_FIELD_NUMBER: _ClassVar[int]
     ACCURACY_SPREAD_FIELD_NUMBER: _ClassVar[int]
+    POPULATION_FIELD_NUMBER: _ClassVar[int]
     accuracy: float
     accuracy_kind: str
     loss: float
@@ -333,7 +349,8 @@ class TrainingMetrics(_message.Message):
     trials_pruned: int
     latency_spread_s: float
     accuracy_spread: float
-    def __init__(self, accuracy: _Optional[float] = ..., accuracy_kind: _Optional[str] = ..., loss: _Optional[float] = ..., latency_p50_s: _Optional[float] = ..., latency_p95_s: _Optional[float] = ..., latency_p99_s: _Optional[float] = ..., duration_s: _Optional[float] = ..., cpu_s: _Optional[float] = ..., energy_j: _Optional[float] = ..., energy_method: _Optional[str] = ..., cost_usd: _Optional[float] = ..., peak_mem_bytes: _Optional[int] = ..., parameters: _Optional[int] = ..., flops: _Optional[int] = ..., epochs: _Optional[int] = ..., device: _Optional[str] = ..., trials_total: _Optional[int] = ..., trials_ok: _Optional[int] = ..., trials_failed: _Optional[int] = ..., trials_pruned: _Optional[int] = ..., latency_spread_s: _Optional[float] = ..., accuracy_spread: _Optional[float] = ...) -> None: ...
+    population: int
+    def __init__(self, accuracy: _Optional[float] = ..., accuracy_kind: _Optional[str] = ..., loss: _Optional[float] = ..., latency_p50_s: _Optional[float] = ..., latency_p95_s: _Optional[float] = ..., latency_p99_s: _Optional[float] = ..., duration_s: _Optional[float] = ..., cpu_s: _Optional[float] = ..., energy_j: _Optional[float] = ..., energy_method: _Optional[str] = ..., cost_usd: _Optional[float] = ..., peak_mem_bytes: _Optional[int] = ..., parameters: _Optional[int] = ..., flops: _Optional[int] = ..., epochs: _Optional[int] = ..., device: _Optional[str] = ..., trials_total: _Optional[int] = ..., trials_ok: _Optional[int] = ..., trials_failed: _Optional[int] = ..., trials_pruned: _Optional[int] = ..., latency_spread_s: _Optional[float] = ..., accuracy_spread: _Optional[float] = ..., population: _Optional[int] = ...) -> None: ...
 
 class RunError(_message.Message):
     __slots__ = ("code", "error_class", "message")

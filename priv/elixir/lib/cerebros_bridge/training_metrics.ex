@@ -30,7 +30,8 @@ defmodule CerebrosBridge.TrainingMetrics do
     trials_total: 0,
     trials_ok: 0,
     trials_failed: 0,
-    trials_pruned: 0
+    trials_pruned: 0,
+    population: 1
   ]
 
   @type t :: %__MODULE__{}
