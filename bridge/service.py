@@ -47,6 +47,9 @@ SWEEP_PAUSE_S = 0.5
 # Events are kept for days; looking for old ones reads every run.
 FORGET_PAUSE_S = 3600.0
 
+# A worker shows itself every few seconds; one unseen for a day of the service clock was killed, or lost its machine.
+WORKER_KEPT_S = 86400.0
+
 # A worker may need this beyond its trainings' time to drain; then it is killed, and its run claimed after the lease.
 WORKER_GRACE_S = 2.0
 
@@ -122,12 +125,16 @@ async def _tireless(duty: Callable[[], Awaitable[None]]) -> None:
 
 
 async def _forget(bridge: Bridge) -> None:
-    """Drop events that are older than they are kept, and states that nobody goes on from, until cancelled."""
+    """Drop what nobody needs any more, until cancelled: old events, states of ended runs, workers that are gone.
+
+    It pauses first: a command that asks one question and ends has no part in this.
+    """
     while True:
+        await asyncio.sleep(FORGET_PAUSE_S)
         with suppress(Unavailable, ResourceExhausted):
             await bridge.engine.forget_events(bridge.settings.events_kept_days * 86400)
             await bridge.checkpoints.forget_ended_runs()
-        await asyncio.sleep(FORGET_PAUSE_S)
+            await bridge.engine.forget_workers(WORKER_KEPT_S)
 
 
 async def _sweep(engine: Engine) -> None:

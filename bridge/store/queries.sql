@@ -406,11 +406,15 @@ SELECT v.pac_id, v.version, v.task, v.capability::real[] AS capability, v.skills
 -- name: worker_seen
 -- A worker's sign of life.
 INSERT INTO workers (worker_id, queue, seen_s) SELECT %(worker_id)s, %(queue)s, seconds FROM service_clock
-ON CONFLICT (worker_id) DO UPDATE SET seen_s = excluded.seen_s;
+ON CONFLICT (worker_id) DO UPDATE SET queue = excluded.queue, seen_s = excluded.seen_s;
 
 -- name: worker_gone
 -- A worker that leaves says so.
 DELETE FROM workers WHERE worker_id = %(worker_id)s;
+
+-- name: forget_workers
+-- A worker that was killed could not say so.
+DELETE FROM workers w USING service_clock c WHERE w.seen_s < c.seconds - %(unseen_s)s::double precision;
 
 -- name: occupation
 -- What the service is doing right now.

@@ -1,17 +1,18 @@
 """Queues, locks, checkpoints and ends as callers see them; the claim protocol itself is in test_claims.py."""
 
 import asyncio
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 
 import httpx
 import msgspec
+import psycopg
 import pytest
 
-from bridge import procedures
+from bridge import procedures, service, tasks
 from bridge.jobs.work import Checkpoint
 from bridge.procedures import call, watch
 from bridge.replies import Trial
-from bridge.service import runner_on
+from bridge.service import open_bridge, runner_on
 from cerebros.errors import ArtifactCorrupt, FailedPrecondition, ResourceExhausted, StaleWorker, Unavailable
 from cerebros.metrics import Spent
 from grid_graphql.app import make_app
@@ -239,6 +240,31 @@ async def test_old_events_are_forgotten_but_the_last_and_a_watcher_is_told_so(br
         await anext(watch(bridge, {"run_id": request["run_id"]}))
     (last,) = [event async for event in watch(bridge, {"run_id": request["run_id"], "after_seq": 1})]
     assert last.name == "cerebros.run.stop"
+
+
+async def test_a_bridge_forgets_what_is_old_after_a_pause_and_not_as_it_opens(
+    bridge, settings, database_url, start, sql, monkeypatch
+):
+    monkeypatch.setattr(service, "FORGET_PAUSE_S", 1.0)
+    request = start()
+    await call(bridge, "start_run", request)
+    await call(bridge, "cancel_run", {"run_id": request["run_id"]})
+    sql.execute("UPDATE runs SET finished_at = now() - interval '40 days' WHERE run_id = %s", (request["run_id"],))
+    sql.execute("INSERT INTO workers SELECT 'killed', 'cpu', seconds - 90000 FROM service_clock")
+
+    def kept():
+        workers = sql.execute("SELECT FROM workers WHERE worker_id = 'killed'").fetchall()
+        events = sql.execute("SELECT FROM events WHERE run_id = %s", (request["run_id"],)).fetchall()
+        return len(events), len(workers)
+
+    async with open_bridge(settings, database_url):
+        await asyncio.sleep(0.5)
+        at_first = kept()
+        async with asyncio.timeout(10):
+            while kept() == at_first:
+                await asyncio.sleep(0.05)
+        await asyncio.sleep(0.2)
+        assert (at_first, kept()) == ((2, 1), (1, 0))
 
 
 async def test_a_draining_front_is_not_ready_and_starts_no_run(bridge, start):
