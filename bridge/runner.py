@@ -51,7 +51,7 @@ class Runner:
         self._only = only
         self._queue = deps.settings.queue
         self.worker_id = f"{socket.gethostname()}-{os.getpid()}"
-        self._held: Claim | None = None  # not worked on any more, and not given back yet
+        self._held: Claim | None = None  # the claim this worker has
 
     async def work(self, *, until_idle: bool = False) -> None:
         """Claim and finish runs until cancelled, or until none is left.
@@ -69,9 +69,9 @@ class Runner:
                 try:
                     await self._release()
                     await engine.worker_seen(self.worker_id, self._queue)
-                    claim = await self._claim()
-                    if claim is not None:
-                        await self._run(claim)
+                    await to_its_end(self._take())
+                    if self._held is not None:
+                        await self._run(self._held)
                     elif until_idle:
                         return
                     else:
@@ -79,14 +79,29 @@ class Runner:
                 except (Unavailable, ResourceExhausted) as problem:
                     log_failure("cerebros.worker.waits", reason=problem.message)
                     await asyncio.sleep(TROUBLE_PAUSE_S)
+        except asyncio.CancelledError:
+            # Where a defect ends the worker the claim lapses instead: that counts, and the fifth time ends the run.
+            with suppress(Unavailable, ResourceExhausted):
+                await to_its_end(self._release())
+            raise
         finally:
             notices.unsubscribe(topic, woken)
             with suppress(Unavailable, ResourceExhausted):
                 await asyncio.shield(engine.worker_gone(self.worker_id))
             await asyncio.shield(self._deps.jobs.close())
 
+    async def _take(self) -> None:
+        """Claim the next run, where there is one."""
+        self._held = await self._deps.engine.claim(self.worker_id, self._queue, self._deps.settings.lease_s, self._only)
+
+    async def _release(self) -> None:
+        """Give back what is held; where the worker ends before it can, the lease runs out."""
+        if self._held is not None:
+            await self._deps.engine.release(self._held)
+            self._held = None
+
     async def _run(self, claim: Claim) -> None:
-        """Work on one claimed run to its end.
+        """Work on the claimed run to its end, or until it has to be given back: then it is still held.
 
         Raises:
             StaleWorker: the claim is lost; whoever has it now goes on.
@@ -103,44 +118,23 @@ class Runner:
             else:
                 await end_tasks(cycle)
             await self._end(claim, error, claim.elapsed_s + monotonic() - started)
+            self._held = None
         except StaleWorker as problem:
+            self._held = None
             log_failure("cerebros.worker.stale", run_id=claim.run_id, reason=problem.message)
             raise
         except TrainingLocked:
-            await to_its_end(self._give_back(claim, cycle))
+            await to_its_end(self._keep_states(cycle))
         except (asyncio.CancelledError, Unavailable, ResourceExhausted):
-            await to_its_end(self._give_back(claim, cycle))
+            await to_its_end(self._keep_states(cycle))
             raise
         finally:
             await end_tasks(cycle, heart)
 
-    async def _give_back(self, claim: Claim, cycle: asyncio.Task[CycleRun]) -> None:
-        """Keep what the trainings have reached, and put the run back into its queue."""
+    async def _keep_states(self, cycle: asyncio.Task[CycleRun]) -> None:
+        """Keep what the trainings have reached."""
         if not cycle.done():
             await self._deps.jobs.checkpoint_all(self._deps.settings.drain_s)
-        await end_tasks(cycle)
-        self._held = claim
-        with suppress(Unavailable, ResourceExhausted):
-            await self._release()
-
-    async def _release(self) -> None:
-        """Give back what is still held; where the worker ends before it can, the lease runs out."""
-        if self._held is not None:
-            await self._deps.engine.release(self._held)
-            self._held = None
-
-    async def _claim(self) -> Claim | None:
-        """The next run; cancelled meanwhile, it is given back at once."""
-        claiming = asyncio.create_task(
-            self._deps.engine.claim(self.worker_id, self._queue, self._deps.settings.lease_s, self._only)
-        )
-        try:
-            return await asyncio.shield(claiming)
-        except asyncio.CancelledError:
-            with suppress(Unavailable, ResourceExhausted):
-                self._held = await claiming
-                await self._release()
-            raise
 
     async def _advance(self, claim: Claim) -> CycleRun:
         event = RunStart(
