@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -21,6 +20,7 @@ import uuid_utils
 from bridge import promotion
 from bridge.artifacts import ArtifactFiles
 from bridge.checkpoints import Checkpoints
+from bridge.defects import defects_answered
 from bridge.deps import Deps
 from bridge.estimates import estimate
 from bridge.goals import goals_named
@@ -97,9 +97,7 @@ from bridge.studies import Studies
 from cerebros import gate
 from cerebros.dataset_check import DatasetReport
 from cerebros.errors import (
-    CerebrosError,
     FailedPrecondition,
-    Internal,
     ManifestRejected,
     NotFound,
     PermissionDenied,
@@ -109,7 +107,6 @@ from cerebros.errors import (
 from cerebros.manifest import Manifest, dataset_digest, parse_manifest
 from telemetry import prometheus
 from telemetry.events import RunQueued
-from telemetry.logs import log_failure
 
 VERSION = version("cerebros-bridge")
 
@@ -423,13 +420,8 @@ async def call(bridge: Bridge, name: str, raw: Mapping[str, Any]) -> msgspec.Str
     procedure = PROCEDURES.get(name)
     if procedure is None:
         raise NotFound(f"procedure {name!r} is unknown; choose from {', '.join((*PROCEDURES, STREAM))}")
-    try:
+    with defects_answered(name):
         return await procedure.run(bridge, decode(raw, procedure.request))
-    except CerebrosError:
-        raise
-    except Exception as defect:  # noqa: BLE001 - the outermost frame of a request, as the runner's is of a run
-        log_failure("cerebros.procedure.defect", procedure=name, traceback=traceback.format_exc())
-        raise Internal(f"{name}: {type(defect).__name__}; this is a defect, please report it") from None
 
 
 async def watch(bridge: Bridge, raw: Mapping[str, Any]) -> AsyncIterator[RunEvent]:
@@ -438,34 +430,36 @@ async def watch(bridge: Bridge, raw: Mapping[str, Any]) -> AsyncIterator[RunEven
     Raises:
         ResourceExhausted: the watcher had caught up once and takes events more slowly than they come.
         FailedPrecondition: events behind `after_seq` are so old that they were forgotten.
+        Internal: a defect of ours, as in `call`.
     """
-    request = decode(raw, WatchRun)
-    run_id, seen, live = request.run_id, request.after_seq, False
-    woken = bridge.notices.subscribe(run_id)
-    try:
-        while True:
-            # State before events: an event that is stored in between is then read, and the end is not missed.
-            ended, first_seq, last_seq = await bridge.runs.run_state(run_id)
-            if seen + 1 < first_seq:
-                raise FailedPrecondition(
-                    f"events {seen + 1} to {first_seq - 1} of run {run_id!r} are older than events are kept; "
-                    f"watch after_seq {first_seq - 1}"
-                )
-            if live and last_seq - seen > WATCHER_LAG_AT_MOST:
-                raise ResourceExhausted(
-                    f"the watcher is {last_seq - seen} events behind, {WATCHER_LAG_AT_MOST} are allowed; "
-                    f"watch again with after_seq {seen} and take events faster"
-                )
-            for event in await bridge.runs.events_after(run_id, seen):
-                seen = event.seq
-                yield event
-            if ended and seen >= last_seq:
-                return
-            if seen >= last_seq:
-                live = True
-                await until_woken(woken)
-    finally:
-        bridge.notices.unsubscribe(run_id, woken)
+    with defects_answered(STREAM):
+        request = decode(raw, WatchRun)
+        run_id, seen, live = request.run_id, request.after_seq, False
+        woken = bridge.notices.subscribe(run_id)
+        try:
+            while True:
+                # State before events: an event that is stored in between is then read, and the end is not missed.
+                ended, first_seq, last_seq = await bridge.runs.run_state(run_id)
+                if seen + 1 < first_seq:
+                    raise FailedPrecondition(
+                        f"events {seen + 1} to {first_seq - 1} of run {run_id!r} are older than events are kept; "
+                        f"watch after_seq {first_seq - 1}"
+                    )
+                if live and last_seq - seen > WATCHER_LAG_AT_MOST:
+                    raise ResourceExhausted(
+                        f"the watcher is {last_seq - seen} events behind, {WATCHER_LAG_AT_MOST} are allowed; "
+                        f"watch again with after_seq {seen} and take events faster"
+                    )
+                for event in await bridge.runs.events_after(run_id, seen):
+                    seen = event.seq
+                    yield event
+                if ended and seen >= last_seq:
+                    return
+                if seen >= last_seq:
+                    live = True
+                    await until_woken(woken)
+        finally:
+            bridge.notices.unsubscribe(run_id, woken)
 
 
 async def scrape(bridge: Bridge) -> str:

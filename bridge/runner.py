@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-import traceback
 from contextlib import suppress
 from time import monotonic
 
 import msgspec
 
 from bridge.cycle import CycleRun, advance, resume
+from bridge.defects import defects_answered
 from bridge.deps import Deps
 from bridge.replies import RunError
 from bridge.store.claims import Claim
@@ -22,7 +22,6 @@ from cerebros.errors import (
     Cancelled,
     CerebrosError,
     DeadlineExceeded,
-    Internal,
     ResourceExhausted,
     StaleWorker,
     Unavailable,
@@ -114,7 +113,7 @@ class Runner:
             await asyncio.wait({cycle, heart}, return_when=asyncio.FIRST_COMPLETED)
             error = heart.result() if heart.done() else None
             if error is None:
-                error = await self._outcome(cycle)
+                error = await self._outcome(claim, cycle)
             else:
                 await end_tasks(cycle)
             await self._end(claim, error, claim.elapsed_s + monotonic() - started)
@@ -171,21 +170,19 @@ class Runner:
             await asyncio.sleep(min(1.0, lease_s / RENEWALS_PER_LEASE))
         return None
 
-    async def _outcome(self, cycle: asyncio.Task[CycleRun]) -> CerebrosError | None:
+    async def _outcome(self, claim: Claim, cycle: asyncio.Task[CycleRun]) -> CerebrosError | None:
         """None for a finished cycle, or the error that ended it.
 
         Raises:
             StaleWorker, Unavailable, ResourceExhausted: there is no outcome yet.
         """
         try:
-            await cycle
+            with defects_answered(f"run {claim.run_id!r}"):  # a defect ends the run, not the worker
+                await cycle
         except (StaleWorker, Unavailable, ResourceExhausted):
             raise
         except CerebrosError as error:
             return error
-        except Exception as defect:  # noqa: BLE001 - the outermost frame of a run: a defect ends it, not the worker
-            log_failure("cerebros.worker.defect", traceback=traceback.format_exc())
-            return Internal(f"{type(defect).__name__}: {defect}; this is a defect, please report it")
         return None
 
     async def _end(self, claim: Claim, error: CerebrosError | None, duration_s: float) -> None:
