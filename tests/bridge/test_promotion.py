@@ -1,7 +1,10 @@
 """An ended run's model under a verdict, and what the next run will take."""
 
 import asyncio
+import os
+import threading
 from datetime import UTC, datetime
+from time import monotonic
 
 import msgspec
 import pytest
@@ -72,6 +75,29 @@ async def test_without_a_verdict_that_holds_nothing_is_promoted(bridge, searched
 
     with pytest.raises(PermissionDenied, match=told):
         await call(strict, "promote", {"run_id": "searched"})
+
+
+async def test_the_loop_is_free_while_a_promotion_reads_its_artifact(bridge, searched):
+    """The artifact is a pipe for once, and whoever fills it takes two seconds."""
+    verdict = await call(bridge, "evaluate_policy", {"run_id": "searched"})
+    path = bridge.artifacts.directory / verdict.artifact_digest
+    content = path.read_bytes()
+    path.unlink()
+    os.mkfifo(path)
+    filling = threading.Timer(2.0, path.write_bytes, [content])
+    filling.start()
+    try:
+        promoting, longest_s = asyncio.create_task(call(bridge, "promote", {"run_id": "searched"})), 0.0
+        while not promoting.done():
+            turn = monotonic()
+            await asyncio.sleep(0.01)
+            longest_s = max(longest_s, monotonic() - turn)
+        assert promoting.result().verdict_id == verdict.verdict_id
+    finally:
+        filling.join()
+        path.unlink()
+        path.write_bytes(content)
+    assert longest_s < 1.5
 
 
 @pytest.mark.parametrize("procedure", ["promote", "evaluate_policy"])
