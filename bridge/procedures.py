@@ -257,7 +257,7 @@ async def nearest_capabilities(bridge: Bridge, request: NearestCapabilities) -> 
 
 
 async def rollback(bridge: Bridge, request: Rollback) -> VcvEntry:
-    """Write an earlier version again as the newest.
+    """Write an earlier version again as the newest; asking twice, for the same reason, writes it once.
 
     Raises:
         PermissionDenied: its verdict has expired or does not allow.
@@ -267,11 +267,12 @@ async def rollback(bridge: Bridge, request: Rollback) -> VcvEntry:
     if verdict.decision != "allow" or not bridge.seal.holds(verdict, datetime.now(UTC)):
         raise PermissionDenied(
             f"version {request.version} of PAC {request.pac_id!r} rests on verdict {verdict.verdict_id[:12]}, "
-            f"which is not valid any more (expired {verdict.expires_at.isoformat()}); run a new cycle"
+            f"which is not valid any more (expired {verdict.expires_at.isoformat()}); "
+            f"call evaluate_policy and then promote for its run {earlier.run_id!r}"
         )
     await asyncio.to_thread(bridge.artifacts.read, earlier.artifact_digest)
     draft = VcvDraft(**{name: getattr(earlier, name) for name in VcvDraft.__struct_fields__})
-    version = await bridge.catalogue.write_version(
+    version = await bridge.catalogue.write_rollback_once(
         msgspec.structs.replace(
             draft,
             rolled_back_from=request.version,

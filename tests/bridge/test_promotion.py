@@ -100,6 +100,35 @@ async def test_the_loop_is_free_while_a_promotion_reads_its_artifact(bridge, sea
     assert longest_s < 1.5
 
 
+async def test_a_rollback_is_written_once_and_leaves_its_run_the_version_it_was_promoted_to(bridge, searched):
+    await call(bridge, "evaluate_policy", {"run_id": "searched"})
+    newest = await call(bridge, "promote", {"run_id": "searched"})
+    back = {"pac_id": "nurse", "version": 1, "reason": "the newest is slower"}
+    first, again = [await call(bridge, "rollback", back) for _ in range(2)]
+    assert first == again
+    assert (first.version, first.rolled_back_from) == (newest.version + 1, 1)
+    assert (await call(bridge, "get_run", {"run_id": "searched"})).promoted_version == newest.version
+    other = await call(bridge, "rollback", back | {"reason": "really"})
+    assert other.version == first.version + 1
+    assert (await call(bridge, "rollback", back)).version == other.version + 1
+
+
+async def test_a_version_whose_verdict_has_expired_comes_back_as_the_refusal_says(bridge, searched, sql):
+    first = await call(bridge, "get_capability", {"pac_id": "nurse", "version": 1})
+    verdict = await bridge.catalogue.verdict_by_id(first.verdict_id)
+    expired = bridge.seal.sign(msgspec.structs.replace(verdict, expires_at=verdict.issued_at))
+    sql.execute(
+        "UPDATE verdicts SET verdict = %s WHERE verdict_id = %s",
+        (msgspec.json.encode(expired).decode(), verdict.verdict_id),
+    )
+    with pytest.raises(PermissionDenied, match=r"call evaluate_policy and then promote for its run 'searched'"):
+        await call(bridge, "rollback", {"pac_id": "nurse", "version": 1, "reason": "the newest is slower"})
+    await call(bridge, "evaluate_policy", {"run_id": "searched"})
+    back = await call(bridge, "promote", {"run_id": "searched"})
+    assert back == await call(bridge, "get_capability", {"pac_id": "nurse"})
+    assert back.artifact_digest == first.artifact_digest
+
+
 @pytest.mark.parametrize("procedure", ["promote", "evaluate_policy"])
 async def test_a_run_that_waits_or_is_unknown_or_has_no_model_is_refused(bridge, start, procedure):
     with pytest.raises(NotFound):
