@@ -34,7 +34,7 @@ from bridge.store.notices import Notices
 from bridge.store.runs import RunStore
 from bridge.store.studies import StudyStore
 from bridge.studies import Studies
-from bridge.tasks import end_tasks
+from bridge.tasks import ask_to_end, end_tasks
 from cerebros.errors import FailedPrecondition, ResourceExhausted, Unavailable
 from telemetry.logs import log_event, log_failure
 
@@ -195,8 +195,7 @@ async def serve(bridge: Bridge, url: str, *, with_worker: bool) -> None:
     finally:
         bridge.draining.set()  # not ready, no new runs; whoever watches hears the run go back to its queue
         if worker is not None:
-            worker.cancel()
-            await asyncio.gather(worker, return_exceptions=True)
+            await ask_to_end(worker)
         http.should_exit = True
         await asyncio.gather(serving, return_exceptions=True)
         await grpc.stop(GRACE_S)
@@ -213,37 +212,44 @@ def _bind(address: str) -> socket.socket:
         ) from None
 
 
+@asynccontextmanager
+async def worker_process(settings: Settings, url: str) -> AsyncIterator[asyncio.subprocess.Process]:
+    """A worker process; where it still runs at the end it is given the time to release its run.
+
+    Raises:
+        OSError: there is no memory or no process left just now.
+    """
+    own = {"DATABASE_URL": url, "CEREBROS_HOME": settings.home, "CEREBROS_DRAIN_S": str(settings.drain_s)}
+    worker = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "bridge",
+        "worker",
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=2,
+        env=os.environ | parent_environment() | own,
+        start_new_session=True,  # Ctrl-C is ours; it would be the worker's second signal, after our SIGTERM
+    )
+    try:
+        yield worker
+    finally:
+        if worker.returncode is None:
+            worker.terminate()
+        try:
+            await asyncio.wait_for(worker.wait(), settings.drain_s + WORKER_GRACE_S)
+        except TimeoutError:
+            worker.kill()
+            await worker.wait()
+
+
 async def keep_worker(settings: Settings, url: str) -> None:
     """Keep one worker process running until cancelled; then it releases its run and ends."""
-    own = {"DATABASE_URL": url, "CEREBROS_HOME": settings.home, "CEREBROS_DRAIN_S": str(settings.drain_s)}
-    environment = os.environ | parent_environment() | own
     while True:
         try:
-            worker = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-m",
-                "bridge",
-                "worker",
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=2,
-                env=environment,
-                start_new_session=True,  # Ctrl-C is ours; it would be the worker's second signal, after our SIGTERM
-            )
-        except OSError as problem:  # no memory or no process left just now
+            async with worker_process(settings, url) as worker:
+                log_failure("cerebros.worker.ended", status=await worker.wait())
+        except OSError as problem:
             log_failure("cerebros.worker.not_started", reason=str(problem))
-            await asyncio.sleep(RESTART_PAUSE_S)
-            continue
-        try:
-            status = await worker.wait()
-        except asyncio.CancelledError:
-            worker.terminate()
-            try:
-                await asyncio.wait_for(worker.wait(), settings.drain_s + WORKER_GRACE_S)
-            except TimeoutError:
-                worker.kill()
-                await worker.wait()
-            raise
-        log_failure("cerebros.worker.ended", status=status)
         await asyncio.sleep(RESTART_PAUSE_S)
 
 
