@@ -26,6 +26,7 @@ from bridge.replies import Shortlist
 from bridge.requests import Budget, CheckDataset, CheckGate, GetCapability, ListArtifacts, StartRun, WatchRun
 from bridge.service import keep_worker, migrated_database, open_bridge, runner_on, serve, until_signalled
 from bridge.settings import Queue, read_settings
+from bridge.tasks import ask_to_end
 from cerebros.errors import CerebrosError, FailedPrecondition, InvalidArgument
 from cerebros.manifest import manifest_schema
 from telemetry.logs import configure_logging
@@ -102,8 +103,7 @@ def port(stdio: bool, worker: bool) -> None:
             await until_signalled(asyncio.create_task(serve_port(bridge, stdio=stdio)))
         finally:
             if working is not None:
-                working.cancel()
-                await asyncio.gather(working, return_exceptions=True)
+                await ask_to_end(working)
 
     # A call that needs no database takes a third less time on it (make bench-beam).
     on_bridge(use, loop_factory=uvloop.new_event_loop)
@@ -181,9 +181,7 @@ def cycle(
             done, _ = await asyncio.wait({working, watching}, return_when=asyncio.FIRST_COMPLETED)
             done.pop().result()
         finally:
-            for task in (working, watching):
-                task.cancel()
-            await asyncio.gather(working, watching, return_exceptions=True)
+            await ask_to_end(working, watching)
 
     async def use(bridge: Bridge, _url: str) -> bool:
         run_id = (await call(bridge, "start_run", _raw(request))).run_id  # type: ignore[attr-defined]

@@ -20,6 +20,7 @@ import msgspec
 
 from bridge import promotion, search
 from bridge.deps import Deps
+from bridge.jobs.executor import JobCrashed, JobLost, JobTimedOut
 from bridge.jobs.work import Checked, CheckJob, Repeated, RepeatJob, Scored, ScoreJob
 from bridge.policy import require_use_allowed
 from bridge.promotion import ScoredModel, StoredFile
@@ -32,8 +33,9 @@ from cerebros.dataset_check import DatasetReport
 from cerebros.errors import CerebrosError
 from cerebros.manifest import Manifest
 from cerebros.metrics import NOTHING, Spent
-from cerebros.rose_tree import from_mapping
+from cerebros.rose_tree import from_mapping, tree_hash
 from telemetry.events import PromotionStop, ShortlistStop, StageStart, StageStop, VerdictStop, stage_exception
+from telemetry.logs import log_failure
 
 
 class CycleRun(msgspec.Struct, frozen=True):
@@ -80,11 +82,11 @@ async def run_search(run: CycleRun, deps: Deps) -> search.SearchResult:
 async def score_choice(run: CycleRun, deps: Deps) -> ScoredModel:
     """Refit the front's most accurate candidate and score it on the held-out rows."""
     assert run.search is not None  # noqa: S101
-    choice, spread, spent = await _choice(run, run.search, deps)
+    choice, epochs, spread, spent = await _choice(run, run.search, deps)
     job = ScoreJob(
         data_of(run.claim),
         from_mapping(choice.tree or {}),
-        epochs=1 + choice.curve.index(min(choice.curve)),  # the epoch that was best in the search
+        epochs=epochs,
         seed=run.request.seed,
         prices=deps.settings.prices,
         checkpoint_s=deps.settings.checkpoint_s,
@@ -105,9 +107,10 @@ FINALISTS = 3
 
 
 class Choice(NamedTuple):
-    """The candidate to refit, how its accuracy differs between seeds, and what finding out took."""
+    """The candidate to refit and for how long, how its accuracy differs between seeds, and what finding out took."""
 
     trial: Trial
+    epochs: int
     spread: float | None
     spent: Spent
 
@@ -123,20 +126,37 @@ async def _choice(run: CycleRun, found: search.SearchResult, deps: Deps) -> Choi
     finalists = sorted(front, key=merit, reverse=True)[:FINALISTS]
     budget = run.request.budget
     if budget.repeats == 1:
-        return Choice(finalists[0], None, NOTHING)
+        return Choice(finalists[0], _best_epoch(finalists[0]), None, NOTHING)
     seeds = tuple(run.request.seed + budget.trials + n for n in range(budget.repeats))  # none that a trial had
     jobs = [
         RepeatJob(data_of(run.claim), from_mapping(t.tree or {}), budget.epochs, seeds, deps.settings.prices)
         for t in finalists
     ]
-    working = [asyncio.create_task(deps.jobs.run(job, Repeated)) for job in jobs]
+    working = [asyncio.create_task(repeat(job, deps)) for job in jobs]
     try:
         repeated = await asyncio.gather(*working)
     finally:
         await end_tasks(*working)
     means = [-math.inf if one.mean is None else one.mean for one in repeated]
-    best = means.index(max(means))
-    return Choice(finalists[best], repeated[best].spread, sum((one.spent for one in repeated), start=NOTHING))
+    best = means.index(max(means))  # without any mean the first, which was the most accurate in the search
+    # A finalist that was pruned has seen a part of the epochs it was repeated with.
+    epochs = repeated[best].epochs or _best_epoch(finalists[best])
+    spent = sum((one.spent for one in repeated), start=NOTHING)
+    return Choice(finalists[best], epochs, repeated[best].spread, spent)
+
+
+async def repeat(job: RepeatJob, deps: Deps) -> Repeated:
+    """Train over seeds; where that fails there is no error bar, and the search has its result all the same."""
+    try:
+        return await deps.jobs.run(job, Repeated)
+    except (JobTimedOut, JobCrashed, JobLost) as problem:
+        log_failure("cerebros.repeats.failed", tree_hash=tree_hash(job.tree), reason=problem.message)
+        return Repeated(None, None, None, NOTHING)
+
+
+def _best_epoch(trial: Trial) -> int:
+    """The epoch of its lowest validation loss, from 1."""
+    return 1 + trial.curve.index(min(trial.curve))
 
 
 async def give_verdict(run: CycleRun, deps: Deps) -> Verdict:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -21,6 +20,7 @@ import uuid_utils
 from bridge import promotion
 from bridge.artifacts import ArtifactFiles
 from bridge.checkpoints import Checkpoints
+from bridge.defects import defects_answered
 from bridge.deps import Deps
 from bridge.estimates import estimate
 from bridge.goals import goals_named
@@ -98,9 +98,7 @@ from bridge.studies import Studies
 from cerebros import gate
 from cerebros.dataset_check import DatasetReport
 from cerebros.errors import (
-    CerebrosError,
     FailedPrecondition,
-    Internal,
     ManifestRejected,
     NotFound,
     PermissionDenied,
@@ -110,7 +108,6 @@ from cerebros.errors import (
 from cerebros.manifest import Manifest, dataset_digest, parse_manifest
 from telemetry import prometheus
 from telemetry.events import RunQueued
-from telemetry.logs import log_failure
 
 VERSION = version("cerebros-bridge")
 
@@ -275,7 +272,7 @@ async def nearest_capabilities(bridge: Bridge, request: NearestCapabilities) -> 
 
 
 async def rollback(bridge: Bridge, request: Rollback) -> VcvEntry:
-    """Write an earlier version again as the newest.
+    """Write an earlier version again as the newest; asking twice, for the same reason, writes it once.
 
     Raises:
         PermissionDenied: its verdict has expired or does not allow.
@@ -285,11 +282,12 @@ async def rollback(bridge: Bridge, request: Rollback) -> VcvEntry:
     if verdict.decision != "allow" or not bridge.seal.holds(verdict, datetime.now(UTC)):
         raise PermissionDenied(
             f"version {request.version} of PAC {request.pac_id!r} rests on verdict {verdict.verdict_id[:12]}, "
-            f"which is not valid any more (expired {verdict.expires_at.isoformat()}); run a new cycle"
+            f"which is not valid any more (expired {verdict.expires_at.isoformat()}); "
+            f"call evaluate_policy and then promote for its run {earlier.run_id!r}"
         )
     await asyncio.to_thread(bridge.artifacts.read, earlier.artifact_digest)
     draft = VcvDraft(**{name: getattr(earlier, name) for name in VcvDraft.__struct_fields__})
-    version = await bridge.catalogue.write_version(
+    version = await bridge.catalogue.write_rollback_once(
         msgspec.structs.replace(
             draft,
             rolled_back_from=request.version,
@@ -438,13 +436,8 @@ async def call(bridge: Bridge, name: str, raw: Mapping[str, Any]) -> msgspec.Str
     procedure = PROCEDURES.get(name)
     if procedure is None:
         raise NotFound(f"procedure {name!r} is unknown; choose from {', '.join((*PROCEDURES, STREAM))}")
-    try:
+    with defects_answered(name):
         return await procedure.run(bridge, decode(raw, procedure.request))
-    except CerebrosError:
-        raise
-    except Exception as defect:  # noqa: BLE001 - the outermost frame of a request, as the runner's is of a run
-        log_failure("cerebros.procedure.defect", procedure=name, traceback=traceback.format_exc())
-        raise Internal(f"{name}: {type(defect).__name__}; this is a defect, please report it") from None
 
 
 async def watch(bridge: Bridge, raw: Mapping[str, Any]) -> AsyncIterator[RunEvent]:
@@ -453,34 +446,36 @@ async def watch(bridge: Bridge, raw: Mapping[str, Any]) -> AsyncIterator[RunEven
     Raises:
         ResourceExhausted: the watcher had caught up once and takes events more slowly than they come.
         FailedPrecondition: events behind `after_seq` are so old that they were forgotten.
+        Internal: a defect of ours, as in `call`.
     """
-    request = decode(raw, WatchRun)
-    run_id, seen, live = request.run_id, request.after_seq, False
-    woken = bridge.notices.subscribe(run_id)
-    try:
-        while True:
-            # State before events: an event that is stored in between is then read, and the end is not missed.
-            ended, first_seq, last_seq = await bridge.runs.run_state(run_id)
-            if seen + 1 < first_seq:
-                raise FailedPrecondition(
-                    f"events {seen + 1} to {first_seq - 1} of run {run_id!r} are older than events are kept; "
-                    f"watch after_seq {first_seq - 1}"
-                )
-            if live and last_seq - seen > WATCHER_LAG_AT_MOST:
-                raise ResourceExhausted(
-                    f"the watcher is {last_seq - seen} events behind, {WATCHER_LAG_AT_MOST} are allowed; "
-                    f"watch again with after_seq {seen} and take events faster"
-                )
-            for event in await bridge.runs.events_after(run_id, seen):
-                seen = event.seq
-                yield event
-            if ended and seen >= last_seq:
-                return
-            if seen >= last_seq:
-                live = True
-                await until_woken(woken)
-    finally:
-        bridge.notices.unsubscribe(run_id, woken)
+    with defects_answered(STREAM):
+        request = decode(raw, WatchRun)
+        run_id, seen, live = request.run_id, request.after_seq, False
+        woken = bridge.notices.subscribe(run_id)
+        try:
+            while True:
+                # State before events: an event that is stored in between is then read, and the end is not missed.
+                ended, first_seq, last_seq = await bridge.runs.run_state(run_id)
+                if seen + 1 < first_seq:
+                    raise FailedPrecondition(
+                        f"events {seen + 1} to {first_seq - 1} of run {run_id!r} are older than events are kept; "
+                        f"watch after_seq {first_seq - 1}"
+                    )
+                if live and last_seq - seen > WATCHER_LAG_AT_MOST:
+                    raise ResourceExhausted(
+                        f"the watcher is {last_seq - seen} events behind, {WATCHER_LAG_AT_MOST} are allowed; "
+                        f"watch again with after_seq {seen} and take events faster"
+                    )
+                for event in await bridge.runs.events_after(run_id, seen):
+                    seen = event.seq
+                    yield event
+                if ended and seen >= last_seq:
+                    return
+                if seen >= last_seq:
+                    live = True
+                    await until_woken(woken)
+        finally:
+            bridge.notices.unsubscribe(run_id, woken)
 
 
 async def scrape(bridge: Bridge) -> str:

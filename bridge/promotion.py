@@ -6,6 +6,7 @@ it for a run that has ended: a search alone, or a cycle whose verdict expired.
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime
 
 import msgspec
@@ -93,7 +94,8 @@ async def draft_version(contender: Contender, verdict: Verdict, deps: Deps) -> V
             f"verdict {verdict.verdict_id[:12]} is not valid any more (expired {verdict.expires_at.isoformat()}); "
             "evaluate_policy gives a new one"
         )
-    deps.artifacts.read(verdict.artifact_digest)  # raises when the bytes are not those the verdict judged
+    # Raises when the bytes are not those the verdict judged.
+    await asyncio.to_thread(deps.artifacts.read, verdict.artifact_digest)
     request, manifest = contender.payload.request, contender.payload.manifest
     task = request.task or manifest.description
     embedded = await deps.jobs.run(EmbedJob(task), Embedded)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-import traceback
 from contextlib import suppress
 from time import monotonic
 
 import msgspec
 
 from bridge.cycle import CycleRun, advance, resume
+from bridge.defects import defects_answered
 from bridge.deps import Deps
 from bridge.replies import RunError
 from bridge.store.claims import Claim
@@ -22,7 +22,6 @@ from cerebros.errors import (
     Cancelled,
     CerebrosError,
     DeadlineExceeded,
-    Internal,
     ResourceExhausted,
     StaleWorker,
     Unavailable,
@@ -51,7 +50,7 @@ class Runner:
         self._only = only
         self._queue = deps.settings.queue
         self.worker_id = f"{socket.gethostname()}-{os.getpid()}"
-        self._held: Claim | None = None  # not worked on any more, and not given back yet
+        self._held: Claim | None = None  # the claim this worker has
 
     async def work(self, *, until_idle: bool = False) -> None:
         """Claim and finish runs until cancelled, or until none is left.
@@ -69,9 +68,9 @@ class Runner:
                 try:
                     await self._release()
                     await engine.worker_seen(self.worker_id, self._queue)
-                    claim = await self._claim()
-                    if claim is not None:
-                        await self._run(claim)
+                    await to_its_end(self._take())
+                    if self._held is not None:
+                        await self._run(self._held)
                     elif until_idle:
                         return
                     else:
@@ -79,14 +78,29 @@ class Runner:
                 except (Unavailable, ResourceExhausted) as problem:
                     log_failure("cerebros.worker.waits", reason=problem.message)
                     await asyncio.sleep(TROUBLE_PAUSE_S)
+        except asyncio.CancelledError:
+            # Where a defect ends the worker the claim lapses instead: that counts, and the fifth time ends the run.
+            with suppress(Unavailable, ResourceExhausted):
+                await to_its_end(self._release())
+            raise
         finally:
             notices.unsubscribe(topic, woken)
             with suppress(Unavailable, ResourceExhausted):
                 await asyncio.shield(engine.worker_gone(self.worker_id))
             await asyncio.shield(self._deps.jobs.close())
 
+    async def _take(self) -> None:
+        """Claim the next run, where there is one."""
+        self._held = await self._deps.engine.claim(self.worker_id, self._queue, self._deps.settings.lease_s, self._only)
+
+    async def _release(self) -> None:
+        """Give back what is held; where the worker ends before it can, the lease runs out."""
+        if self._held is not None:
+            await self._deps.engine.release(self._held)
+            self._held = None
+
     async def _run(self, claim: Claim) -> None:
-        """Work on one claimed run to its end.
+        """Work on the claimed run to its end, or until it has to be given back: then it is still held.
 
         Raises:
             StaleWorker: the claim is lost; whoever has it now goes on.
@@ -99,48 +113,27 @@ class Runner:
             await asyncio.wait({cycle, heart}, return_when=asyncio.FIRST_COMPLETED)
             error = heart.result() if heart.done() else None
             if error is None:
-                error = await self._outcome(cycle)
+                error = await self._outcome(claim, cycle)
             else:
                 await end_tasks(cycle)
             await self._end(claim, error, claim.elapsed_s + monotonic() - started)
+            self._held = None
         except StaleWorker as problem:
+            self._held = None
             log_failure("cerebros.worker.stale", run_id=claim.run_id, reason=problem.message)
             raise
         except TrainingLocked:
-            await to_its_end(self._give_back(claim, cycle))
+            await to_its_end(self._keep_states(cycle))
         except (asyncio.CancelledError, Unavailable, ResourceExhausted):
-            await to_its_end(self._give_back(claim, cycle))
+            await to_its_end(self._keep_states(cycle))
             raise
         finally:
             await end_tasks(cycle, heart)
 
-    async def _give_back(self, claim: Claim, cycle: asyncio.Task[CycleRun]) -> None:
-        """Keep what the trainings have reached, and put the run back into its queue."""
+    async def _keep_states(self, cycle: asyncio.Task[CycleRun]) -> None:
+        """Keep what the trainings have reached."""
         if not cycle.done():
             await self._deps.jobs.checkpoint_all(self._deps.settings.drain_s)
-        await end_tasks(cycle)
-        self._held = claim
-        with suppress(Unavailable, ResourceExhausted):
-            await self._release()
-
-    async def _release(self) -> None:
-        """Give back what is still held; where the worker ends before it can, the lease runs out."""
-        if self._held is not None:
-            await self._deps.engine.release(self._held)
-            self._held = None
-
-    async def _claim(self) -> Claim | None:
-        """The next run; cancelled meanwhile, it is given back at once."""
-        claiming = asyncio.create_task(
-            self._deps.engine.claim(self.worker_id, self._queue, self._deps.settings.lease_s, self._only)
-        )
-        try:
-            return await asyncio.shield(claiming)
-        except asyncio.CancelledError:
-            with suppress(Unavailable, ResourceExhausted):
-                self._held = await claiming
-                await self._release()
-            raise
 
     async def _advance(self, claim: Claim) -> CycleRun:
         event = RunStart(
@@ -177,21 +170,19 @@ class Runner:
             await asyncio.sleep(min(1.0, lease_s / RENEWALS_PER_LEASE))
         return None
 
-    async def _outcome(self, cycle: asyncio.Task[CycleRun]) -> CerebrosError | None:
+    async def _outcome(self, claim: Claim, cycle: asyncio.Task[CycleRun]) -> CerebrosError | None:
         """None for a finished cycle, or the error that ended it.
 
         Raises:
             StaleWorker, Unavailable, ResourceExhausted: there is no outcome yet.
         """
         try:
-            await cycle
+            with defects_answered(f"run {claim.run_id!r}"):  # a defect ends the run, not the worker
+                await cycle
         except (StaleWorker, Unavailable, ResourceExhausted):
             raise
         except CerebrosError as error:
             return error
-        except Exception as defect:  # noqa: BLE001 - the outermost frame of a run: a defect ends it, not the worker
-            log_failure("cerebros.worker.defect", traceback=traceback.format_exc())
-            return Internal(f"{type(defect).__name__}: {defect}; this is a defect, please report it")
         return None
 
     async def _end(self, claim: Claim, error: CerebrosError | None, duration_s: float) -> None:

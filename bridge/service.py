@@ -34,7 +34,7 @@ from bridge.store.notices import Notices
 from bridge.store.runs import RunStore
 from bridge.store.studies import StudyStore
 from bridge.studies import Studies
-from bridge.tasks import end_tasks
+from bridge.tasks import ask_to_end, end_tasks
 from cerebros.errors import FailedPrecondition, ResourceExhausted, Unavailable
 from telemetry.logs import log_event, log_failure
 
@@ -46,6 +46,9 @@ SWEEP_PAUSE_S = 0.5
 
 # Events are kept for days; looking for old ones reads every run.
 FORGET_PAUSE_S = 3600.0
+
+# A worker shows itself every few seconds; one unseen for a day of the service clock was killed, or lost its machine.
+WORKER_KEPT_S = 86400.0
 
 # A worker may need this beyond its trainings' time to drain; then it is killed, and its run claimed after the lease.
 WORKER_GRACE_S = 2.0
@@ -122,12 +125,16 @@ async def _tireless(duty: Callable[[], Awaitable[None]]) -> None:
 
 
 async def _forget(bridge: Bridge) -> None:
-    """Drop events that are older than they are kept, and states that nobody goes on from, until cancelled."""
+    """Drop what nobody needs any more, until cancelled: old events, states of ended runs, workers that are gone.
+
+    It pauses first: a command that asks one question and ends has no part in this.
+    """
     while True:
+        await asyncio.sleep(FORGET_PAUSE_S)
         with suppress(Unavailable, ResourceExhausted):
             await bridge.engine.forget_events(bridge.settings.events_kept_days * 86400)
             await bridge.checkpoints.forget_ended_runs()
-        await asyncio.sleep(FORGET_PAUSE_S)
+            await bridge.engine.forget_workers(WORKER_KEPT_S)
 
 
 async def _sweep(engine: Engine) -> None:
@@ -188,8 +195,7 @@ async def serve(bridge: Bridge, url: str, *, with_worker: bool) -> None:
     finally:
         bridge.draining.set()  # not ready, no new runs; whoever watches hears the run go back to its queue
         if worker is not None:
-            worker.cancel()
-            await asyncio.gather(worker, return_exceptions=True)
+            await ask_to_end(worker)
         http.should_exit = True
         await asyncio.gather(serving, return_exceptions=True)
         await grpc.stop(GRACE_S)
@@ -206,37 +212,44 @@ def _bind(address: str) -> socket.socket:
         ) from None
 
 
+@asynccontextmanager
+async def worker_process(settings: Settings, url: str) -> AsyncIterator[asyncio.subprocess.Process]:
+    """A worker process; where it still runs at the end it is given the time to release its run.
+
+    Raises:
+        OSError: there is no memory or no process left just now.
+    """
+    own = {"DATABASE_URL": url, "CEREBROS_HOME": settings.home, "CEREBROS_DRAIN_S": str(settings.drain_s)}
+    worker = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "bridge",
+        "worker",
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=2,
+        env=os.environ | parent_environment() | own,
+        start_new_session=True,  # Ctrl-C is ours; it would be the worker's second signal, after our SIGTERM
+    )
+    try:
+        yield worker
+    finally:
+        if worker.returncode is None:
+            worker.terminate()
+        try:
+            await asyncio.wait_for(worker.wait(), settings.drain_s + WORKER_GRACE_S)
+        except TimeoutError:
+            worker.kill()
+            await worker.wait()
+
+
 async def keep_worker(settings: Settings, url: str) -> None:
     """Keep one worker process running until cancelled; then it releases its run and ends."""
-    own = {"DATABASE_URL": url, "CEREBROS_HOME": settings.home, "CEREBROS_DRAIN_S": str(settings.drain_s)}
-    environment = os.environ | parent_environment() | own
     while True:
         try:
-            worker = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-m",
-                "bridge",
-                "worker",
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=2,
-                env=environment,
-                start_new_session=True,  # Ctrl-C is ours; it would be the worker's second signal, after our SIGTERM
-            )
-        except OSError as problem:  # no memory or no process left just now
+            async with worker_process(settings, url) as worker:
+                log_failure("cerebros.worker.ended", status=await worker.wait())
+        except OSError as problem:
             log_failure("cerebros.worker.not_started", reason=str(problem))
-            await asyncio.sleep(RESTART_PAUSE_S)
-            continue
-        try:
-            status = await worker.wait()
-        except asyncio.CancelledError:
-            worker.terminate()
-            try:
-                await asyncio.wait_for(worker.wait(), settings.drain_s + WORKER_GRACE_S)
-            except TimeoutError:
-                worker.kill()
-                await worker.wait()
-            raise
-        log_failure("cerebros.worker.ended", status=status)
         await asyncio.sleep(RESTART_PAUSE_S)
 
 

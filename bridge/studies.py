@@ -110,25 +110,25 @@ class Studies:
         return study
 
     async def suggest(self, request: Suggest) -> SuggestionList:
-        """Hand out trials: first those whose lease ran out, under a raised epoch, then new ones.
+        """Hand out trials: first those whose lease ran out, under a raised epoch, then new ones as far as they may.
 
         Raises:
-            ResourceExhausted: too many trials are out.
+            ResourceExhausted: so many trials are out that there is not one to hand out.
         """
         async with self._turn(request.study_id), self._places:
             async with self._store.locked(request.study_id) as study:
                 handed_out = await study.reclaim_trials(request.count)
-                wanted = request.count - len(handed_out)
-                if study.trials_out + wanted > OUT_AT_MOST:
+                wanted = min(request.count - len(handed_out), OUT_AT_MOST - study.trials_out)
+                if not handed_out and wanted <= 0:
                     raise ResourceExhausted(
                         f"{study.trials_out} trials of study {request.study_id!r} are out and {OUT_AT_MOST} may be; "
                         "report some, or wait for their leases to end"
                     )
-                if wanted:
+                if wanted > 0:
                     resident, fresh = await self._propose(study, wanted)
                     handed_out += fresh
             # Kept after the commit only: a sampler whose proposals were not saved is not what the rows imply.
-            if wanted:
+            if wanted > 0:
                 self._keep(study.study_key, resident)
         return SuggestionList(suggestions=tuple(handed_out))
 

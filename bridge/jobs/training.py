@@ -154,14 +154,14 @@ def score(job: ScoreJob, due: CheckpointDue) -> Iterator[Message]:
 
 
 def repeat(job: RepeatJob) -> Iterator[Message]:
-    """One network trained from several seeds, together: what its accuracy on the validation rows owes to luck."""
+    """One network trained from several seeds: what its accuracy on the validation rows owes to luck."""
     folds = _folds(msgspec.msgpack.encode(job.data))
     architecture = wire(job.tree, folds.encoding.width, folds.encoding.outputs)
     meter = Meter(job.prices, on_gpu=_device() == "cuda")
     repeats = repeat_over_seeds(
         architecture, _recipe(job), folds.train, folds.validation, job.data.manifest.task, job.seeds, _device()
     )
-    yield Repeated(repeats.mean, repeats.spread, meter.read().spent)
+    yield Repeated(repeats.mean, repeats.spread, repeats.epochs, meter.read().spent)
 
 
 class _Fit:

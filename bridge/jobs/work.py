@@ -148,10 +148,17 @@ class Scored(msgspec.Struct, frozen=True, tag="scored"):
 
 
 class Repeated(msgspec.Struct, frozen=True, tag="repeated"):
-    """Mean and standard deviation of the accuracies that the seeds came to, None where too few did not diverge."""
+    """What the seeds that did not diverge came to; None where they are too few to say.
+
+    Attributes:
+        mean: of their accuracies.
+        spread: the accuracies' standard deviation.
+        epochs: the median of their best epochs.
+    """
 
     mean: float | None
     spread: float | None
+    epochs: int | None
     spent: Spent
 
 

@@ -97,16 +97,25 @@ class Catalogue:
         (row,) = await self._database.rows_on(connection, "insert_vcv", **parameters)
         return int(row["version"])
 
-    async def write_version(self, draft: VcvDraft) -> int:
-        """`insert_vcv` in a transaction of its own."""
-        async with self._database.transaction() as connection:
-            return await self.insert_vcv(connection, draft)
-
     async def write_version_once(self, draft: VcvDraft) -> int:
         """The version that the draft's verdict has written, or now writes."""
+        return await self._write_once(draft, "version_of_verdict", verdict_id=draft.verdict_id)
+
+    async def write_rollback_once(self, draft: VcvDraft) -> int:
+        """The PAC's newest version where it is this rollback already, or the one that is now written."""
+        return await self._write_once(
+            draft,
+            "version_of_rollback",
+            pac_id=draft.pac_id,
+            rolled_back_from=draft.rolled_back_from,
+            policy_flags=list(draft.policy_flags),
+        )
+
+    async def _write_once(self, draft: VcvDraft, written_as: str, **marks: object) -> int:
+        """What the statement finds, or a new version."""
         async with self._database.transaction() as connection:
             await self._database.rows_on(connection, "lock_pac", pac_id=draft.pac_id)
-            written = await self._database.rows_on(connection, "version_of_verdict", verdict_id=draft.verdict_id)
+            written = await self._database.rows_on(connection, written_as, **marks)
             return int(written[0]["version"]) if written else await self.insert_vcv(connection, draft)
 
     async def vcv_rows(self, pac_id: str | None, version: int | None, limit: int) -> tuple[VcvEntry, ...]:

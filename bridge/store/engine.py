@@ -302,6 +302,10 @@ class Engine:
         while await self._database.rows("forget_events", kept_s=kept_s):
             pass
 
+    async def forget_workers(self, unseen_s: float) -> None:
+        """Drop workers that gave no sign of life for so long: those that were killed left none."""
+        await self._database.rows("forget_workers", unseen_s=unseen_s)
+
     async def tick(self) -> None:
         """Add the seconds since this process last saw the clock move, unless somebody else has."""
         elapsed_s = min(monotonic() - self._ticked, TICK_AT_MOST_S)

@@ -41,7 +41,8 @@ SELECT r.run_id, r.kind, r.pac_id, r.state, r.queue, r.priority, r.dataset, r.la
        t.total AS trials_total, t.ok AS trials_ok, t.failed AS trials_failed,
        (SELECT array_agg(n::int) FROM stages s, jsonb_array_elements_text(s.result -> 'front') n
          WHERE s.run_id = r.run_id AND s.name = 'search') AS front,
-       (SELECT max(v.version) FROM vcv_entries v WHERE v.run_id = r.run_id) AS promoted_version
+       (SELECT max(v.version) FROM vcv_entries v
+         WHERE v.run_id = r.run_id AND v.rolled_back_from IS NULL) AS promoted_version
   FROM runs r,
        LATERAL (SELECT count(*)::int AS total, (count(*) FILTER (WHERE outcome = 'ok'))::int AS ok,
                      (count(*) FILTER (WHERE outcome NOT IN ('ok', 'pruned')))::int AS failed
@@ -413,11 +414,15 @@ SELECT v.pac_id, v.version, v.task, v.capability::real[] AS capability, v.skills
 -- name: worker_seen
 -- A worker's sign of life.
 INSERT INTO workers (worker_id, queue, seen_s) SELECT %(worker_id)s, %(queue)s, seconds FROM service_clock
-ON CONFLICT (worker_id) DO UPDATE SET seen_s = excluded.seen_s;
+ON CONFLICT (worker_id) DO UPDATE SET queue = excluded.queue, seen_s = excluded.seen_s;
 
 -- name: worker_gone
 -- A worker that leaves says so.
 DELETE FROM workers WHERE worker_id = %(worker_id)s;
+
+-- name: forget_workers
+-- A worker that was killed could not say so.
+DELETE FROM workers w USING service_clock c WHERE w.seen_s < c.seconds - %(unseen_s)s::double precision;
 
 -- name: occupation
 -- What the service is doing right now.
@@ -563,6 +568,12 @@ SELECT verdict FROM verdicts WHERE run_id = %(run_id)s ORDER BY issued_at DESC L
 -- name: version_of_verdict
 -- The version that a verdict promoted; rollbacks to it name the same verdict.
 SELECT version FROM vcv_entries WHERE verdict_id = %(verdict_id)s AND rolled_back_from IS NULL;
+
+-- name: version_of_rollback
+-- A PAC's newest version, where it is the rollback to this version for this reason.
+SELECT version FROM vcv_entries v
+ WHERE pac_id = %(pac_id)s AND rolled_back_from = %(rolled_back_from)s AND policy_flags = %(policy_flags)s
+   AND NOT EXISTS (SELECT FROM vcv_entries newer WHERE newer.pac_id = v.pac_id AND newer.version > v.version);
 
 -- name: measured_runs
 -- What the latest succeeded runs of a kind on a dataset took, with the epochs they were allowed.

@@ -18,6 +18,7 @@ from grpc_reflection.v1alpha.reflection import SERVICE_NAME as REFLECTION
 from grpc_reflection.v1alpha.reflection import enable_server_reflection
 
 from bridge import procedures
+from bridge.defects import defects_answered
 from bridge.procedures import STREAM, Bridge
 from bridge.replies import RunEvent
 from bridge.settings import Settings
@@ -168,7 +169,8 @@ class _Streams:
 def _unary(bridge: Bridge, name: str) -> Callable[[bytes, Context], Awaitable[bytes]]:
     async def answer(payload: bytes, context: Context) -> bytes:
         try:
-            return encode_reply(name, await procedures.call(bridge, name, decode_request(name, payload)))
+            with defects_answered(name):
+                return encode_reply(name, await procedures.call(bridge, name, decode_request(name, payload)))
         except CerebrosError as error:
             await _refuse(context, error)
 
@@ -178,7 +180,7 @@ def _unary(bridge: Bridge, name: str) -> Callable[[bytes, Context], Awaitable[by
 def _watch(bridge: Bridge, streams: _Streams) -> Callable[[bytes, Context], AsyncIterator[bytes]]:
     async def answer(payload: bytes, context: Context) -> AsyncIterator[bytes]:
         try:
-            with streams.admit():
+            with streams.admit(), defects_answered(STREAM):
                 async for event in procedures.watch(bridge, decode_request(STREAM, payload)):
                     yield encode_reply(STREAM, event)
         except CerebrosError as error:
@@ -190,7 +192,7 @@ def _watch(bridge: Bridge, streams: _Streams) -> Callable[[bytes, Context], Asyn
 def _attach(bridge: Bridge, streams: _Streams) -> Callable[[AsyncIterator[bytes], Context], AsyncIterator[bytes]]:
     async def answer(payloads: AsyncIterator[bytes], context: Context) -> AsyncIterator[bytes]:
         try:
-            with streams.admit():
+            with streams.admit(), defects_answered(ATTACH):
                 opening = await anext(payloads, None)
                 if opening is None:
                     raise InvalidArgument("the stream ended before it began; its first message names the run")

@@ -15,6 +15,7 @@ Notation: `B` rows a step; a wave's columns stand unit after unit.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from statistics import median_low
 
 import msgspec
 import numpy as np
@@ -81,9 +82,11 @@ class Repeats(msgspec.Struct, frozen=True):
 
     Attributes:
         accuracies: of each seed's best epoch on the validation rows.
+        best_epochs: which epochs these were, counted from 1.
     """
 
     accuracies: tuple[float, ...]
+    best_epochs: tuple[int, ...]
     diverged: int
 
     @property
@@ -96,6 +99,11 @@ class Repeats(msgspec.Struct, frozen=True):
         """The standard deviation between seeds (n - 1), None for fewer than two."""
         return float(np.std(self.accuracies, ddof=1)) if len(self.accuracies) > 1 else None
 
+    @property
+    def epochs(self) -> int | None:
+        """How long to train the network: the median of the best epochs, the lower of two; None without any."""
+        return median_low(self.best_epochs) if self.best_epochs else None
+
 
 def repeat_over_seeds(
     architecture: Architecture,
@@ -106,15 +114,20 @@ def repeat_over_seeds(
     seeds: Sequence[int],
     device: str = "cpu",
 ) -> Repeats:
-    """Train a finalist once for each seed, all together, to tell its merit from luck."""
+    """Train a finalist once for each seed, to tell its merit from luck: all together, or one by one on wide rows."""
     members = [
         Training(architecture, msgspec.structs.replace(recipe, seed=seed), rows, validation, task, device)
         for seed in seeds
     ]
-    for _ in train_together(members, recipe.epochs):
-        pass
+    for group in [members] if architecture.inputs <= WIDEST_INPUTS else [[member] for member in members]:
+        for _ in train_together(group, recipe.epochs):
+            pass
     sound = [member for member in members if not (member.diverged or member.ran_off)]
-    return Repeats(tuple(member.best_accuracy for member in sound), len(members) - len(sound))
+    return Repeats(
+        tuple(member.best_accuracy for member in sound),
+        tuple(member.best_epoch for member in sound),
+        len(members) - len(sound),
+    )
 
 
 def id_of(member: Training) -> tuple[tuple[int, ...], int, str]:

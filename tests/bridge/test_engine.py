@@ -1,17 +1,18 @@
 """Queues, locks, checkpoints and ends as callers see them; the claim protocol itself is in test_claims.py."""
 
 import asyncio
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 
 import httpx
 import msgspec
+import psycopg
 import pytest
 
-from bridge import procedures
+from bridge import procedures, service, tasks
 from bridge.jobs.work import Checkpoint
 from bridge.procedures import call, watch
 from bridge.replies import Trial
-from bridge.service import runner_on
+from bridge.service import open_bridge, runner_on
 from cerebros.errors import ArtifactCorrupt, FailedPrecondition, ResourceExhausted, StaleWorker, Unavailable
 from cerebros.metrics import Spent
 from grid_graphql.app import make_app
@@ -156,6 +157,56 @@ async def test_a_run_that_could_not_be_given_back_is_given_back_before_the_next_
     assert await state(bridge, run_id) == "queued"
 
 
+@contextmanager
+def locked(database_url, statement):
+    """What a table's lock lets nobody do until this ends."""
+    with psycopg.connect(database_url, options="-c search_path=cerebros,public") as connection:
+        connection.execute(statement)
+        yield
+
+
+async def until_it_waits(sql, statement):
+    """A statement that begins so waits for a lock."""
+    waits = "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE %s"
+    async with asyncio.timeout(60):
+        while not sql.execute(waits, (f"%{statement}%",)).fetchall():
+            await asyncio.sleep(0.02)
+
+
+async def test_a_training_that_ends_in_a_drain_is_stored_however_slow_the_database_is(
+    bridge, queued, sql, database_url
+):
+    run_id = await queued(kind="nas", budget=SMALL | {"window": 1})
+    worker = asyncio.create_task(runner_on(bridge, only=run_id).work())
+    with locked(database_url, "LOCK TABLE trials IN EXCLUSIVE MODE"):
+        await until_it_waits(sql, "INSERT INTO trials")
+        worker.cancel()
+        await asyncio.sleep(2.5 * tasks.SWALLOWED_AFTER_S)
+    await asyncio.gather(worker, return_exceptions=True)
+    assert len((await call(bridge, "list_trials", {"run_id": run_id})).trials) == 1
+    assert await state(bridge, run_id) == "queued"
+
+
+async def test_a_claim_that_comes_as_its_worker_is_ended_is_given_back(bridge, queued, sql, database_url):
+    run_id = await queued()
+    with locked(database_url, "LOCK TABLE runs IN SHARE MODE"):
+        worker = asyncio.create_task(runner_on(bridge, only=run_id).work())
+        await until_it_waits(sql, "SET state = 'running'")
+        worker.cancel()
+        await asyncio.sleep(0.1)
+    await asyncio.gather(worker, return_exceptions=True)
+    run = await call(bridge, "get_run", {"run_id": run_id})
+    assert (run.state, run.epoch) == ("queued", 1)
+
+
+async def test_a_worker_that_comes_back_under_the_name_of_a_dead_one_has_its_own_queue(bridge, sql):
+    for queue in ("cpu", "gpu"):
+        await bridge.engine.worker_seen("host-1", queue)
+    seen = sql.execute("SELECT queue FROM workers WHERE worker_id = 'host-1'").fetchall()
+    await bridge.engine.worker_gone("host-1")
+    assert seen == [("gpu",)]
+
+
 async def test_a_stale_workers_state_leaves_the_newer_claims_state_alone(bridge, queued):
     run_id = await queued()
     stale = await bridge.engine.claim("stale", "cpu", 600.0, run_id)
@@ -239,6 +290,31 @@ async def test_old_events_are_forgotten_but_the_last_and_a_watcher_is_told_so(br
         await anext(watch(bridge, {"run_id": request["run_id"]}))
     (last,) = [event async for event in watch(bridge, {"run_id": request["run_id"], "after_seq": 1})]
     assert last.name == "cerebros.run.stop"
+
+
+async def test_a_bridge_forgets_what_is_old_after_a_pause_and_not_as_it_opens(
+    bridge, settings, database_url, start, sql, monkeypatch
+):
+    monkeypatch.setattr(service, "FORGET_PAUSE_S", 1.0)
+    request = start()
+    await call(bridge, "start_run", request)
+    await call(bridge, "cancel_run", {"run_id": request["run_id"]})
+    sql.execute("UPDATE runs SET finished_at = now() - interval '40 days' WHERE run_id = %s", (request["run_id"],))
+    sql.execute("INSERT INTO workers SELECT 'killed', 'cpu', seconds - 90000 FROM service_clock")
+
+    def kept():
+        workers = sql.execute("SELECT FROM workers WHERE worker_id = 'killed'").fetchall()
+        events = sql.execute("SELECT FROM events WHERE run_id = %s", (request["run_id"],)).fetchall()
+        return len(events), len(workers)
+
+    async with open_bridge(settings, database_url):
+        await asyncio.sleep(0.5)
+        at_first = kept()
+        async with asyncio.timeout(10):
+            while kept() == at_first:
+                await asyncio.sleep(0.05)
+        await asyncio.sleep(0.2)
+        assert (at_first, kept()) == ((2, 1), (1, 0))
 
 
 async def test_a_draining_front_is_not_ready_and_starts_no_run(bridge, start):

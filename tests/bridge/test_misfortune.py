@@ -17,7 +17,7 @@ from bridge.jobs.work import Checked, CheckJob, Data, Trained, TrainJob
 from bridge.procedures import call, watch
 from bridge.service import runner_on
 from bridge.store.engine import WORKERS_LOST_AT_MOST
-from cerebros.errors import PermissionDenied, Unavailable
+from cerebros.errors import Internal, PermissionDenied, Unavailable
 from cerebros.manifest import parse_manifest
 from cerebros.metrics import PriceTable
 from cerebros.nets.space import cerebros_space
@@ -113,6 +113,18 @@ async def test_a_retry_with_another_correlation_id_is_the_same_run(bridge, start
     again = await call(bridge, "start_run", request | {"correlation_id": "second", "manifest": spelt})
     assert again == first
     await call(bridge, "cancel_run", {"run_id": request["run_id"]})
+
+
+async def test_a_defect_ends_its_run_and_keeps_its_words_to_itself(bridge, start):
+    run, _ = await finished(msgspec.structs.replace(bridge, catalogue=None), start())
+    assert (run.state, run.error.code) == ("failed", "INTERNAL")
+    assert run.error.message == f"run {run.run_id!r}: AttributeError; this is a defect, please report it"
+
+
+async def test_a_defect_ends_a_stream_and_keeps_its_words_to_itself(bridge):
+    with pytest.raises(Internal) as told:
+        await anext(watch(msgspec.structs.replace(bridge, runs=None), {"run_id": "any"}))
+    assert told.value.message == "watch_run: AttributeError; this is a defect, please report it"
 
 
 async def test_a_run_costs_all_that_was_trained_for_it(bridge, start, sql):

@@ -1,7 +1,10 @@
 """An ended run's model under a verdict, and what the next run will take."""
 
 import asyncio
+import os
+import threading
 from datetime import UTC, datetime
+from time import monotonic
 
 import msgspec
 import pytest
@@ -72,6 +75,58 @@ async def test_without_a_verdict_that_holds_nothing_is_promoted(bridge, searched
 
     with pytest.raises(PermissionDenied, match=told):
         await call(strict, "promote", {"run_id": "searched"})
+
+
+async def test_the_loop_is_free_while_a_promotion_reads_its_artifact(bridge, searched):
+    """The artifact is a pipe for once, and whoever fills it takes two seconds."""
+    verdict = await call(bridge, "evaluate_policy", {"run_id": "searched"})
+    path = bridge.artifacts.directory / verdict.artifact_digest
+    content = path.read_bytes()
+    path.unlink()
+    os.mkfifo(path)
+    filling = threading.Timer(2.0, path.write_bytes, [content])
+    filling.start()
+    try:
+        promoting, longest_s = asyncio.create_task(call(bridge, "promote", {"run_id": "searched"})), 0.0
+        while not promoting.done():
+            turn = monotonic()
+            await asyncio.sleep(0.01)
+            longest_s = max(longest_s, monotonic() - turn)
+        assert promoting.result().verdict_id == verdict.verdict_id
+    finally:
+        filling.join()
+        path.unlink()
+        path.write_bytes(content)
+    assert longest_s < 1.5
+
+
+async def test_a_rollback_is_written_once_and_leaves_its_run_the_version_it_was_promoted_to(bridge, searched):
+    await call(bridge, "evaluate_policy", {"run_id": "searched"})
+    newest = await call(bridge, "promote", {"run_id": "searched"})
+    back = {"pac_id": "nurse", "version": 1, "reason": "the newest is slower"}
+    first, again = [await call(bridge, "rollback", back) for _ in range(2)]
+    assert first == again
+    assert (first.version, first.rolled_back_from) == (newest.version + 1, 1)
+    assert (await call(bridge, "get_run", {"run_id": "searched"})).promoted_version == newest.version
+    other = await call(bridge, "rollback", back | {"reason": "really"})
+    assert other.version == first.version + 1
+    assert (await call(bridge, "rollback", back)).version == other.version + 1
+
+
+async def test_a_version_whose_verdict_has_expired_comes_back_as_the_refusal_says(bridge, searched, sql):
+    first = await call(bridge, "get_capability", {"pac_id": "nurse", "version": 1})
+    verdict = await bridge.catalogue.verdict_by_id(first.verdict_id)
+    expired = bridge.seal.sign(msgspec.structs.replace(verdict, expires_at=verdict.issued_at))
+    sql.execute(
+        "UPDATE verdicts SET verdict = %s WHERE verdict_id = %s",
+        (msgspec.json.encode(expired).decode(), verdict.verdict_id),
+    )
+    with pytest.raises(PermissionDenied, match=r"call evaluate_policy and then promote for its run 'searched'"):
+        await call(bridge, "rollback", {"pac_id": "nurse", "version": 1, "reason": "the newest is slower"})
+    await call(bridge, "evaluate_policy", {"run_id": "searched"})
+    back = await call(bridge, "promote", {"run_id": "searched"})
+    assert back == await call(bridge, "get_capability", {"pac_id": "nurse"})
+    assert back.artifact_digest == first.artifact_digest
 
 
 @pytest.mark.parametrize("procedure", ["promote", "evaluate_policy"])

@@ -4,11 +4,16 @@ import asyncio
 import time
 
 import msgspec
+import numpy as np
 import psycopg
 import pytest
 
+from bridge.cycle import _choice, resume
+from bridge.jobs.pool import JobPool
 from bridge.jobs.work import Checkpoint, GroupJob, Trained, TrainedGroup
 from bridge.procedures import call, watch
+from bridge.search import SearchResult
+from bridge.store.claims import Claim
 from tests.bridge.test_cycle import finished
 from tests.bridge.test_jobs import job
 from tests.bridge.test_worker import worker
@@ -75,6 +80,30 @@ async def test_the_finalists_error_bar_is_measured_over_seeds(bridge, whole, sql
     (chosen,) = [trial for trial in await trials_of(bridge, run) if trial.number == score["trial"]]
     assert chosen.metrics.accuracy in finalists
     assert score["spent"]["cpu_s"] > 0
+
+
+async def searched(bridge, run):
+    """The cycle of an ended run, as it came to the choice of its model."""
+    payload = await bridge.runs.payload_of(run.run_id)
+    return await resume(Claim(run.run_id, run.kind, run.pac_id, payload, run.epoch, 0, 0.0, 0.0), bridge.deps)
+
+
+async def test_a_pruned_finalist_is_refitted_for_as_long_as_its_seeds_needed(bridge, whole):
+    run = await searched(bridge, whole[0])
+    (pruned, *_) = [trial for trial in await trials_of(bridge, whole[0]) if trial.outcome == "pruned"]
+    choice = await _choice(run, SearchResult((pruned.number,), "trials"), bridge.deps)
+    assert choice.trial == pruned
+    assert len(pruned.curve) < choice.epochs <= 9
+
+
+async def test_finalists_that_cannot_be_repeated_leave_the_most_accurate_one_without_an_error_bar(bridge, whole):
+    run = await searched(bridge, whole[0])
+    impatient = JobPool(1, memory_bytes=4 * 2**30, timeout_s=0.1)  # no job process is that fast
+    choice = await _choice(run, run.search, msgspec.structs.replace(bridge.deps, jobs=impatient))
+    await impatient.close()
+    assert choice.trial.metrics.accuracy == max(trial.metrics.accuracy for trial in whole[0].front)
+    assert choice.epochs == 1 + int(np.argmin(choice.trial.curve))
+    assert choice.spread is None
 
 
 async def killed(bridge, database_url, asked, *, at_rungs=(2, 5)):

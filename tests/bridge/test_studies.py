@@ -332,6 +332,22 @@ async def test_too_many_trials_out_is_a_limit_that_passes(bridge, study):
     assert (await ask(bridge, study_id))[0].number == OUT_AT_MOST
 
 
+async def test_who_asks_for_more_trials_than_may_be_out_gets_those_that_may(bridge, study, sql):
+    study_id = await study(sampler="random")
+    for _ in range(OUT_AT_MOST // 64):
+        await ask(bridge, study_id, 64)
+    sql.execute(
+        "UPDATE study_trials t SET lease_until_s = -1 FROM studies s "
+        "WHERE s.study_key = t.study_key AND s.study_id = %s AND number < 3",
+        (study_id,),
+    )
+    again = await ask(bridge, study_id, 4)
+    assert [(trial.number, trial.epoch) for trial in again] == [(0, 2), (1, 2), (2, 2)]
+    for trial in again[:2]:
+        await tell(bridge, trial)
+    assert [trial.number for trial in await ask(bridge, study_id, 4)] == [OUT_AT_MOST, OUT_AT_MOST + 1]
+
+
 @pytest.fixture(scope="module")
 async def long_study(bridge):
     """10,000 told trials, written by SQL as the procedures would have."""

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cerebros.features import Fold
-from cerebros.nets import training
+from cerebros.nets import population, training
 from cerebros.nets.population import repeat_over_seeds, train_together
 from cerebros.nets.space import MERGES, NORMALISATIONS, cerebros_space
 from cerebros.nets.training import Recipe, Training
@@ -127,8 +127,21 @@ def test_repeats_report_each_seeds_accuracy_with_mean_and_spread():
         twin.recipe = msgspec.structs.replace(twin.recipe, epochs=4)
         alone(twin, 4)
     assert repeats.accuracies == pytest.approx([twin.best_accuracy for twin in twins], abs=0.02)
+    assert repeats.best_epochs == tuple(twin.best_epoch for twin in twins)
+    assert repeats.epochs == np.median(repeats.best_epochs)
     assert repeats.mean == pytest.approx(np.mean(repeats.accuracies))
     assert repeats.spread == pytest.approx(np.std(repeats.accuracies, ddof=1))
+
+
+def test_seeds_on_wide_rows_are_trained_one_by_one(monkeypatch):
+    monkeypatch.setattr(population, "WIDEST_INPUTS", 5)
+    net = msgspec.structs.replace(architecture(5), dropout=0.3)  # whose draws differ in a population
+    twins = [fresh(net, seed) for seed in range(3)]
+    repeats = repeat_over_seeds(net, twins[0].recipe, fold(1), fold(2), "classification", range(3))
+    for twin in twins:
+        list(twin)
+    assert repeats.accuracies == tuple(twin.best_accuracy for twin in twins)
+    assert repeats.best_epochs == tuple(twin.best_epoch for twin in twins)
 
 
 def test_repeats_that_all_diverge_have_no_mean():
@@ -136,3 +149,4 @@ def test_repeats_that_all_diverge_have_no_mean():
     repeats = repeat_over_seeds(architecture(5), recipe, fold(1), fold(2), "classification", range(2))
     assert (repeats.accuracies, repeats.diverged) == ((), 2)
     assert repeats.mean is None
+    assert repeats.epochs is None

@@ -18,6 +18,8 @@ from bridge.transports.grpc_codec import MESSAGE_BYTES, RPCS, SERVICE
 from bridge.transports.grpc_server import GrpcFront, start_grpc
 from cerebros.errors import FailedPrecondition
 
+SPACE = {"root": "r", "types": {"r": {"params": {"x": {"type": "choice", "options": [7, 8]}}}}}
+
 
 @pytest.fixture(scope="module")
 async def front(bridge: Bridge, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[tuple[GrpcFront, Path]]:
@@ -110,6 +112,28 @@ async def test_an_error_longer_than_a_header_may_be_still_arrives(channel, start
 
     assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
     assert len(refused.value.details().encode()) <= MESSAGE_BYTES
+
+
+async def test_a_reply_that_cannot_be_written_is_a_defect_that_keeps_its_words(channel, start, sql):
+    request = start()
+    await ask(channel, "start_run", **request)
+    await ask(channel, "cancel_run", run_id=request["run_id"])
+    sql.execute("""UPDATE events SET measurements = '"words"' WHERE run_id = %s""", (request["run_id"],))
+    with pytest.raises(grpc.aio.AioRpcError) as stream:
+        await watch(channel, run_id=request["run_id"]).read()
+
+    study = {"study_id": request["run_id"], "space": SPACE, "objectives": [{"name": "words", "direction": "minimize"}]}
+    await ask(channel, "create_study", **study)
+    sql.execute("""UPDATE studies SET plan = plan || '{"seed": 1e20}' WHERE study_id = %s""", (study["study_id"],))
+    try:
+        with pytest.raises(grpc.aio.AioRpcError) as unary:
+            await ask(channel, "list_studies")
+    finally:
+        sql.execute("DELETE FROM studies WHERE study_id = %s", (study["study_id"],))
+
+    for refused, told in ((stream, "watch_run: AttributeError"), (unary, "list_studies: ValueError")):
+        assert refused.value.code() is grpc.StatusCode.INTERNAL
+        assert refused.value.details() == f"{told}; this is a defect, please report it"
 
 
 async def test_a_run_is_started_watched_and_cancelled(channel, start):

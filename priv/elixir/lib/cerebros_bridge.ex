@@ -18,8 +18,10 @@ defmodule CerebrosBridge do
   (`CerebrosBridge.Port`, `CerebrosBridge.Grpc`) the same. Every call takes
 
     * `:timeout`, milliseconds for one attempt (#{@timeout}); what the call started is cancelled then,
-    * `:retries`, further attempts after an error that is `retryable` (0); every procedure may be
-      repeated, a run by its `run_id`,
+    * `:retries`, further attempts after an error that is `retryable` (0). Every procedure may be
+      repeated, those that create something by its id, but two: `suggest` hands out further trials
+      (those of a lost answer come again when their leases end), and `set_training_lock` without
+      `expected_epoch` overrules whoever changed the lock in between,
     * `:correlation_id` and `:pulse_id`, for its telemetry (`CerebrosBridge.Invocation`).
 
   Every event of a watched run is a `:telemetry` event too (`CerebrosBridge.Telemetry`).

@@ -96,7 +96,7 @@ defmodule CerebrosBridge.Study do
   end
 
   @doc """
-  The next trials to evaluate: one, or `:count` of them.
+  The next trials to evaluate: one, or up to `:count` of them, as many as may be out.
 
       {:ok, [%CerebrosBridge.Study.Suggestion{number: 0, epoch: 1}]} =
         CerebrosBridge.Study.suggest(bridge, "tuning")

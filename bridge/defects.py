@@ -1,0 +1,32 @@
+"""The outermost frame of whatever somebody waits for: a request, a stream, a run.
+
+Inside, errors are typed and exceptions that nobody expected are defects. A
+caller learns that there is one and of which class; its words and its
+traceback may hold anything, and stay here.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from cerebros.errors import CerebrosError, Internal
+from telemetry.logs import log_failure
+
+
+@contextmanager
+def defects_answered(what: str) -> Iterator[None]:
+    """Turn a defect in `what` into a typed error, and log its traceback.
+
+    Raises:
+        Internal: there was a defect.
+        CerebrosError: what was raised inside, as it is.
+    """
+    try:
+        yield
+    except CerebrosError:
+        raise
+    except Exception as defect:  # noqa: BLE001 - the outermost frame
+        log_failure("cerebros.defect", at=what, traceback=traceback.format_exc())
+        raise Internal(f"{what}: {type(defect).__name__}; this is a defect, please report it") from None
