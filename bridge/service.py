@@ -181,9 +181,12 @@ async def serve(bridge: Bridge, url: str, *, with_worker: bool) -> None:
 
     settings = bridge.settings
     listener = _bind(settings.http_address)
-    # A subscriber that vanished or froze is let go within two pings.
     config = uvicorn.Config(
-        make_app(bridge), log_level="warning", lifespan="off", ws_ping_interval=WS_PING_S, ws_ping_timeout=WS_PING_S
+        make_app(bridge),
+        log_config=None,  # uvicorn would log in a form of its own
+        lifespan="off",
+        ws_ping_interval=WS_PING_S,  # a subscriber that vanished or froze is let go within two pings
+        ws_ping_timeout=WS_PING_S,
     )
     http = uvicorn.Server(config)
     http.capture_signals = _no_signals  # type: ignore[method-assign]

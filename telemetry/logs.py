@@ -1,4 +1,4 @@
-"""Events as JSON lines on stderr, one line each, with structlog."""
+"""JSON lines on stderr, one object each: stored events, failures, and what libraries complain of."""
 
 from __future__ import annotations
 
@@ -7,21 +7,33 @@ import sys
 from collections.abc import Mapping
 
 import structlog
+from structlog.processors import JSONRenderer, TimeStamper, add_log_level, format_exc_info
+from structlog.stdlib import ProcessorFormatter, add_logger_name
+from structlog.typing import Processor
 
 
 def configure_logging(level: str) -> None:
-    """Send every log line of this process, our own and libraries', to stderr as JSON."""
+    """Log as JSON lines on stderr: our own from `level` on, libraries' too, but never what is below a warning.
+
+    Libraries log through `logging`; their lines also have `logger`, the name they log under.
+    """
     number = logging.getLevelNamesMapping()[level.upper()]
+    of_libraries = max(number, logging.WARNING)
+    facts: list[Processor] = [add_log_level, TimeStamper(fmt="iso", utc=True)]
     structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.JSONRenderer(),
-        ],
+        processors=[*facts, JSONRenderer()],
         wrapper_class=structlog.make_filtering_bound_logger(number),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(sys.stderr),  # one write a line, as the handler below has
     )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        ProcessorFormatter(
+            foreign_pre_chain=[add_logger_name, *facts, format_exc_info],
+            processors=[ProcessorFormatter.remove_processors_meta, JSONRenderer()],
+        )
+    )
+    handler.setLevel(of_libraries)  # psycopg sets a level of its own, which passes the root's by
+    logging.basicConfig(handlers=[handler], level=of_libraries, force=True)
 
 
 def log_event(name: str, seq: int, measurements: Mapping[str, object], metadata: Mapping[str, object]) -> None:

@@ -1,5 +1,6 @@
 """`cerebros-bridge up` as its users meet it: one process tree, gRPC, GraphQL, metrics, and a clean end."""
 
+import json
 import os
 import shutil
 import signal
@@ -8,6 +9,7 @@ import subprocess
 import sys
 import time
 from contextlib import closing, contextmanager
+from pathlib import Path
 
 import grpc
 import httpx
@@ -81,6 +83,14 @@ def service(tmp_path_factory):
     """A whole service in a home of its own, with its own embedded database and worker."""
     with served(tmp_path_factory.mktemp("service")) as parts:
         yield parts
+
+
+def log_of(process) -> list[dict]:
+    """What a service wrote to its log: one line in words, then JSON objects."""
+    home = Path(psutil.Process(process.pid).environ()["CEREBROS_HOME"])
+    words, *lines = (home / "log").read_text().splitlines()
+    assert words.startswith("cerebros-bridge serves ")
+    return [json.loads(line) for line in lines]
 
 
 @contextmanager
@@ -198,6 +208,10 @@ def test_garbage_and_unknown_ids_do_not_end_the_service(service):
         client.call("GetRun", run_id="nobody")
     assert refused.value.code() is grpc.StatusCode.NOT_FOUND
     assert http.get("/nowhere").status_code == 404
+    with socket.create_connection((http.base_url.host, http.base_url.port)) as crooked:
+        crooked.sendall(b"what is this\r\n\r\n")
+        assert crooked.recv(100).startswith(b"HTTP/1.1 400")
+    assert "Invalid HTTP request received." in [line["event"] for line in log_of(process) if "logger" in line]
     assert process.poll() is None
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import logging
 import os
 import random
 from time import monotonic
@@ -23,7 +22,6 @@ def main() -> None:
     )
     arguments.add_argument("--controls", action=argparse.BooleanOptionalAction, default=True)
     options = arguments.parse_args()
-    logging.getLogger("psycopg").setLevel(logging.CRITICAL)  # connections are lost on purpose
     raise SystemExit(asyncio.run(faults(options.seed, options.only, options.loop_trials, options.controls)))
 
 

@@ -240,7 +240,7 @@ class Arena:
 @asynccontextmanager
 async def arena() -> AsyncIterator[Arena]:
     """A fresh home with its database and a front."""
-    configure_logging("critical")
+    configure_logging("critical")  # connections are lost on purpose, and the pool would tell of each
     with tempfile.TemporaryDirectory(prefix="faults-") as directory:
         settings = settings_at(Path(directory))
         with migrated_database(settings) as url:

@@ -3,6 +3,8 @@ import subprocess
 import sys
 from dataclasses import fields
 
+import pytest
+
 from cerebros.gate import GateFigures
 from telemetry.events import VOCABULARY, run_stop
 from telemetry.figures import EventFigure, Figures, Occupation, RunFigure, TrialFigure, VcvFigure
@@ -59,3 +61,52 @@ def test_events_are_logged_as_one_json_object_a_line_on_stderr():
     logged = json.loads(line)
     assert done.stdout == ""
     assert (logged["event"], logged["seq"], logged["queue_s"]) == ("cerebros.run.start", 2, 0.5)
+
+
+NO_DATABASE = """
+from psycopg_pool import ConnectionPool, PoolTimeout
+with ConnectionPool("host=127.0.0.1 port=1", min_size=1, open=False) as pool:
+    try:
+        pool.wait(0.5)
+    except PoolTimeout:
+        pass
+"""
+
+BROKEN_RESOLVER = """
+import strawberry
+
+@strawberry.type
+class Query:
+    @strawberry.field
+    def broken(self) -> int:
+        raise RuntimeError("first line\\nsecond line")
+
+strawberry.Schema(Query).execute_sync("{ broken }")
+"""
+
+
+@pytest.mark.parametrize(
+    ("code", "logger", "level", "account"),
+    [
+        (NO_DATABASE, "psycopg.pool", "warning", "error connecting in 'pool-1'"),
+        (BROKEN_RESOLVER, "strawberry.execution", "error", "first line\nsecond line"),
+    ],
+)
+def test_what_libraries_log_is_one_json_object_a_line_as_well(code, logger, level, account):
+    lines = logged_by(code, "debug")
+    assert {(line["logger"], line["level"]) for line in lines} == {(logger, level)}
+    assert account in lines[0]["event"]
+    assert logged_by(code, "critical") == []
+
+
+def test_a_librarys_traceback_is_part_of_its_line():
+    (line,) = logged_by(BROKEN_RESOLVER, "info")
+    assert line["exception"].startswith("Traceback")
+    assert line["exception"].endswith("second line")
+
+
+def logged_by(code, level):
+    configured = f"from telemetry.logs import configure_logging; configure_logging({level!r})\n{code}"
+    done = subprocess.run([sys.executable, "-c", configured], capture_output=True, text=True, check=True)
+    assert done.stdout == ""
+    return [json.loads(line) for line in done.stderr.splitlines()]
