@@ -61,10 +61,7 @@ def _runs(figures: Figures) -> Iterable[Metric]:
     for figure in figures.runs:
         runs.add_metric([figure.kind, figure.state], figure.runs)
         seconds.add_metric([figure.kind, figure.state], figure.duration_s)
-    events = CounterMetricFamily("cerebros_events", "Stored events by name.", labels=["name"])
-    for event in figures.events:
-        events.add_metric([event.name], event.events)
-    yield from (runs, seconds, events)
+    yield from (runs, seconds)
     yield _gauge(
         "cerebros_runs_without_telemetry",
         "Succeeded runs without a stop event that has duration, cost and energy.",

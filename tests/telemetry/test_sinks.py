@@ -5,7 +5,7 @@ from dataclasses import fields
 
 from cerebros.gate import GateFigures
 from telemetry.events import VOCABULARY, run_stop
-from telemetry.figures import EventFigure, Figures, Occupation, RunFigure, TrialFigure, VcvFigure
+from telemetry.figures import Figures, Occupation, RunFigure, TrialFigure, VcvFigure
 from telemetry.prometheus import render
 
 
@@ -28,7 +28,6 @@ def test_figures_become_counters_and_gauges():
             occupation=Occupation(workers=2, queued=3, running=1, expired_leases=0, refused_writes=0),
             runs=(RunFigure("cycle", "succeeded", 4, 80.5),),
             trials=(TrialFigure("ok", 10, 5.0, 4.5, 45.0, 0.01),),
-            events=(EventFigure("cerebros.run.stop", 4),),
             vcv=VcvFigure(entries=5, pacs=2),
             gate=GateFigures(
                 last_success_age_s=12.0,
