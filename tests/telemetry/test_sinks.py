@@ -3,7 +3,7 @@ import subprocess
 import sys
 from dataclasses import fields
 
-from cerebros.gate import GateFigures
+from cerebros.gate import Finding, GateFigures
 from telemetry.events import VOCABULARY, run_stop
 from telemetry.figures import Figures, Occupation, RunFigure, TrialFigure, VcvFigure
 from telemetry.prometheus import render
@@ -38,13 +38,16 @@ def test_figures_become_counters_and_gauges():
                 expired_leases=0,
                 failed_share=0.25,
             ),
-        )
+        ),
+        (Finding("failed_runs", "warning", 0.25, 0.2, ""), Finding("queue_depth", "healthy", 3, 100, "")),
     )
     assert "cerebros_queue_depth 3.0" in text
     assert 'cerebros_run_duration_seconds_total{kind="cycle",state="succeeded"} 80.5' in text
     assert 'cerebros_trial_energy_joules_total{outcome="ok"} 45.0' in text
     assert "cerebros_failed_share_last_day 0.25" in text
     assert "cerebros_verdict" not in text
+    assert 'cerebros_gate_status{rule="failed_runs"} 1.0' in text
+    assert 'cerebros_gate_status{rule="queue_depth"} 0.0' in text
     assert "_created" not in text
 
 
