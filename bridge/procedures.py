@@ -479,5 +479,7 @@ async def watch(bridge: Bridge, raw: Mapping[str, Any]) -> AsyncIterator[RunEven
 
 
 async def scrape(bridge: Bridge) -> str:
-    """The figures Prometheus reads, counted in the database now."""
-    return prometheus.render(await bridge.catalogue.figures())
+    """The figures Prometheus reads, counted in the database now, and the gate's findings on them."""
+    figures = await bridge.catalogue.figures()
+    findings = gate.judge(figures.gate, bridge.settings.gate_max_verdict_age_s)
+    return prometheus.render(figures, findings)

@@ -9,6 +9,7 @@ import msgspec
 
 Status = Literal["healthy", "warning", "critical"]
 
+# Also the values of `cerebros_gate_status` on the metrics page, which the Elixir client reads: keep them.
 SEVERITY: dict[Status, int] = {"healthy": 0, "warning": 1, "critical": 2}
 
 # Thunderline warns at a queue depth of 100 and stops at 200.

@@ -33,11 +33,6 @@ class TrialFigure(msgspec.Struct, frozen=True):
     cost_usd: float
 
 
-class EventFigure(msgspec.Struct, frozen=True):
-    name: str
-    events: int
-
-
 class VcvFigure(msgspec.Struct, frozen=True):
     entries: int
     pacs: int
@@ -49,6 +44,5 @@ class Figures(msgspec.Struct, frozen=True):
     occupation: Occupation
     runs: tuple[RunFigure, ...]
     trials: tuple[TrialFigure, ...]
-    events: tuple[EventFigure, ...]
     vcv: VcvFigure
     gate: GateFigures

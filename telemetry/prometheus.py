@@ -1,7 +1,9 @@
 """Figures as Prometheus text (format 0.0.4).
 
 Everything is counted in the database, so a restart of the service loses no
-count and several services report the same. Ids never become labels.
+count and several services report the same. Ids never become labels. The
+release gate's findings come already judged: whoever reads the page needs no
+limit of its own.
 """
 
 from __future__ import annotations
@@ -12,27 +14,30 @@ from prometheus_client import CollectorRegistry, Metric, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from cerebros.gate import SEVERITY, Finding
 from telemetry.figures import Figures
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
-def render(figures: Figures) -> str:
-    """The exposition text of these figures."""
+def render(figures: Figures, findings: tuple[Finding, ...]) -> str:
+    """The exposition text of these figures, and of what the gate finds in them."""
     registry = CollectorRegistry()
-    registry.register(_Snapshot(figures))
+    registry.register(_Snapshot(figures, findings))
     return generate_latest(registry).decode()
 
 
 class _Snapshot(Collector):
-    def __init__(self, figures: Figures) -> None:
+    def __init__(self, figures: Figures, findings: tuple[Finding, ...]) -> None:
         self._figures = figures
+        self._findings = findings
 
     def collect(self) -> Iterable[Metric]:
         yield from _occupation(self._figures)
         yield from _runs(self._figures)
         yield from _trials(self._figures)
         yield from _capabilities(self._figures)
+        yield _gate(self._findings)
 
 
 def _gauge(name: str, meaning: str, value: float) -> GaugeMetricFamily:
@@ -61,10 +66,7 @@ def _runs(figures: Figures) -> Iterable[Metric]:
     for figure in figures.runs:
         runs.add_metric([figure.kind, figure.state], figure.runs)
         seconds.add_metric([figure.kind, figure.state], figure.duration_s)
-    events = CounterMetricFamily("cerebros_events", "Stored events by name.", labels=["name"])
-    for event in figures.events:
-        events.add_metric([event.name], event.events)
-    yield from (runs, seconds, events)
+    yield from (runs, seconds)
     yield _gauge(
         "cerebros_runs_without_telemetry",
         "Succeeded runs without a stop event that has duration, cost and energy.",
@@ -99,3 +101,11 @@ def _capabilities(figures: Figures) -> Iterable[Metric]:
         allows = float(figures.gate.last_decision == "allow")
         yield _gauge("cerebros_verdict_age_seconds", "Age of the newest policy verdict.", figures.gate.verdict_age_s)
         yield _gauge("cerebros_verdict_allows", "Whether the newest policy verdict allows.", allows)
+
+
+def _gate(findings: tuple[Finding, ...]) -> Metric:
+    meanings = ", ".join(f"{severity} {status}" for status, severity in SEVERITY.items())
+    family = GaugeMetricFamily("cerebros_gate_status", f"The release gate's rules: {meanings}.", labels=["rule"])
+    for finding in findings:
+        family.add_metric([finding.rule], SEVERITY[finding.status])
+    return family

@@ -23,6 +23,7 @@ from google.protobuf.message_factory import GetMessageClass
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from bridge.store.embedded import embedded_postgres
+from cerebros.gate import SEVERITY
 from tests.conftest import EXAMPLES, SMALL
 
 SERVICE = "cerebros.v1.CerebrosBridge"
@@ -199,7 +200,8 @@ def test_the_metrics_page_satisfies_promtool_and_counts_what_happened(service, p
     runs = service[1].call("ListRuns")["runs"]
     trials = [trial for run in runs for trial in service[1].call("ListTrials", run_id=run["run_id"]).get("trials", ())]
     assert f'cerebros_trials_total{{outcome="ok"}} {float(sum("metrics" in trial for trial in trials))}' in page.text
-    assert 'cerebros_events_total{name="cerebros.run.stop"}' in page.text
+    for finding in service[1].call("CheckGate")["findings"]:
+        assert f'cerebros_gate_status{{rule="{finding["rule"]}"}} {float(SEVERITY[finding["status"]])}' in page.text
 
 
 def test_garbage_and_unknown_ids_do_not_end_the_service(service):

@@ -12,7 +12,7 @@ from cerebros.errors import NotFound
 from cerebros.gate import GateFigures
 from cerebros.manifest import Manifest
 from cerebros.metrics import Spent
-from telemetry.figures import EventFigure, Figures, Occupation, RunFigure, TrialFigure, VcvFigure
+from telemetry.figures import Figures, Occupation, RunFigure, TrialFigure, VcvFigure
 
 
 class MeasuredRun(msgspec.Struct, frozen=True):
@@ -145,7 +145,6 @@ class Catalogue:
             occupation=await self.occupation(),
             runs=tuple(RunFigure(**row) for row in await rows("run_figures")),
             trials=tuple(TrialFigure(**row) for row in await rows("trial_figures")),
-            events=tuple(EventFigure(**row) for row in await rows("event_figures")),
             vcv=msgspec.convert(await self._database.row("vcv_figures"), VcvFigure),
             gate=await self.gate_figures(None),
         )

@@ -447,10 +447,6 @@ SELECT outcome, count(*)::int AS trials,
        coalesce(sum((spent ->> 'cost_usd')::double precision), 0) AS cost_usd
   FROM trials GROUP BY outcome ORDER BY outcome;
 
--- name: event_figures
--- Per name: how many events are stored.
-SELECT name, count(*)::int AS events FROM events GROUP BY name ORDER BY name;
-
 -- name: vcv_figures
 -- How many capability vectors and PACs there are.
 SELECT count(*)::int AS entries, count(DISTINCT pac_id)::int AS pacs FROM vcv_entries;

@@ -5,9 +5,9 @@ from dataclasses import fields
 
 import pytest
 
-from cerebros.gate import GateFigures
+from cerebros.gate import Finding, GateFigures
 from telemetry.events import VOCABULARY, run_stop
-from telemetry.figures import EventFigure, Figures, Occupation, RunFigure, TrialFigure, VcvFigure
+from telemetry.figures import Figures, Occupation, RunFigure, TrialFigure, VcvFigure
 from telemetry.prometheus import render
 
 
@@ -30,7 +30,6 @@ def test_figures_become_counters_and_gauges():
             occupation=Occupation(workers=2, queued=3, running=1, expired_leases=0, refused_writes=0),
             runs=(RunFigure("cycle", "succeeded", 4, 80.5),),
             trials=(TrialFigure("ok", 10, 5.0, 4.5, 45.0, 0.01),),
-            events=(EventFigure("cerebros.run.stop", 4),),
             vcv=VcvFigure(entries=5, pacs=2),
             gate=GateFigures(
                 last_success_age_s=12.0,
@@ -41,13 +40,16 @@ def test_figures_become_counters_and_gauges():
                 expired_leases=0,
                 failed_share=0.25,
             ),
-        )
+        ),
+        (Finding("failed_runs", "warning", 0.25, 0.2, ""), Finding("queue_depth", "healthy", 3, 100, "")),
     )
     assert "cerebros_queue_depth 3.0" in text
     assert 'cerebros_run_duration_seconds_total{kind="cycle",state="succeeded"} 80.5' in text
     assert 'cerebros_trial_energy_joules_total{outcome="ok"} 45.0' in text
     assert "cerebros_failed_share_last_day 0.25" in text
     assert "cerebros_verdict" not in text
+    assert 'cerebros_gate_status{rule="failed_runs"} 1.0' in text
+    assert 'cerebros_gate_status{rule="queue_depth"} 0.0' in text
     assert "_created" not in text
 
 

@@ -32,6 +32,11 @@ defmodule CerebrosBridge.TasksTest do
     {status, output, told}
   end
 
+  defp check(url) do
+    {status, report, ""} = mix(["thunderline.brg.check", "--url", url, "--format", "json"])
+    {status, report}
+  end
+
   test "cerebros.run shows progress, answers the run, and the others read what it left", %{
     grpc: grpc,
     url: url
@@ -70,13 +75,6 @@ defmodule CerebrosBridge.TasksTest do
     # Other tests' runs are counted too, and some of them failed on purpose.
     refute brg =~ ~s("overall_status":"critical")
     assert brg =~ ~r/"trials":{[^}]*"ok":\d/
-
-    # A verdict that is older than allowed stops the release.
-    assert {1, text, ""} =
-             mix(["thunderline.brg.check", "--url", url, "--max-verdict-age-s", "0.001"])
-
-    assert text =~ "critical"
-    assert text =~ "stale"
   end
 
   test "cerebros.run that times out cancels its run, and ends with status 1", %{grpc: grpc} do
@@ -128,6 +126,58 @@ defmodule CerebrosBridge.TasksTest do
     assert report =~ "does not answer"
   end
 
+  test "the gate is the bridge's: a verdict too old by the service's own limit, and one that denies, are critical" do
+    home = Service.fresh_home()
+    File.write!(Path.join(home, "cerebros.toml"), "gate_max_verdict_age_s = 3600.0\n")
+    up = Service.start_up(home)
+    on_exit(fn -> File.rm_rf(home) end)
+
+    bridge = start_supervised!({CerebrosBridge, adapter: CerebrosBridge.Grpc, home: home})
+    assert Service.eventually(fn -> match?({:ok, _}, CerebrosBridge.ping(bridge)) end)
+
+    url = "http://#{up.http}/metrics"
+    run_ended = &Service.script("store_verdict.py", home, [&1, Service.manifest(), &2, &3])
+
+    run_ended.("two-hours-ago", "allow", "7200")
+    assert {1, report} = check(url)
+    assert report =~ ~s("domains":{"thunderbolt":"healthy","thundercrown":"critical"})
+
+    assert report =~
+             ~r/"warnings":\["policy_verdict: critical, cerebros_verdict_age_seconds is 72/
+
+    assert report =~ ~s(cerebros_verdict_allows is 1.0"])
+
+    run_ended.("now", "allow", "0")
+    assert {0, report} = check(url)
+    assert report =~ ~s("overall_status":"healthy")
+    assert report =~ ~s("warnings":[])
+
+    run_ended.("denied", "deny", "0")
+    assert {1, text, ""} = mix(["thunderline.brg.check", "--url", url])
+    assert text =~ ~r/thundercrown +critical/
+    assert text =~ "cerebros_verdict_allows is 0.0"
+  end
+
+  test "thunderline.brg.check of an older bridge, whose page lacks the gate's rules, is critical" do
+    {:ok, listening} = :gen_tcp.listen(0, [:binary, active: false, ip: {127, 0, 0, 1}])
+    {:ok, port} = :inet.port(listening)
+    page = "cerebros_queue_depth 1.0\ncerebros_verdict_allows 1.0\n"
+
+    bridge =
+      Task.async(fn ->
+        {:ok, socket} = :gen_tcp.accept(listening)
+        {:ok, _request} = :gen_tcp.recv(socket, 0)
+        head = "HTTP/1.1 200 OK\r\ncontent-length: #{byte_size(page)}\r\n\r\n"
+        :ok = :gen_tcp.send(socket, head <> page)
+      end)
+
+    assert {1, report} = check("http://127.0.0.1:#{port}/metrics")
+    Task.await(bridge)
+    assert report =~ ~s("overall_status":"critical")
+    assert report =~ ~s("queues":[{"depth":1.0,"name":"runs","status":"critical"}])
+    assert report =~ "policy_verdict: the metrics page lacks this rule; update the bridge"
+  end
+
   test "cerebros.doctor finds a bridge that works, over the port and over gRPC, and one that is missing",
        %{
          grpc: grpc,
@@ -155,34 +205,39 @@ defmodule CerebrosBridge.TasksTest do
     end
   end
 
-  test "the gate judges each figure by its rule" do
-    well = %{
-      {"cerebros_last_success_age_seconds", %{}} => 5.0,
-      {"cerebros_runs_without_telemetry", %{}} => 0.0,
-      {"cerebros_verdict_age_seconds", %{}} => 5.0,
-      {"cerebros_queue_depth", %{}} => 1.0,
-      {"cerebros_expired_leases", %{}} => 0.0,
-      {"cerebros_verdict_allows", %{}} => 1.0,
-      {"cerebros_failed_share_last_day", %{}} => 0.1
-    }
+  @rules ~w(training_telemetry policy_verdict queue_depth worker_leases failed_runs)
+  @well for rule <- @rules, into: %{}, do: {{"cerebros_gate_status", %{"rule" => rule}}, 0.0}
 
-    assert %{overall_status: :healthy, warnings: []} = judged(well)
+  test "each rule counts in its part of the report as the bridge judged it, and critical when it is missing" do
+    assert %{overall_status: :healthy, warnings: []} = reported(@well)
 
-    for {name, figure, status} <- [
-          {"cerebros_runs_without_telemetry", 1.0, :critical},
-          {"cerebros_verdict_age_seconds", 61.0, :critical},
-          {"cerebros_verdict_allows", 0.0, :critical},
-          {"cerebros_failed_share_last_day", 0.4, :warning},
-          {"cerebros_queue_depth", 101.0, :warning},
-          {"cerebros_queue_depth", 201.0, :critical},
-          {"cerebros_expired_leases", 1.0, :warning}
+    for rule <- @rules,
+        key = {"cerebros_gate_status", %{"rule" => rule}},
+        {series, status} <- [
+          {Map.put(@well, key, 1.0), :warning},
+          {Map.put(@well, key, 2.0), :critical},
+          {Map.put(@well, key, 3.0), :critical},
+          {Map.delete(@well, key), :critical}
         ] do
-      assert %{overall_status: ^status, warnings: [_]} =
-               judged(Map.put(well, {name, %{}}, figure))
-    end
+      report = reported(series)
+      assert %{overall_status: ^status, queues: [queue], warnings: [warning]} = report
+      assert String.starts_with?(warning, rule <> ": ")
 
-    assert %{overall_status: :critical} = judged(%{})
+      parts = Map.put(report.domains, :queues, queue.status)
+      assert [{part, ^status}] = for({part, told} <- parts, told != :healthy, do: {part, told})
+      expected = %{"policy_verdict" => :thundercrown, "queue_depth" => :queues}
+      assert part == Map.get(expected, rule, :thunderbolt)
+    end
   end
 
-  defp judged(series), do: Gate.judge(series, 60, ~U[2026-01-02 03:04:05Z])
+  test "a rule that only a newer bridge has counts too" do
+    newer = Map.put(@well, {"cerebros_gate_status", %{"rule" => "drift"}}, 2.0)
+
+    assert %{overall_status: :critical, domains: domains, warnings: ["drift: critical"]} =
+             reported(newer)
+
+    assert domains == %{thunderbolt: :critical, thundercrown: :healthy}
+  end
+
+  defp reported(series), do: Gate.report(series, ~U[2026-01-02 03:04:05Z])
 end

@@ -1,18 +1,25 @@
 defmodule CerebrosBridge.Gate do
   @moduledoc """
-  The Balance Readiness Gate's view of training, from the figures on the bridge's `/metrics` page.
+  The Balance Readiness Gate's view of training, as Thunderline's report.
 
-  The rules and limits are those of the bridge's own `check_gate`; here they are read from what
-  Prometheus sees, so that the gate also notices when Prometheus would see nothing.
+  The bridge decides: at each scrape it judges its figures by its own rules and limits, and its
+  `/metrics` page tells the findings as `cerebros_gate_status{rule="…"}`. Only what the bridge cannot
+  tell is decided here, and it is critical: that there is no page, and that a page lacks a rule, as
+  that of a bridge does that is older than this client.
   """
 
-  @queue_warning 100
-  @queue_critical 200
-  @failed_share_warning 0.2
+  # The rules that a page must tell of: where in the report each counts, and the figures it is about.
+  @rules [
+    {"training_telemetry", :thunderbolt,
+     ~w(cerebros_last_success_age_seconds cerebros_runs_without_telemetry)},
+    {"policy_verdict", :thundercrown, ~w(cerebros_verdict_age_seconds cerebros_verdict_allows)},
+    {"queue_depth", :queues, ~w(cerebros_queue_depth)},
+    {"worker_leases", :thunderbolt, ~w(cerebros_expired_leases)},
+    {"failed_runs", :thunderbolt, ~w(cerebros_failed_share_last_day)}
+  ]
   @severity %{healthy: 0, warning: 1, critical: 2}
 
   @type series :: %{{String.t(), %{String.t() => String.t()}} => float()}
-  @type status :: :healthy | :warning | :critical
 
   @doc """
   The samples of a page in Prometheus' text format, by name and labels.
@@ -36,40 +43,34 @@ defmodule CerebrosBridge.Gate do
   end
 
   @doc """
-  What the gate says, with Thunderline's keys.
+  What a page says, with Thunderline's keys.
 
-      iex> CerebrosBridge.Gate.judge(%{}, 60, ~U[2026-01-02 03:04:05Z]).overall_status
-      :critical
+      iex> report = CerebrosBridge.Gate.report(%{}, ~U[2026-01-02 03:04:05Z])
+      iex> {report.overall_status, hd(report.warnings)}
+      {:critical, "training_telemetry: the metrics page lacks this rule; update the bridge"}
   """
-  @spec judge(series(), number(), DateTime.t()) :: map()
-  def judge(series, max_verdict_age_s, now) do
-    findings = [
-      training_telemetry(series),
-      policy_verdict(series, max_verdict_age_s),
-      queue_depth(series),
-      worker_leases(series),
-      failed_runs(series)
-    ]
+  @spec report(series(), DateTime.t()) :: map()
+  def report(series, now) do
+    findings = findings(series)
 
     %{
       timestamp: now,
       domains: %{
-        thunderbolt: worst_of(findings, ~w(training_telemetry worker_leases failed_runs)a),
-        thundercrown: worst_of(findings, [:policy_verdict])
+        thunderbolt: worst(findings, :thunderbolt),
+        thundercrown: worst(findings, :thundercrown)
       },
       metrics: metrics(series),
       queues: [
         %{
           name: "runs",
           depth: one(series, "cerebros_queue_depth"),
-          status: worst_of(findings, [:queue_depth])
+          status: worst(findings, :queues)
         }
       ],
       # The bridge has none: what it depends on is one database, and its errors say so.
       circuit_breakers: [],
-      warnings:
-        for({rule, status, message} <- findings, status != :healthy, do: "#{rule}: #{message}"),
-      overall_status: worst_of(findings, Enum.map(findings, &elem(&1, 0)))
+      warnings: for({_part, status, account} <- findings, status != :healthy, do: account),
+      overall_status: worst(findings)
     }
   end
 
@@ -92,71 +93,41 @@ defmodule CerebrosBridge.Gate do
     }
   end
 
-  defp worst_of(findings, rules) do
-    for({rule, status, _} <- findings, rule in rules, do: status)
-    |> Enum.max_by(&@severity[&1])
+  defp findings(series) do
+    told =
+      for {{"cerebros_gate_status", %{"rule" => rule}}, figure} <- series,
+          into: %{},
+          do: {rule, figure}
+
+    known = for {rule, _part, _figures} <- @rules, do: rule
+    # What a newer bridge judges beyond these is about training too.
+    newer = for rule <- Map.keys(told) -- known, do: {rule, :thunderbolt, []}
+
+    for {rule, part, figures} <- @rules ++ newer,
+        do: {part, status(told[rule]), account(rule, told[rule], figures, series)}
   end
 
-  defp training_telemetry(series) do
-    case {one(series, "cerebros_last_success_age_seconds"),
-          one(series, "cerebros_runs_without_telemetry")} do
-      {nil, _} ->
-        {:training_telemetry, :critical, "no training run has ever succeeded; start one"}
-
-      {_, 0.0} ->
-        {:training_telemetry, :healthy, "every succeeded run reported duration, cost and energy"}
-
-      {_, missing} ->
-        {:training_telemetry, :critical,
-         "#{count(missing)} succeeded runs lack duration, cost or energy"}
-    end
+  # What is missing, or none of the figures that stand for a status, is critical.
+  defp status(figure) do
+    Enum.find_value(@severity, :critical, fn {status, severity} ->
+      severity == figure && status
+    end)
   end
 
-  defp policy_verdict(series, limit) do
-    case {one(series, "cerebros_verdict_age_seconds"), one(series, "cerebros_verdict_allows")} do
-      {nil, _} ->
-        {:policy_verdict, :critical, "there is no policy verdict; run a cycle"}
+  defp account(rule, nil, _figures, _series),
+    do: "#{rule}: the metrics page lacks this rule; update the bridge"
 
-      {_, 0.0} ->
-        {:policy_verdict, :critical, "the newest policy verdict denies"}
-
-      {age, _} when age > limit ->
-        {:policy_verdict, :critical,
-         "the newest verdict is #{count(age)} s old; run a cycle, it is stale"}
-
-      {age, _} ->
-        {:policy_verdict, :healthy, "the newest verdict is #{count(age)} s old"}
-    end
+  defp account(rule, figure, figures, series) do
+    measured = for name <- figures, do: "#{name} is #{one(series, name) || "absent"}"
+    Enum.join(["#{rule}: #{status(figure)}" | measured], ", ")
   end
 
-  defp queue_depth(series) do
-    depth = one(series, "cerebros_queue_depth")
+  defp worst(findings, part),
+    do: findings |> Enum.filter(fn {of, _, _} -> of == part end) |> worst()
 
-    status =
-      cond do
-        depth == nil or depth > @queue_critical -> :critical
-        depth > @queue_warning -> :warning
-        true -> :healthy
-      end
-
-    {:queue_depth, status, "#{count(depth)} runs wait for a worker"}
-  end
-
-  defp worker_leases(series) do
-    late = one(series, "cerebros_expired_leases")
-    status = if late == 0.0, do: :healthy, else: :warning
-    {:worker_leases, status, "#{count(late)} running runs have an overdue worker"}
-  end
-
-  defp failed_runs(series) do
-    case one(series, "cerebros_failed_share_last_day") do
-      nil ->
-        {:failed_runs, :healthy, "no run ended within the last day"}
-
-      share ->
-        status = if share > @failed_share_warning, do: :warning, else: :healthy
-        {:failed_runs, status, "#{round(share * 100)} % of the last day's runs failed"}
-    end
+  defp worst(findings) do
+    {_part, status, _account} = Enum.max_by(findings, fn {_, status, _} -> @severity[status] end)
+    status
   end
 
   defp metrics(series) do
@@ -186,7 +157,4 @@ defmodule CerebrosBridge.Gate do
   defp total(series, name) do
     for({{^name, _labels}, figure} <- series, do: figure) |> Enum.sum()
   end
-
-  defp count(nil), do: "unknown"
-  defp count(figure), do: figure |> round() |> to_string()
 end

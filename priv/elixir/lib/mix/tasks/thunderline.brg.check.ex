@@ -1,39 +1,32 @@
 defmodule Mix.Tasks.Thunderline.Brg.Check do
   @shortdoc "Ask the Balance Readiness Gate about training"
   @moduledoc """
-  Scrapes the bridge's metrics and judges whether training is ready for a release.
+  Scrapes the bridge's metrics and reports what the bridge's gate says there about a release.
 
       mix thunderline.brg.check --url http://127.0.0.1:8088/metrics --format json
 
-  Options: `--url URL` (that one unless given), `--max-verdict-age-s S` (604,800), and `--format json`
-  with the keys `timestamp, domains, metrics, queues, circuit_breakers, warnings, overall_status`.
-  Exit status 1 when the overall status is critical, also because there is nothing to scrape.
+  Options: `--url URL` (that one unless given), and `--format json` with the keys `timestamp, domains,
+  metrics, queues, circuit_breakers, warnings, overall_status`. The limits are the bridge's: its
+  settings have `CEREBROS_GATE_MAX_VERDICT_AGE_S`; `cerebros-bridge gate check` says why in words.
+  Exit status 1 when the overall status is critical, also because there is nothing to scrape or a
+  rule is missing on the page.
   """
   use Mix.Task
 
   alias CerebrosBridge.{Gate, Terminal}
 
   @url "http://127.0.0.1:8088/metrics"
-  @week_s 604_800.0
   @timeout_ms 5_000
 
   @impl true
   def run(arguments) do
-    {options, []} =
-      Terminal.parse(arguments, "thunderline.brg.check", [],
-        url: :string,
-        max_verdict_age_s: :float
-      )
-
+    {options, []} = Terminal.parse(arguments, "thunderline.brg.check", [], url: :string)
     now = DateTime.utc_now()
 
     report =
       case scrape(options[:url] || @url) do
-        {:ok, page} ->
-          page |> Gate.parse() |> Gate.judge(options[:max_verdict_age_s] || @week_s, now)
-
-        {:error, why} ->
-          Gate.unreachable(why, now)
+        {:ok, page} -> page |> Gate.parse() |> Gate.report(now)
+        {:error, why} -> Gate.unreachable(why, now)
       end
 
     Terminal.print(options, report, &text/1)

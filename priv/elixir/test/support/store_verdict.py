@@ -1,0 +1,38 @@
+"""Store a run that succeeded and a verdict on it: store_verdict.py RUN_ID MANIFEST allow|deny AGE_S."""
+
+import asyncio
+import sys
+from datetime import UTC, datetime, timedelta
+
+from bridge.procedures import call
+from bridge.replies import Verdict
+from bridge.service import migrated_database, open_bridge
+from bridge.settings import read_settings
+from cerebros.metrics import Spent
+from telemetry.events import run_stop
+
+
+async def store(url: str, run_id: str, manifest: str, decision: str, age: timedelta) -> None:
+    async with open_bridge(read_settings(), url) as bridge:
+        await call(bridge, "start_run", {"run_id": run_id, "pac_id": "p", "manifest": manifest})
+        claim = await bridge.engine.claim("test", "cpu", 60.0, only=run_id)
+        stop = run_stop(run_id, claim.kind, "p", "succeeded", duration_s=1.0, spent=Spent(1.0, 1.0, 10.0, 0.01))
+        await bridge.engine.end(run_id, claim.epoch, "succeeded", None, None, stop)
+        issued_at = datetime.now(UTC) - age
+        verdict = Verdict(
+            verdict_id=run_id,
+            decision=decision,
+            reasons=(),
+            artifact_digest="0" * 64,
+            dataset_digest="0" * 64,
+            policy_digest="0" * 64,
+            inputs_digest="0" * 64,
+            issued_at=issued_at,
+            expires_at=issued_at + timedelta(days=7),
+        )
+        await bridge.catalogue.write_verdict(run_id, "p", verdict)
+
+
+run_id, manifest, decision, age_s = sys.argv[1:]
+with migrated_database(read_settings()) as url:
+    asyncio.run(store(url, run_id, manifest, decision, timedelta(seconds=float(age_s))))
