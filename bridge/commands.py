@@ -274,11 +274,11 @@ def report(run_id: str, file: Path) -> None:
 
     async def use(bridge: Bridge, _url: str) -> str:
         run = await call(bridge, "get_run", {"run_id": run_id})
-        trials = await bridge.runs.trials_of(run_id)
+        trials, payload = await bridge.runs.trials_of(run_id), await bridge.runs.payload_of(run_id)
         listed = await call(bridge, "list_artifacts", _raw(ListArtifacts(run_id=run_id)))
         model = [one.digest for one in listed.artifacts if one.kind == "description"]  # type: ignore[attr-defined]
         drawn = architecture_of(bridge.artifacts.read(model[0])) if model else None
-        return page(run, trials, drawn)  # type: ignore[arg-type]
+        return page(run, trials, payload.goals, drawn)  # type: ignore[arg-type]
 
     file.write_text(on_bridge(use, log_level="error"))
     click.echo(f"wrote {file}", err=True)

@@ -129,7 +129,7 @@ def test_the_doctor_finds_this_machine_well(bridge_command):
     assert json.loads(done.stdout)["well"] is True
 
 
-def test_a_cycle_prints_its_run_and_exports_onnx_and_its_trials_for_optuna(bridge_command, tmp_path):
+def test_a_cycle_prints_its_run_and_exports_onnx_its_trials_for_optuna_and_a_report(bridge_command, tmp_path):
     done = bridge_command("cycle", str(DIGITS), "--pac", "shell", "--trials", "3", "--epochs", "5", "--json")
     run = json.loads(done.stdout)
     assert done.returncode == 0
@@ -140,6 +140,9 @@ def test_a_cycle_prints_its_run_and_exports_onnx_and_its_trials_for_optuna(bridg
     import onnxruntime
 
     assert onnxruntime.InferenceSession(str(file)).get_outputs()[0].shape[1] == 10
+    page = tmp_path / "digits.html"
+    assert bridge_command("report", run["run_id"], str(page)).returncode == 0
+    assert "accuracy, latency, energy, cost" in page.read_text()
     study = tmp_path / "digits.db"
     assert bridge_command("export", run["run_id"], str(study)).returncode == 0
     again = bridge_command("export", run["run_id"], str(study))
