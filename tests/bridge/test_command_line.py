@@ -154,6 +154,26 @@ def test_a_cycle_prints_its_run_and_exports_onnx_its_trials_for_optuna_and_a_rep
     assert {len(trial.values) for trial in trials if trial.state.is_finished() and trial.values} == {4}
 
 
+@pytest.mark.parametrize(
+    ("command", "file", "extra", "module"),
+    [
+        ("report", "run.html", "report", "plotly"),
+        ("export", "model.onnx", "onnx", "onnx"),
+        ("export", "model.onnx", "onnx", "onnxscript"),
+        ("export", "study.db", "optuna", "optuna"),
+    ],
+)
+def test_an_extra_that_is_missing_is_named_before_anything_begins(
+    bridge_command, tmp_path, command, file, extra, module
+):
+    (tmp_path / "sitecustomize.py").write_text(f"import sys\nsys.modules[{module!r}] = None\n")  # as if not installed
+    found = os.pathsep.join(filter(None, (str(tmp_path), os.environ.get("PYTHONPATH"))))
+    done = bridge_command(command, "nobody", str(tmp_path / file), PYTHONPATH=found)
+    assert done.returncode == 1
+    assert done.stderr == f"FAILED_PRECONDITION: this needs {module}; pip install 'cerebros-bridge[{extra}]'\n"
+    assert not (tmp_path / file).exists()
+
+
 def test_a_cycle_that_is_told_to_stop_drains_and_says_how_to_go_on(settings, database_url, bridge_command, sql):
     command = [str(Path(sys.executable).parent / "cerebros-bridge"), "cycle", str(DIGITS), "--pac", "stopped"]
     environment = os.environ | {"CEREBROS_HOME": settings.home, "DATABASE_URL": database_url}
