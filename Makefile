@@ -11,8 +11,9 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
-RUN_EXTRAS := db,train,embed,report
-ALL_EXTRAS := $(RUN_EXTRAS),cuda,onnx,optuna,ray,dev
+# What every command of the README needs; onnx and optuna are 11 MB of its downloads (docs/LOG.md).
+RUN_EXTRAS := db,train,embed,report,onnx,optuna
+ALL_EXTRAS := $(RUN_EXTRAS),cuda,ray,dev
 
 run: $(VENV)/.run ## install, start the embedded database, run a PAC training cycle on the digits
 	$(BIN)/cerebros-bridge cycle examples/digits.toml --pac demo

@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 from collections.abc import Awaitable, Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, BinaryIO, NoReturn, get_args
 
@@ -264,9 +265,13 @@ def vcv(pac: str, json: bool) -> None:
 def export(run_id: str, file: Path) -> None:
     """Write a run's model as ONNX; where FILE ends with .db, its trials as a study for Optuna and its dashboard."""
     if file.suffix == ".db":
-        on_bridge(lambda bridge, _: _exporter()(bridge, run_id, file), log_level="error")
+        _needing("optuna", "optuna")
+        from bridge.optuna_export import export_trials  # 0.3 s
+
+        on_bridge(lambda bridge, _: export_trials(bridge, run_id, file), log_level="error")
         click.echo(f"wrote {file}; open it with storage sqlite:///{file}", err=True)
         return
+    _needing("onnx", "onnx", "onnxscript")
 
     async def use(bridge: Bridge, _url: str) -> bytes:
         listed = await call(bridge, "list_artifacts", _raw(ListArtifacts(run_id=run_id)))
@@ -280,28 +285,21 @@ def export(run_id: str, file: Path) -> None:
     click.echo(f"wrote {file}", err=True)
 
 
-def _exporter() -> Callable[[Bridge, str, Path], Awaitable[None]]:
-    try:
-        from bridge.optuna_export import export_trials  # 0.3 s, and an extra that most installations do without
-    except ModuleNotFoundError as missing:
-        raise FailedPrecondition(f"this needs {missing.name}; pip install 'cerebros-bridge[optuna]'") from None
-    return export_trials
-
-
 @main.command()
 @click.argument("run_id")
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 def report(run_id: str, file: Path) -> None:
     """Write a run's fronts, curves and winning network as one HTML page that works offline."""
+    _needing("report", "plotly")
     from bridge.report import architecture_of, page
 
     async def use(bridge: Bridge, _url: str) -> str:
         run = await call(bridge, "get_run", {"run_id": run_id})
-        trials = await bridge.runs.trials_of(run_id)
+        trials, payload = await bridge.runs.trials_of(run_id), await bridge.runs.payload_of(run_id)
         listed = await call(bridge, "list_artifacts", _raw(ListArtifacts(run_id=run_id)))
         model = [one.digest for one in listed.artifacts if one.kind == "description"]  # type: ignore[attr-defined]
         drawn = architecture_of(bridge.artifacts.read(model[0])) if model else None
-        return page(run, trials, drawn)  # type: ignore[arg-type]
+        return page(run, trials, payload.goals, drawn)  # type: ignore[arg-type]
 
     file.write_text(on_bridge(use, log_level="error"))
     click.echo(f"wrote {file}", err=True)
@@ -315,6 +313,13 @@ def doctor(json: bool) -> None:
     show.findings(findings, json=json)
     if not all(finding.well for finding in findings):
         raise SystemExit(1)
+
+
+def _needing(extra: str, *modules: str) -> None:
+    """Refuse, before anything is begun, what an extra that is not installed would be needed for."""
+    absent = [name for name in modules if find_spec(name) is None]
+    if absent:
+        raise FailedPrecondition(f"this needs {', '.join(absent)}; pip install 'cerebros-bridge[{extra}]'")
 
 
 def _leave() -> NoReturn:

@@ -13,14 +13,14 @@ from plotly.offline import get_plotlyjs
 from plotly.subplots import make_subplots
 
 from bridge.replies import Run, Trial
-from cerebros.hypervolume import hypervolume
+from cerebros import pareto
+from cerebros.hypervolume import volumes
 from cerebros.importance import importances, key_values
 from cerebros.metrics import TrainingMetrics
 from cerebros.nets.picture import svg
 from cerebros.nets.space import cerebros_space
-from cerebros.nets.wiring import Architecture, wire
-from cerebros.objectives import OBJECTIVES, losses
-from cerebros.pareto import nondominated
+from cerebros.nets.wiring import Architecture, wire, without_links
+from cerebros.objectives import ObjectiveSet, losses, objectives_named
 from cerebros.rose_tree import Tree, Value, from_mapping
 
 # What the accuracy is traded against: field, heading, factor to the unit shown.
@@ -48,21 +48,22 @@ def architecture_of(description: bytes) -> Architecture:
     return msgspec.json.decode(description, type=_Described).architecture
 
 
-def page(run: Run, trials: Sequence[Trial], architecture: Architecture | None = None) -> str:
+def page(run: Run, trials: Sequence[Trial], goals: ObjectiveSet, architecture: Architecture | None = None) -> str:
     """The report of a run.
 
     Args:
         trials: all of the run's, with their trees.
+        goals: what the run searched for.
         architecture: of the promoted model; without it the most accurate trial's network is drawn.
     """
     measured = [trial for trial in trials if trial.metrics is not None]
-    sections = [f"<h1>Run {escape(run.run_id)}</h1>", _facts(run, trials)]
+    sections = [f"<h1>Run {escape(run.run_id)}</h1>", _facts(run, trials, goals)]
     if measured:
         front = {trial.number for trial in run.front}
         drawn = architecture or _most_accurate(measured)
         sections += [
             _section("What accuracy costs", _fronts(measured, front)),
-            _section("Hypervolume over trials", _volumes(measured)),
+            _section("Hypervolume over trials", _volumes(measured, goals)),
             _section("Trials side by side", _coordinates(measured)),
             _section("What mattered", _importance(measured)),
             "<h2>The winning network</h2>" + svg(drawn) if drawn else "",
@@ -75,10 +76,11 @@ def page(run: Run, trials: Sequence[Trial], architecture: Architecture | None = 
     )
 
 
-def _facts(run: Run, trials: Sequence[Trial]) -> str:
+def _facts(run: Run, trials: Sequence[Trial], goals: ObjectiveSet) -> str:
     facts = {
         "PAC": run.pac_id,
         "dataset": run.dataset,
+        "objectives": ", ".join(goals.names),
         "state": run.state,
         "trials": f"{len(trials)}, {sum(trial.metrics is not None for trial in trials)} of them with figures",
         "promoted version": run.promoted_version if run.promoted_version is not None else "none",
@@ -88,6 +90,7 @@ def _facts(run: Run, trials: Sequence[Trial]) -> str:
             f"held-out {run.metrics.accuracy_kind}": f"{run.metrics.accuracy:.4f}",
             "latency p50 / p95": f"{run.metrics.latency_p50_s * 1e6:.0f} / {run.metrics.latency_p95_s * 1e6:.0f} µs",
             "energy": f"{run.metrics.energy_j:.2f} J ({run.metrics.energy_method})",
+            "measured on": run.metrics.device,
         }
     if run.error is not None:
         facts["error"] = f"{run.error.code}: {run.error.message}"
@@ -110,7 +113,7 @@ def _fronts(measured: Sequence[Trial], front: set[int]) -> go.Figure:
     for place, (field, heading, factor) in enumerate(AGAINST):
         where: dict[str, Any] = {"row": place // 2 + 1, "col": place % 2 + 1}
         price = np.array([getattr(trial.metrics, field) * factor for trial in measured])
-        best = np.flatnonzero(nondominated(np.column_stack([-accuracy, price])))
+        best = pareto.front(np.column_stack([-accuracy, price]))
         best = best[np.argsort(price[best])]
         line = go.Scatter(
             x=price[best], y=accuracy[best], mode="lines", line={"shape": "hv", "color": FRONT, "width": 1}
@@ -131,15 +134,13 @@ def _fronts(measured: Sequence[Trial], front: set[int]) -> go.Figure:
     return figure.update_layout(showlegend=False, height=760)
 
 
-def _volumes(measured: Sequence[Trial]) -> go.Figure:
-    """How much of the space of the four objectives the trials so far beat, as a share of the last."""
-    table = np.array([losses(trial.metrics, tuple(OBJECTIVES.values())) for trial in measured if trial.metrics])
-    spread = table.max(axis=0) - table.min(axis=0)
-    reference = table.max(axis=0) + 0.1 * np.where(spread > 0, spread, 1.0)
-    volumes = np.array([hypervolume(table[: n + 1], reference) for n in range(len(table))])
-    figure = go.Figure(
-        go.Scatter(x=[trial.number for trial in measured], y=volumes / volumes[-1], mode="lines", line={"shape": "hv"})
-    )
+def _volumes(measured: Sequence[Trial], goals: ObjectiveSet) -> go.Figure:
+    """How much of the space of the run's objectives the trials so far beat, measured from where the search does."""
+    objectives = objectives_named(goals.names)
+    table = np.array([losses(trial.metrics, objectives) for trial in measured if trial.metrics])
+    beaten = volumes(table, goals.targets().reference_for(table))
+    share = beaten / beaten[-1] if beaten[-1] > 0 else beaten  # no trial may be within the run's hard limits
+    figure = go.Figure(go.Scatter(x=[trial.number for trial in measured], y=share, mode="lines", line={"shape": "hv"}))
     figure.update_xaxes(title="trial")
     return figure.update_yaxes(title="share of the final hypervolume", range=[0, 1.02])
 
@@ -211,7 +212,8 @@ def _curves(trials: Sequence[Trial], front: set[int]) -> go.Figure | None:
 
 def _decisions(measured: Sequence[Trial]) -> list[dict[str, Value]]:
     space = cerebros_space()
-    return [key_values(space, tree) if space.holds(tree) else {} for tree in map(_tree, measured)]
+    trees = [without_links(_tree(trial)) for trial in measured]
+    return [key_values(space, tree) if space.holds(tree) else {} for tree in trees]
 
 
 def _most_accurate(measured: Sequence[Trial]) -> Architecture | None:

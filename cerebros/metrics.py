@@ -37,6 +37,12 @@ NOTHING = Spent(0.0, 0.0, 0.0, 0.0)
 class TrainingMetrics(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Measured figures of one training; every field is a measurement unless its method says `model`.
 
+    `device` is the kind and the name of what trained and was timed: `cpu: AMD
+    EPYC`, `cuda: NVIDIA H200`. `peak_mem_bytes` is the process's most resident
+    memory; on a GPU the most that its tensors held there is added. Seconds,
+    joules and dollars have no spread: repeats train together, and what one
+    seed took cannot be told.
+
     `accuracy` is the share of correct labels for classification, F1 over all
     names of all rows for multilabel and R² for regression (`accuracy_kind`
     says which). `loss` is the validation or test

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from cerebros.errors import InvalidArgument
 from cerebros.hypervolume import Point, elite
-from cerebros.pareto import Losses, nondominated
+from cerebros.pareto import Losses, front
 from cerebros.rose_tree import Tree
 
 
@@ -86,6 +86,6 @@ def reference_point(losses: Losses) -> Point:
     A reference just beyond the front would give its ends nothing to gain by
     reaching further; the very worst trial, diverging, would be all that counts.
     """
-    front = losses[nondominated(losses)]
-    low, high = front.min(axis=0), np.maximum(front.max(axis=0), np.quantile(losses, 0.9, axis=0))
+    best = losses[front(losses)]
+    low, high = best.min(axis=0), np.maximum(best.max(axis=0), np.quantile(losses, 0.9, axis=0))
     return np.asarray(high + 0.1 * np.maximum(high - low, 1e-9))

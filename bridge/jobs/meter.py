@@ -1,16 +1,20 @@
-"""What a training took from the machine: seconds, CPU seconds, joules, peak memory."""
+"""What a training took from the machine: seconds, CPU seconds, joules, peak memory; and the processor's name."""
 
 from __future__ import annotations
 
+import platform
 import resource
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
 
 from bridge.jobs.energy import energy_counter
 from cerebros.metrics import EnergyMethod, PriceTable, Spent
+
+CPUINFO = Path("/proc/cpuinfo")
 
 
 class Reading(msgspec.Struct, frozen=True):
@@ -23,8 +27,8 @@ class Meter:
     """Started on construction. Joules are modelled from CPU seconds where no counter can be read."""
 
     def __init__(self, prices: PriceTable, *, on_gpu: bool = False) -> None:
-        self._prices, self._counter = prices, energy_counter(on_gpu)
-        _forget_peak_memory()
+        self._prices, self._counter, self._on_gpu = prices, energy_counter(on_gpu), on_gpu
+        _forget_peak_memory(on_gpu)
         self._started, self._cpu = time.perf_counter(), time.process_time()
 
     def read(self) -> Reading:
@@ -35,18 +39,41 @@ class Meter:
             energy_j=self._counter.joules() if self._counter else self._prices.modelled_energy_j(cpu_s),
             cost_usd=self._prices.cost_usd(cpu_s),
         )
-        return Reading(spent, self._counter.method if self._counter else "model", _peak_memory_bytes())
+        return Reading(spent, self._counter.method if self._counter else "model", _peak_memory_bytes(self._on_gpu))
 
 
-def _forget_peak_memory() -> None:
-    """Let the next peak count from here, where the system can (Linux)."""
-    try:
+def processor(cpuinfo: Path = CPUINFO) -> str:
+    """The processor's model, or its architecture where the system does not tell the model."""
+    with suppress(OSError):
+        for line in cpuinfo.read_text().splitlines():
+            name, _, model = line.partition(":")
+            if name.strip() == "model name" and model.strip():
+                return model.strip()
+    return platform.processor() or platform.machine()
+
+
+def _forget_peak_memory(on_gpu: bool) -> None:
+    """Let the next peak count from here, where the system can (Linux; a GPU always)."""
+    with suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")
-    except OSError:
-        return
+    if on_gpu:
+        import torch
+
+        # Else there is nothing to forget yet, and to start CUDA is the training's.
+        if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+            torch.cuda.reset_peak_memory_stats()
 
 
-def _peak_memory_bytes() -> int:
+def _peak_memory_bytes(on_gpu: bool) -> int:
+    """The process's most resident memory, and beside it the most that its tensors held of a GPU's."""
+    if not on_gpu:
+        return _peak_resident_bytes()
+    import torch
+
+    return _peak_resident_bytes() + torch.cuda.max_memory_allocated()
+
+
+def _peak_resident_bytes() -> int:
     """The most resident memory this process has had, since the last reset where there is one."""
     try:
         status = Path("/proc/self/status").read_text()

@@ -7,7 +7,7 @@ import math
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +15,7 @@ import msgspec
 import numpy as np
 import torch
 
-from bridge.jobs.meter import Meter, Reading
+from bridge.jobs.meter import Meter, Reading, processor
 from bridge.jobs.sources import read_table
 from bridge.jobs.work import (
     Checked,
@@ -250,6 +250,12 @@ def _out_of_memory(problem: Exception) -> bool:
     return isinstance(problem, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(problem)
 
 
+@cache
+def _device_with_name() -> str:
+    """`cpu: AMD EPYC`, or `cuda: NVIDIA H200`."""
+    return f"cuda: {torch.cuda.get_device_name()}" if _device() == "cuda" else f"cpu: {processor()}"
+
+
 def _device() -> str:
     return "cuda" if torch.cuda.is_available() else "cpu"
 
@@ -297,7 +303,7 @@ def _metrics(job: TrainJob | ScoreJob, end: training.Trained, reading: Reading, 
         parameters=count_parameters(end.net.architecture),
         flops=count_flops(end.net.architecture),
         epochs=end.epochs,
-        device=_device(),
+        device=_device_with_name(),
     )
 
 

@@ -129,7 +129,7 @@ def test_the_doctor_finds_this_machine_well(bridge_command):
     assert json.loads(done.stdout)["well"] is True
 
 
-def test_a_cycle_prints_its_run_and_exports_onnx_and_its_trials_for_optuna(bridge_command, tmp_path):
+def test_a_cycle_prints_its_run_and_exports_onnx_its_trials_for_optuna_and_a_report(bridge_command, tmp_path):
     done = bridge_command("cycle", str(DIGITS), "--pac", "shell", "--trials", "3", "--epochs", "5", "--json")
     run = json.loads(done.stdout)
     assert done.returncode == 0
@@ -140,6 +140,9 @@ def test_a_cycle_prints_its_run_and_exports_onnx_and_its_trials_for_optuna(bridg
     import onnxruntime
 
     assert onnxruntime.InferenceSession(str(file)).get_outputs()[0].shape[1] == 10
+    page = tmp_path / "digits.html"
+    assert bridge_command("report", run["run_id"], str(page)).returncode == 0
+    assert "accuracy, latency, energy, cost" in page.read_text()
     study = tmp_path / "digits.db"
     assert bridge_command("export", run["run_id"], str(study)).returncode == 0
     again = bridge_command("export", run["run_id"], str(study))
@@ -149,6 +152,26 @@ def test_a_cycle_prints_its_run_and_exports_onnx_and_its_trials_for_optuna(bridg
     trials = optuna.load_study(study_name=run["run_id"], storage=f"sqlite:///{study}").trials
     assert len(trials) == 3
     assert {len(trial.values) for trial in trials if trial.state.is_finished() and trial.values} == {4}
+
+
+@pytest.mark.parametrize(
+    ("command", "file", "extra", "module"),
+    [
+        ("report", "run.html", "report", "plotly"),
+        ("export", "model.onnx", "onnx", "onnx"),
+        ("export", "model.onnx", "onnx", "onnxscript"),
+        ("export", "study.db", "optuna", "optuna"),
+    ],
+)
+def test_an_extra_that_is_missing_is_named_before_anything_begins(
+    bridge_command, tmp_path, command, file, extra, module
+):
+    (tmp_path / "sitecustomize.py").write_text(f"import sys\nsys.modules[{module!r}] = None\n")  # as if not installed
+    found = os.pathsep.join(filter(None, (str(tmp_path), os.environ.get("PYTHONPATH"))))
+    done = bridge_command(command, "nobody", str(tmp_path / file), PYTHONPATH=found)
+    assert done.returncode == 1
+    assert done.stderr == f"FAILED_PRECONDITION: this needs {module}; pip install 'cerebros-bridge[{extra}]'\n"
+    assert not (tmp_path / file).exists()
 
 
 def test_a_cycle_that_is_told_to_stop_drains_and_says_how_to_go_on(settings, database_url, bridge_command, sql):

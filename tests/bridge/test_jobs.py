@@ -45,6 +45,9 @@ async def test_a_trial_is_measured_and_priced(pool):
     assert metrics.energy_method == "model"
     assert metrics.cost_usd == pytest.approx(metrics.cpu_s / 3600 * 0.04)
     assert metrics.peak_mem_bytes > 2**26
+    kind, _, name = metrics.device.partition(": ")
+    assert kind in ("cpu", "cuda")
+    assert name.strip()
 
 
 async def test_a_training_that_runs_off_ends_as_diverged_without_metrics(pool):

@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from cerebros.hypervolume import elite, gains, greedy_cover, greedy_subset, hypervolume, unbeaten
+from cerebros.hypervolume import elite, gains, greedy_cover, greedy_subset, hypervolume, unbeaten, volumes
+from cerebros.pareto import nondominated
 
 SIDE = 5
 
@@ -89,9 +90,29 @@ def test_a_cover_of_all_trials_holds_those_that_beat_no_place_too():
     assert greedy_cover(losses, 4, np.ones(3)) == [0, 1, 2, 3]
 
 
+@given(st.integers(1, 2).flatmap(whole_losses))
+def test_volumes_of_the_first_trials_are_exact_with_two_objectives(losses):
+    at = reference(losses)
+    assert volumes(losses, at) == pytest.approx([hypervolume(losses[: n + 1], at) for n in range(len(losses))])
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(3, 4), st.integers(0, 2**32 - 1))
+def test_with_more_objectives_volumes_are_near_and_the_last_is_the_fronts(objectives, seed):
+    losses = np.random.default_rng(seed).uniform(size=(12, objectives))
+    at = np.full(objectives, 1.1)
+    told = volumes(losses, at)
+    exact = np.array([hypervolume(losses[: n + 1], at) for n in range(len(losses))])
+    assert (np.diff(told) >= 0).all()
+    assert np.abs(told - exact).max() <= 0.02 * np.prod(at - losses.min(axis=0))
+    assert volumes(losses[nondominated(losses)], at)[-1] == told[-1]
+
+
 def test_no_trial_below_the_reference_is_no_volume():
     assert hypervolume(np.array([[2.0, 0.0]]), np.array([1.0, 1.0])) == 0.0
     assert hypervolume(np.empty((0, 2)), np.array([1.0, 1.0])) == 0.0
+    assert volumes(np.array([[2.0, 0.0, 0.0], [0.0, 3.0, 0.0]]), np.ones(3)).tolist() == [0.0, 0.0]
+    assert volumes(np.empty((0, 3)), np.ones(3)).tolist() == []
 
 
 @pytest.mark.parametrize("objectives", [2, 3])
