@@ -5,8 +5,10 @@ import re
 import tomllib
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from bridge.settings import Settings
 from cerebros.manifest import manifest_schema, parse_manifest
 
 ROOT = Path(__file__).parent.parent
@@ -44,6 +46,13 @@ def test_every_requirement_is_pinned_exactly():
     wanted = project["dependencies"] + [name for extra in project["optional-dependencies"].values() for name in extra]
     names = {re.split(r"[\[; ]", name)[0].lower() for name in wanted}
     assert names <= pins.keys()
+
+
+def test_the_readme_has_every_setting_once_and_no_other():
+    section = (ROOT / "README.md").read_text().split("## Settings")[1].split("\n## ")[0]
+    told = [name for row in re.findall(r"^\|(.*?)\|", section, re.MULTILINE) for name in re.findall(r"`(\w+)`", row)]
+    fields = [field.name.upper() for field in msgspec.structs.fields(Settings)]
+    assert sorted(told) == sorted(name if name == "DATABASE_URL" else f"CEREBROS_{name}" for name in fields)
 
 
 def test_the_readme_needs_two_commands_for_set_up():
