@@ -5,7 +5,7 @@ SHELL := bash
 .ONESHELL:
 MAKEFLAGS += --no-print-directory
 .SILENT:
-.PHONY: run test check lint types docs bench faults soak proto release-contract constraints schema clean
+.PHONY: run test check lint types docs bench faults soak proto release-contract constraints clean
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -45,7 +45,7 @@ proto: $(VENV)/.all ## generate bridge/pb and the Elixir client's table from pro
 release-contract: $(VENV)/.all ## what buf breaking compares with becomes the contract of now
 	$(BIN)/buf build --exclude-source-info -o proto/baseline.binpb
 
-docs: $(VENV)/.run ## the manifest format as JSON Schema, and links that lead somewhere
+docs: $(VENV)/.all ## the manifest format as JSON Schema, and links that lead somewhere
 	$(BIN)/cerebros-bridge dataset schema | $(BIN)/python -m json.tool > docs/manifest.schema.json
 	$(BIN)/python -m pytest tests/test_docs.py
 

@@ -8,7 +8,7 @@ number and the trials asked and told before it, so a search that is replayed
 proposes the same trees.
 
 Source: Ozaki et al. 2020, Multiobjective Tree-Structured Parzen Estimator.
-docs/search.md has the method at length, and what was tried in vain.
+docs/search.md has the method at length, docs/LOG.md what was tried in vain.
 """
 
 from __future__ import annotations
