@@ -68,6 +68,7 @@ def test_a_space_with_one_choice_and_no_children_works():
         ({"a": NodeType({"x": Float(0.0, 1.0, log=True)})}, "log scale"),
         ({"a": NodeType({"x": Float(0.0, float("inf"))})}, "finite"),
         ({"a": NodeType({"x": Choice((1, 1))})}, "twice"),
+        ({"a": NodeType({"x": Int(0, 10**400)})}, "64 bits"),
         ({"b": NodeType()}, "root type 'a'"),
     ],
 )
