@@ -220,8 +220,9 @@ class CreateStudy(Message, frozen=True, kw_only=True):
     """Open an optimiser for a caller who evaluates by itself.
 
     Attributes:
-        space: `{root, types}`: node types with their parameters and slots
-            (`cerebros/rose_tree.py`).
+        space: `{root, types, limits}`: node types with their parameters and
+            slots, and limits on the whole tree (`cerebros/rose_tree.py`), or
+            a flat form (`cerebros/spaces.py`); a list as `{parameters: […]}`.
         objectives: one to four; a proposal's cost grows steeply with them.
         lease_s: a trial that is not reported for so long is handed out again.
     """

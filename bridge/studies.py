@@ -59,7 +59,7 @@ class Resident:
 
     def __init__(self, plan: StudyPlan) -> None:
         self._objectives = plan.objectives
-        sampler = make_sampler(plan.sampler, plan.space, plan.seed, lambda _tree: True)
+        sampler = make_sampler(plan.sampler, plan.space, plan.seed)  # within the limits that the space declares
         assert isinstance(sampler, Motpe | RandomSampler)  # noqa: S101 - StudySampler names no other
         self._sampler = sampler
         self.seq = 0

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from numpy.random import Generator
 
 from cerebros.rose_tree import Decide, Int, Param, Space, Tree, Value
+from cerebros.rules import exists
 from cerebros.scale import Scale
 
 Site = tuple[str, tuple[int, ...]]
@@ -45,6 +46,13 @@ class Edits:
         self._root, self._layouts, self._scales = space.root, space.layouts(), scales
         self._free = {key for key, scale in scales.items() if scale.n_values != 1}
         self._slots = {key: scale.rule for key, scale in scales.items() if "#" in key and isinstance(scale.rule, Int)}
+        waited_for = {
+            f"{node}.{other}"
+            for node, layout in self._layouts.items()
+            for _, _, rule in layout.params
+            for other in rule.when
+        }
+        self._nudged = self._free - self._slots.keys() - waited_for
 
     def complete(self, sites: Sites, decide: Decide) -> Sites:
         """These decisions as a whole tree's: `decide` makes those that are missing, superfluous ones are dropped."""
@@ -60,8 +68,10 @@ class Edits:
 
         def node(key: str, position: tuple[int, ...]) -> None:
             layout = self._layouts[key]
-            for name, rule in layout.params:
-                decided(name, rule, position)
+            values: dict[str, Value] = {}
+            for param, name, rule in layout.params:
+                if exists(rule, values):
+                    values[param] = decided(name, rule, position)
             for name, rule, child in layout.slots:
                 for index in range(int(decided(name, rule, position))):
                     node(child, (*position, index))
@@ -70,7 +80,7 @@ class Edits:
         return grown
 
     def redraw(self, sites: Sites, generator: Generator) -> Sites:
-        """One to three decisions anew; where a number of children grows, the new ones are drawn."""
+        """One to three decisions anew; what they bring into being, children or parameters, is drawn as well."""
         free = [site for site in sites if site[0] in self._free]
         if not free:
             return dict(sites)
@@ -108,9 +118,9 @@ class Edits:
     def nudge(self, sites: Sites, step: float, generator: Generator) -> Sites:
         """What changes when one to three values move by about `step` of their range; empty where none can.
 
-        Numbers of children stay, so the tree stays complete.
+        Numbers of children stay, and so does what other parameters wait for: the tree stays complete.
         """
-        free = [site for site in sites if site[0] in self._free and site[0] not in self._slots]
+        free = [site for site in sites if site[0] in self._nudged]
         moved: Sites = {}
         for _ in range(min(len(free), int(generator.integers(1, 4)))):
             site = free[int(generator.integers(len(free)))]

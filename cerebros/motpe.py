@@ -34,6 +34,7 @@ from cerebros.parzen import (
     candidates,
     draw_admissible,
     first_admissible,
+    within_limits,
 )
 from cerebros.rose_tree import Space, Tree, tree_hash
 from cerebros.screening import Screen
@@ -102,7 +103,7 @@ class RandomSampler:
     """Trees drawn from the prior, whatever was told: the baseline to beat."""
 
     def __init__(self, space: Space, seed: int, admissible: Admissible = lambda _tree: True) -> None:
-        self._space, self._seed, self._admissible = space, seed, admissible
+        self._space, self._seed, self._admissible = space, seed, within_limits(space, admissible)
         self._asked = 0
 
     def ask(self, n: int) -> list[Tree]:
@@ -149,7 +150,7 @@ class Motpe:
 
     Args:
         seed: with the number of the proposal it seeds the draw.
-        admissible: limits on the whole tree, such as a parameter budget.
+        admissible: limits on the whole tree besides the space's own, such as a parameter budget.
         first: trees proposed before anything else, best first: a shortlist.
         screened: whether a Gaussian process chooses among the candidates; else the ratio l/g does.
         targets: limits on losses, the reference point, losses known without training.
@@ -164,7 +165,7 @@ class Motpe:
         screened: bool = True,
         targets: Targets = NO_TARGETS,
     ) -> None:
-        self._space, self._seed, self._admissible = space, seed, admissible
+        self._space, self._seed, self._admissible = space, seed, within_limits(space, admissible)
         self._first, self._screened, self._targets = tuple(first), screened, targets
         self._table = SiteTable(space)
         self._edits = Edits(space, self._table.scales)

@@ -17,7 +17,7 @@ from optuna.trial import Trial, TrialState
 
 from cerebros.motpe import NO_TARGETS
 from cerebros.optuna_trees import parameters, suggested
-from cerebros.parzen import Admissible, draw_admissible
+from cerebros.parzen import Admissible, draw_admissible, within_limits
 from cerebros.rose_tree import Space, Tree, tree_hash
 from cerebros.targets import Targets
 
@@ -49,7 +49,8 @@ class OptunaSearch:
         first: Sequence[Tree] = (),
         targets: Targets = NO_TARGETS,
     ) -> None:
-        self._name, self._space, self._seed, self._admissible = name, space, seed, admissible
+        self._name, self._space, self._seed = name, space, seed
+        self._admissible = within_limits(space, admissible)
         self._first, self._targets = tuple(first), targets
         self._study: optuna.Study | None = None
         self._trials: dict[str, Trial] = {}

@@ -175,6 +175,11 @@ class Scored(msgspec.Struct, frozen=True):
         return self.log_l - self.log_g
 
 
+def within_limits(space: Space, admissible: Admissible) -> Admissible:
+    """The limits that a space declares, and `admissible` besides."""
+    return (lambda tree: space.admits(tree) and admissible(tree)) if space.limits else admissible
+
+
 def draw_admissible(draw: Callable[[Generator], Tree], admissible: Admissible, generator: Generator) -> Tree:
     """The first drawn tree within the limits.
 
@@ -241,6 +246,7 @@ def shortlist(
     Raises:
         SpaceRejected: no candidate and no drawn tree is within the limits.
     """
+    admissible = within_limits(space, admissible)
     densities = _Densities(space, good, rest)
     drawn = candidates(
         Edits(space, densities.table.scales), densities.l, densities.elite, CANDIDATES + 8 * count, generator

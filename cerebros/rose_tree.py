@@ -1,9 +1,9 @@
 """Rose trees: configurations with ordered children, and the spaces they are drawn from.
 
-A space is a table of node types. A node type has parameters (a number, a
-whole number, one of some numbers in order, a choice) and slots; a slot holds between `min` and `max`
-ordered children of one other type. A tree is a JSON document `{t, p, c}`:
-type, parameter values, children (slot after slot).
+A space is a table of node types. A node type has parameters, each with its
+rule (`rules.py`), and slots; a slot holds between `min` and `max` ordered
+children of one other type. Limits bound the whole tree. A tree is a JSON
+document `{t, p, c}`: type, parameter values, children (slot after slot).
 
 Each decision in a tree has a *key*, the path of type names without indices
 (`network/level/unit.neurons`), and a *position*, the path's indices. Keys are
@@ -16,7 +16,6 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Callable, Iterator, Mapping
-from itertools import pairwise
 from typing import Annotated
 
 import msgspec
@@ -24,53 +23,61 @@ from msgspec import Meta
 from numpy.random import Generator
 
 from cerebros.errors import SpaceRejected
+from cerebros.rules import (
+    EXACT,
+    Choice,
+    Float,
+    Int,
+    Ordered,
+    Param,
+    Value,
+    added,
+    allows,
+    decidable,
+    draw_uniform,
+    exists,
+)
 
-Value = int | float | str | bool
-
-# Whole numbers up to here are floats and JSON numbers without a loss.
-EXACT = 2**53
+# Whoever writes a space needs its rules too, and gets them here.
+__all__ = [
+    "DEPTH_AT_MOST",
+    "Choice",
+    "Decide",
+    "Decision",
+    "Float",
+    "Int",
+    "Layout",
+    "Limit",
+    "NodeType",
+    "Ordered",
+    "Param",
+    "Slot",
+    "Space",
+    "Tree",
+    "Value",
+    "draw_uniform",
+    "from_mapping",
+    "to_json",
+    "tree_hash",
+]
 
 # A tree as google.protobuf.Struct nests five messages a level, and protobuf readers stop at a hundred.
 DEPTH_AT_MOST = 16
 
 
-class Float(msgspec.Struct, frozen=True, tag="float", forbid_unknown_fields=True):
-    """A real number between low and high, both included; `log` spreads it evenly over magnitudes."""
+# Each takes a walk through every tree that is considered.
+LIMITS_AT_MOST = 32
 
-    low: float
-    high: float
-    log: bool = False
-
-
-class Int(msgspec.Struct, frozen=True, tag="int", forbid_unknown_fields=True):
-    """A whole number between low and high, both included."""
-
-    low: int
-    high: int
-    log: bool = False
-
-
-class Choice(msgspec.Struct, frozen=True, tag="choice", forbid_unknown_fields=True):
-    """One of some options without an order."""
-
-    options: Annotated[tuple[Value, ...], Meta(min_length=1)]
-
-
-class Ordered(msgspec.Struct, frozen=True, tag="ordered", forbid_unknown_fields=True):
-    """One of some numbers in rising order, neighbours alike: widths 16, 32, 64, or steps of a range."""
-
-    values: Annotated[tuple[int | float, ...], Meta(min_length=1)]
-
-
-Param = Float | Int | Choice | Ordered
+# No more than a count that is exact as a double; far fewer make a tree too large to search.
+Children = Annotated[int, Meta(ge=0, le=EXACT)]
 
 
 class Slot(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Room for `min` to `max` ordered children of node type `type`."""
 
     type: str
-    min: Annotated[int, Meta(ge=0)]
-    max: Annotated[int, Meta(ge=0)]
+    min: Children
+    max: Children
 
 
 class NodeType(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -89,6 +96,52 @@ class Tree(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return tuple(child for child in self.c if child.t == node_type)
 
 
+class Limit(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Bounds on a whole tree's count of nodes, or on its sum of a number.
+
+    Attributes:
+        count: a node type, whose nodes are counted; or instead
+        sum: `type.parameter`, summed over the nodes; one that lacks the parameter adds nothing.
+        at_least, at_most: the bounds, both included; one of them may be absent.
+
+    Raises:
+        SpaceRejected: on construction, when it measures nothing, two things at once, or bounds nothing.
+    """
+
+    count: str | None = None
+    sum: str | None = None
+    at_least: float | None = None
+    at_most: float | None = None
+
+    def __post_init__(self) -> None:
+        if (self.count is None) == (self.sum is None):
+            raise SpaceRejected(f"a limit has count {self.count!r} and sum {self.sum!r}; give one of them")
+        bounds = [bound for bound in (self.at_least, self.at_most) if bound is not None]
+        if not bounds or not all(map(math.isfinite, bounds)) or bounds != sorted(bounds):
+            raise SpaceRejected(
+                f"{self.measure} has at_least {self.at_least} and at_most {self.at_most}; "
+                "give finite bounds, one or both, the lower one first"
+            )
+
+    @property
+    def measure(self) -> str:
+        """What is bounded, in words."""
+        return f"the sum of {self.sum}" if self.count is None else f"the count of {self.count}"
+
+    def total(self, tree: Tree) -> float:
+        """The tree's count or sum."""
+        own = [value for name, value in tree.p.items() if f"{tree.t}.{name}" == self.sum]
+        return sum(map(float, own), float(tree.t == self.count)) + sum(map(self.total, tree.c))
+
+    def admits(self, tree: Tree) -> bool:
+        total = self.total(tree)
+        return self.overlaps(total, total)
+
+    def overlaps(self, least: float, most: float) -> bool:
+        """Whether any number from `least` to `most` is within the bounds."""
+        return (self.at_least is None or most >= self.at_least) and (self.at_most is None or least <= self.at_most)
+
+
 class Decision(msgspec.Struct, frozen=True):
     key: str
     position: tuple[int, ...]
@@ -101,29 +154,33 @@ Decide = Callable[[str, Param, tuple[int, ...]], Value]
 
 
 class Layout(msgspec.Struct, frozen=True):
-    """What is decided in a node: keys and rules of its parameters; of its slots also the children's node key."""
+    """What is decided in a node.
 
-    params: tuple[tuple[str, Param], ...]
+    Attributes:
+        params: name, key and rule of each parameter, after those it waits for.
+        slots: of each slot the key and rule of its number of children, and the node key of these.
+    """
+
+    params: tuple[tuple[str, str, Param], ...]
     slots: tuple[tuple[str, Param, str], ...]
 
 
-class Space(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """All trees whose root is of type `root`.
+class Space(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """All trees whose root is of type `root`; a search proposes those within the limits.
 
     Raises:
-        SpaceRejected: on construction, when a slot names no type, types
-            contain themselves, or limits contradict each other.
+        SpaceRejected: on construction, when a slot or a condition names nothing, types contain
+            themselves, parameters wait for each other, or limits contradict each other or the types.
     """
 
     root: str
-    types: dict[str, NodeType]
+    types: dict[str, NodeType]  # with their parameters in an order in which they can be decided
+    limits: Annotated[tuple[Limit, ...], Meta(max_length=LIMITS_AT_MOST)] = ()
 
     def __post_init__(self) -> None:
         if self.root not in self.types:
             raise SpaceRejected(f"root type {self.root!r} is not defined; types are {', '.join(self.types)}")
         for name, node in self.types.items():
-            for key, param in node.params.items():
-                _check_param(f"{name}.{key}", param)
             if len({slot.type for slot in node.slots}) != len(node.slots):
                 raise SpaceRejected(f"type {name!r} has two slots of one type; give each slot its own type")
             for slot in node.slots:
@@ -132,6 +189,12 @@ class Space(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
                 if slot.min > slot.max:
                     raise SpaceRejected(f"slot {name}#{slot.type}: min {slot.min} is above max {slot.max}")
         self._depth(self.root, (), {})
+        types = {
+            name: msgspec.structs.replace(node, params=decidable(name, node.params))
+            for name, node in self.types.items()
+        }
+        msgspec.structs.force_setattr(self, "types", types)
+        self._check_limits()
 
     def _depth(self, name: str, above: tuple[str, ...], depths: dict[str, int]) -> int:
         """Levels from this type down; without the known `depths`, types that share types would cost 2^types steps."""
@@ -158,12 +221,57 @@ class Space(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
         return of(self.root)
 
+    def _check_limits(self) -> None:
+        known = {f"{name}.{param}": rule for name, node in self.types.items() for param, rule in node.params.items()}
+        if len({limit.measure for limit in self.limits}) != len(self.limits):
+            raise SpaceRejected("two limits bound the same; put at_least and at_most into one")
+        for limit in self.limits:
+            if limit.count is not None and limit.count not in self.types:
+                raise SpaceRejected(f"{limit.measure} is limited; types are {', '.join(self.types)}")
+            if limit.sum is not None and isinstance(known.get(limit.sum), Choice | None):
+                numbers = ", ".join(key for key, rule in known.items() if not isinstance(rule, Choice))
+                raise SpaceRejected(f"{limit.measure} is limited; parameters with numbers are {numbers or 'none'}")
+            least, most = self._span(limit)
+            if not limit.overlaps(least, most):
+                raise SpaceRejected(
+                    f"{limit.measure} lies between {least:g} and {most:g} in every tree, outside at_least "
+                    f"{limit.at_least} and at_most {limit.at_most}; change these, or the types"
+                )
+
+    def _span(self, limit: Limit) -> tuple[float, float]:
+        """The least and the most that a limit's measure can be, other limits aside."""
+        spans: dict[str, tuple[float, float]] = {}
+
+        def of(name: str) -> tuple[float, float]:
+            if name not in spans:
+                kind, counted = self.types[name], float(name == limit.count)
+                parts = [(counted, counted)]
+                parts += [
+                    added(rule)
+                    for param, rule in kind.params.items()
+                    if f"{name}.{param}" == limit.sum and not isinstance(rule, Choice)
+                ]
+                for slot in kind.slots:
+                    least, most = of(slot.type)
+                    parts.append((min(slot.min * least, slot.max * least), max(slot.min * most, slot.max * most)))
+                spans[name] = (sum(low for low, _ in parts), sum(high for _, high in parts))
+            return spans[name]
+
+        return of(self.root)
+
+    def admits(self, tree: Tree) -> bool:
+        """Whether a tree of this space is within its limits."""
+        return all(limit.admits(tree) for limit in self.limits)
+
     def grow(self, decide: Decide) -> Tree:
         """Build the tree whose every decision `decide` makes, parameters before children, root first."""
 
         def node(name: str, key: str, position: tuple[int, ...]) -> Tree:
             kind = self.types[name]
-            values = {param: decide(f"{key}.{param}", rule, position) for param, rule in kind.params.items()}
+            values: dict[str, Value] = {}
+            for param, rule in kind.params.items():
+                if exists(rule, values):
+                    values[param] = decide(f"{key}.{param}", rule, position)
             children: list[Tree] = []
             for slot in kind.slots:
                 count = decide(f"{key}#{slot.type}", Int(slot.min, slot.max), position)
@@ -201,9 +309,10 @@ class Space(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def _node_decisions(self, tree: Tree, key: str, position: tuple[int, ...]) -> Iterator[Decision]:
         kind = self.types[tree.t]
-        if set(tree.p) != set(kind.params):
-            raise SpaceRejected(f"{key} has parameters {sorted(tree.p)}; its type has {sorted(kind.params)}")
-        for param, rule in kind.params.items():
+        present = {param: rule for param, rule in kind.params.items() if exists(rule, tree.p)}
+        if tree.p.keys() != present.keys():
+            raise SpaceRejected(f"{key} has parameters {sorted(tree.p)}; such a node has {sorted(present)}")
+        for param, rule in present.items():
             value = tree.p[param]
             _check_value(f"{key}.{param}", rule, value)
             yield Decision(f"{key}.{param}", position, rule, value)
@@ -220,7 +329,7 @@ class Space(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def rules(self) -> dict[str, Param]:
         """The rule of every key that a tree of this space can hold."""
         layouts = self.layouts().values()
-        params = {key: rule for layout in layouts for key, rule in layout.params}
+        params = {key: rule for layout in layouts for _, key, rule in layout.params}
         return params | {key: rule for layout in layouts for key, rule, _ in layout.slots}
 
     def layouts(self) -> dict[str, Layout]:
@@ -230,7 +339,7 @@ class Space(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         def visit(name: str, key: str) -> None:
             kind = self.types[name]
             found[key] = Layout(
-                tuple((f"{key}.{param}", rule) for param, rule in kind.params.items()),
+                tuple((param, f"{key}.{param}", rule) for param, rule in kind.params.items()),
                 tuple((f"{key}#{s.type}", Int(s.min, s.max), f"{key}/{s.type}") for s in kind.slots),
             )
             for slot in kind.slots:
@@ -240,25 +349,8 @@ class Space(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return found
 
     def draw(self, generator: Generator) -> Tree:
-        """A tree drawn from the prior: every decision uniform over its rule."""
+        """A tree drawn from the prior, within the limits or not: every decision uniform over its rule."""
         return self.grow(lambda _key, rule, _position: draw_uniform(rule, generator))
-
-
-def draw_uniform(rule: Param, generator: Generator) -> Value:
-    """One value, uniform over the rule (over its logarithm where `log` is set)."""
-    match rule:
-        case Choice(options):
-            return options[int(generator.integers(len(options)))]
-        case Ordered(values):
-            return values[int(generator.integers(len(values)))]
-        case Float(low, high, log):
-            return _from_scale(generator.uniform(_to_scale(low, log), _to_scale(high, log)), low, high, log)
-        case Int(low, high, log=False):
-            return int(generator.integers(low, high + 1))
-        case Int(low, high):
-            # Half a unit on either side gives the ends their full share.
-            scaled = generator.uniform(_to_scale(low - 0.5, True), _to_scale(high + 0.5, True))
-            return min(high, max(low, round(_from_scale(scaled, low - 0.5, high + 0.5, True))))
 
 
 def to_json(tree: Tree) -> bytes:
@@ -283,44 +375,6 @@ def tree_hash(tree: Tree) -> str:
     return hashlib.sha256(to_json(tree)).hexdigest()[:16]
 
 
-def _to_scale(value: float, log: bool) -> float:
-    return math.log(value) if log else value
-
-
-def _from_scale(value: float, low: float, high: float, log: bool) -> float:
-    return min(high, max(low, math.exp(value) if log else value))
-
-
-def _check_param(name: str, param: Param) -> None:
-    if isinstance(param, Choice):
-        if len(set(map(repr, param.options))) != len(param.options):
-            raise SpaceRejected(f"{name} offers an option twice: {param.options}")
-        if any(isinstance(option, float) and not math.isfinite(option) for option in param.options):
-            raise SpaceRejected(f"{name} offers {param.options}; a number must be finite")
-        return
-    if isinstance(param, Ordered):
-        if not all(a < b for a, b in pairwise(param.values)) or not all(map(math.isfinite, param.values)):
-            raise SpaceRejected(f"{name}: {param.values} must be finite and rise")
-        return
-    if not -EXACT <= param.low <= param.high <= EXACT:
-        raise SpaceRejected(
-            f"{name}: low {param.low} must be not above high {param.high}, and both finite within ±2^53, "
-            "beyond which numbers lose digits in JSON"
-        )
-    if param.log and param.low <= 0:
-        raise SpaceRejected(f"{name}: a log scale needs low above 0, not {param.low}")
-
-
 def _check_value(name: str, rule: Param, value: Value) -> None:
-    match rule:
-        case Choice(options):
-            # True is 1 to Python, not to whoever reads the tree.
-            allowed = any(value == option and type(value) is type(option) for option in options)
-        case Ordered(values):
-            allowed = not isinstance(value, bool) and value in values
-        case Float(low, high):
-            allowed = isinstance(value, int | float) and not isinstance(value, bool) and low <= value <= high
-        case Int(low, high):
-            allowed = isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
-    if not allowed:
+    if not allows(rule, value):
         raise SpaceRejected(f"{name} is {value!r}, outside {rule}")

@@ -2,14 +2,18 @@
 
     form                   example
     rose tree              {"root": "net", "types": {"net": {"params": {…}, "slots": […]}}}
-    /propose               {"lr": {"loguniform": [1e-4, 0.1]}, "act": {"choice": ["relu", "gelu"]}}
+    /propose               {"lr": {"loguniform": [1e-4, 0.1]}, "act": {"choice": ["relu", "gelu"]}}; also "int"
     TPE parameter list     [{"name": "lr", "type": "float", "low": 1e-4, "high": 0.1, "log": true}]
+    the same in a map      {"parameters": [{"name": "lr", …}]}, where no list can be sent (gRPC, GraphQL)
     parameters of a spec   {"lr": {"type": "float", "min": 0.0, "max": 1.0}, "act": {"type": "choice", "values": […]}}
     ranges                 {"levels": [1, 4], "activation": ["relu", "gelu"], "gate": true}
 
 A flat form becomes a tree of one node, type `params`. In ranges two rising
 numbers are a range (of whole numbers, when both are), any other list is a
 choice and a lone value is fixed.
+
+Every rule that is a map may say where it exists (`rules.py`):
+`{"kernel": {"int": [1, 7], "when": {"op": ["conv"]}}}`.
 """
 
 from __future__ import annotations
@@ -23,6 +27,7 @@ from msgspec import Meta
 
 from cerebros.errors import SpaceRejected
 from cerebros.rose_tree import Choice, Float, Int, NodeType, Ordered, Param, Space, Value
+from cerebros.rules import Conditions
 
 FLAT_ROOT = "params"
 
@@ -46,6 +51,7 @@ class _Parameter(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     log: bool | None = None
     step: Annotated[float, Meta(gt=0)] | None = None
     default: Value | None = None  # a starting point, not a limit: searches here start from the densities
+    when: Conditions = {}
 
 
 def space_from_document(document: object) -> Space:
@@ -57,16 +63,23 @@ def space_from_document(document: object) -> Space:
     match document:
         case {"root": _, "types": _}:
             return _converted(document, Space)
+        case {"parameters": [{}, *_] as parameters, **others} if not others:
+            return _listed(parameters)
         case Mapping() if document:
             return _flat({str(name): _rule(str(name), rule) for name, rule in document.items()})
         case [_, *_]:
-            parameters = [_converted(item, _Parameter) for item in document]
-            names = [parameter.name for parameter in parameters]
-            if "" in names or len(set(names)) != len(names):
-                raise SpaceRejected(f"parameters are named {names}; give each a name of its own")
-            return _flat({parameter.name: _described(parameter.name, parameter) for parameter in parameters})
+            return _listed(document)
         case _:
             raise SpaceRejected(f"{document!r} has no parameters; a space is a map or a list of at least one")
+
+
+def _listed(document: Sequence[object]) -> Space:
+    parameters = [_converted(item, _Parameter) for item in document]
+    names = [parameter.name for parameter in parameters]
+    if "" in names or len(set(names)) != len(names):
+        raise SpaceRejected(f"parameters are named {names}; give each a name of its own")
+    rules = [(parameter, _described(parameter.name, parameter)) for parameter in parameters]
+    return _flat({parameter.name: msgspec.structs.replace(rule, when=parameter.when) for parameter, rule in rules})
 
 
 def _flat(params: dict[str, Param]) -> Space:
@@ -75,12 +88,16 @@ def _flat(params: dict[str, Param]) -> Space:
 
 def _rule(name: str, rule: object) -> Param:
     match rule:
+        case {"when": when, **others}:
+            return msgspec.structs.replace(_rule(name, others), when=_converted(when, Conditions, name))
         case {"choice": options, **others} if not others:
             return _converted({"type": "choice", "options": options}, Choice, name)
         case {"uniform": ends, **others} if not others:
             return Float(*_converted(ends, tuple[float, float], name))
         case {"loguniform": ends, **others} if not others:
             return Float(*_converted(ends, tuple[float, float], name), log=True)
+        case {"int": ends, **others} if not others:
+            return Int(*_converted(ends, tuple[int, int], name))
         case Mapping():
             return _described(name, _converted(rule, _Parameter, name))
         case [int(low), int(high)] if low < high and not isinstance(low, bool):

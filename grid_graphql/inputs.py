@@ -119,7 +119,8 @@ class StudyObjectiveInput:
 @strawberry.input(description="An optimiser for a caller who evaluates by itself.")
 class CreateStudyInput:
     space: JSON = strawberry.field(
-        description="What there is to decide: `{root, types}`, each type with its `params` and `slots`."
+        description="What there is to decide: `{root, types}`, each type with its `params` and `slots`, "
+        "and `limits` on the whole tree."
     )
     objectives: list[StudyObjectiveInput] = strawberry.field(description="One to four.")
     study_id: str | None = strawberry.field(

@@ -18,7 +18,7 @@ from bridge.requests import StudyObjective
 from bridge.service import open_bridge
 from bridge.store.studies import LogEntry, StudyPlan
 from bridge.studies import OUT_AT_MOST, Resident, read_space
-from bridge.transports.grpc_codec import RPCS, encode_reply
+from bridge.transports.grpc_codec import RPCS, decode_request, encode_reply
 from cerebros.errors import AlreadyExists, FailedPrecondition, InvalidArgument, NotFound, ResourceExhausted
 from cerebros.rose_tree import DEPTH_AT_MOST, from_mapping, tree_hash
 
@@ -225,6 +225,43 @@ async def test_constant_values_and_a_space_with_one_choice_work(bridge, study):
     assert len((await call(bridge, "best_trials", {"study_id": study_id})).trials) == 12
 
 
+CELLS = {
+    "root": "net",
+    "types": {
+        "net": {"params": {}, "slots": [{"type": "cell", "min": 1, "max": 6}]},
+        "cell": {
+            "params": {
+                "kernel": {"type": "int", "low": 1, "high": 7, "when": {"op": ["conv"]}},
+                "op": {"type": "choice", "options": ["conv", "pool"]},
+            }
+        },
+    },
+    "limits": [{"sum": "cell.kernel", "at_most": 9}, {"count": "cell", "at_least": 2}],
+}
+
+
+async def test_conditions_and_limits_of_a_space_hold_for_every_suggestion(bridge, study):
+    study_id = await study(space=CELLS, objectives=OBJECTIVES[:1])
+    for _ in range(20):
+        (trial,) = await ask(bridge, study_id)
+        cells = [cell["p"] for cell in trial.tree["c"]]
+        assert all(("kernel" in cell) == (cell["op"] == "conv") for cell in cells)
+        assert len(cells) >= 2
+        assert sum(cell.get("kernel", 0) for cell in cells) <= 9
+        await tell(bridge, trial, values={"accuracy": float(sum(cell.get("kernel", 0) for cell in cells))})
+
+
+async def test_a_list_of_parameters_comes_over_grpc_in_a_map(bridge, study):
+    listed = [
+        {"name": "rate", "type": "float", "low": 0.1, "high": 0.5, "when": {"opt": ["sgd"]}},
+        {"name": "opt", "type": "categorical", "choices": ["sgd", "adam"]},
+    ]
+    message = json_format.ParseDict({"space": {"parameters": listed}}, RPCS["create_study"].request())
+    sent = decode_request("create_study", message.SerializeToString())
+    trials = await ask(bridge, await study(space=sent["space"]), 8)
+    assert {frozenset(trial.tree["p"]) for trial in trials} == {frozenset({"opt"}), frozenset({"opt", "rate"})}
+
+
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
 async def test_a_value_that_is_not_finite_is_refused_with_the_next_move(bridge, study, value):
     (trial,) = await ask(bridge, await study())
@@ -296,6 +333,8 @@ async def test_the_deepest_tree_can_be_read_over_grpc(bridge, study):
             {"space": space() | {"types": {"r": {"slots": [{"type": "s", "min": 0, "max": 10**9}]}, "s": {}}}},
             "lower the",
         ),
+        ({"space": LAYERS | {"limits": [{"sum": "layer.units", "at_least": 257}]}}, "between 0 and 256 in every tree"),
+        ({"space": space(x={"type": "int", "low": 1, "high": 2, "when": {"x": [1]}})}, "wait for each other"),
         ({"objectives": []}, "length >= 1"),
         ({"objectives": OBJECTIVES * 3}, "length <= 4"),
         ({"objectives": OBJECTIVES[:1] * 2}, "twice"),

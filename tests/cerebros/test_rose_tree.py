@@ -70,6 +70,7 @@ def test_a_space_with_one_choice_and_no_children_works():
         ({"a": NodeType({"x": Float(-1e308, 1e308)})}, "finite"),
         ({"a": NodeType({"x": Int(0, 2**63)})}, "lose digits"),
         ({"a": NodeType({"x": Choice((1, 1))})}, "twice"),
+        ({"a": NodeType({"x": Int(0, 10**400)})}, "lose digits"),
         ({"b": NodeType()}, "root type 'a'"),
     ],
 )

@@ -71,6 +71,45 @@ def test_ranges_choices_and_fixed_values_are_told_apart():
     }
 
 
+CONDITIONAL = {
+    "op": Choice(("conv", "pool")),
+    "kernel": Int(1, 7, when={"op": ("conv",)}),
+    "size": Float(0.0, 1.0, when={"op": ("pool",)}),
+}
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {
+            "kernel": {"int": [1, 7], "when": {"op": ["conv"]}},
+            "size": {"uniform": (0, 1), "when": {"op": ("pool",)}},
+            "op": ["conv", "pool"],
+        },
+        {
+            "kernel": {"type": "int", "min": 1, "max": 7, "when": {"op": ["conv"]}},
+            "size": {"type": "float", "low": 0, "high": 1, "when": {"op": ["pool"]}},
+            "op": {"choice": ["conv", "pool"]},
+        },
+        [
+            {"name": "kernel", "type": "int", "low": 1, "high": 7, "when": {"op": ["conv"]}},
+            {"name": "size", "type": "float", "low": 0, "high": 1, "when": {"op": ["pool"]}},
+            {"name": "op", "type": "categorical", "choices": ["conv", "pool"]},
+        ],
+    ],
+    ids=["propose", "parameters of a spec", "TPE list"],
+)
+def test_every_form_can_say_when_a_parameter_exists(document):
+    assert params(document) == CONDITIONAL
+    if isinstance(document, list):
+        assert params({"parameters": document}) == CONDITIONAL
+
+
+def test_a_parameter_may_be_called_parameters():
+    assert params({"parameters": ["a", "b"]}) == {"parameters": Choice(("a", "b"))}
+    assert params({"parameters": [1, 4]}) == {"parameters": Int(1, 4)}
+
+
 @pytest.mark.parametrize(
     ("document", "rule"),
     [
@@ -91,6 +130,18 @@ def test_ranges_choices_and_fixed_values_are_told_apart():
         ([{"name": "a", "type": "float", "low": 1, "high": 9, "log": True, "step": 1}], "leave one out"),
         ([{"name": "a", "type": "float", "low": 0, "high": 1, "step": 1e-9}], "above 10000"),
         ([{"name": "a", "type": "categorical"}], "choice of nothing"),
+        ({"parameters": [{"name": "a", "type": "categorical"}]}, "choice of nothing"),
+        ({"parameters": [{"type": "float", "low": 0, "high": 1}]}, "name of its own"),
+        ({"op": ["a", "b"], "k": {"int": [1, 2], "when": {"op": "a"}}}, "Expected `array`"),
+        ({"op": ["a", "b"], "k": {"int": [1, 2], "when": ["op"]}}, "Expected `object`"),
+        ({"op": ["a", "b"], "k": {"when": {"op": ["a"]}}}, "missing required field `type`"),
+        ({"k": {"int": [1, 2.5]}}, "Expected `int`"),
+        ({"k": {"int": [1, 2], "when": {"op": ["a"]}}}, "does not have"),
+        ([{"name": "k", "type": "int", "low": 1, "high": 2, "when": {"op": ["a"]}}], "does not have"),
+        (
+            {"root": "a", "types": {"a": {"slots": [{"type": "b", "min": 0, "max": 10**400}]}, "b": {}}},
+            "not readable",
+        ),
         ({"root": "a", "types": {}}, "not defined"),
         ({"root": "a", "types": {"a": {"params": {"x": {"type": "complex"}}}}}, "not readable"),
     ],

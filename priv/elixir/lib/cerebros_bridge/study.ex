@@ -17,6 +17,10 @@ defmodule CerebrosBridge.Study do
       {:ok, _trial} = CerebrosBridge.Study.report(bridge, suggestion, %{"accuracy" => 0.93})
       {:ok, [best | _]} = CerebrosBridge.Study.best_trials(bridge, study.study_id)
 
+  A parameter may wait for others of its node (`when: %{op: ["conv"]}`), and a space may limit
+  its trees (`limits: [%{sum: "layer.units", at_most: 512}, %{count: "layer", at_most: 12}]`).
+  Flat spaces are read too, a list of parameters as `%{parameters: [%{name: "rate", …}]}`.
+
   A study is rows in the bridge's database: it outlives both programs, and many processes may
   ask and tell it at once. A trial that is not reported within the study's `lease_s` is handed
   out again with a higher `epoch`; the report of the earlier one is then refused.
