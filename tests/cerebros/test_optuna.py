@@ -1,9 +1,13 @@
+import time
+
 import numpy as np
 import optuna
 import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import FrozenTrial, TrialState, create_trial
+from threadpoolctl import threadpool_info
 
+from cerebros import optuna_sampler
 from cerebros.errors import InvalidArgument, SpaceRejected
 from cerebros.hypervolume import hypervolume
 from cerebros.motpe import Motpe, Observation
@@ -242,3 +246,94 @@ def test_a_parameter_whose_range_changes_stays_within_the_new_one():
     study.optimize(lambda trial: trial.suggest_float("x", 0.0, 10.0), n_trials=10)
     study.optimize(lambda trial: trial.suggest_float("x", 5.0, 6.0) + trial.suggest_int("k", 1, 1), n_trials=10)
     assert all(5.0 <= trial.params["x"] <= 6.0 for trial in study.trials[10:])
+
+
+def asked(study: optuna.Study) -> dict[str, object]:
+    """What the study's sampler proposes before the objective asks for anything."""
+    trial = study.ask()
+    frozen = study.trials[trial.number]
+    return study.sampler.sample_relative(study, frozen, study.sampler.infer_relative_search_space(study, frozen))
+
+
+def blas_threads() -> list[int]:
+    return [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
+
+
+def test_a_proposal_keeps_blas_to_one_thread(monkeypatch):
+    seen, elite = [], optuna_sampler.elite
+    monkeypatch.setattr(optuna_sampler, "elite", lambda *args: seen.append(blas_threads()) or elite(*args))
+    optuna.create_study(sampler=RoseTreeSampler(0), directions=["minimize"] * 2).optimize(layers, n_trials=10)
+    assert {threads for proposal in seen for threads in proposal} == {1}
+
+
+def test_jobs_side_by_side_leave_blas_its_threads():
+    before = blas_threads()
+    study = optuna.create_study(sampler=RoseTreeSampler(0), directions=["minimize"] * 2)
+    study.optimize(layers, n_trials=30, n_jobs=4)
+    assert blas_threads() == before
+
+
+def test_no_trial_of_a_small_space_is_repeated():
+    def objective(trial: optuna.Trial) -> float:
+        if trial.suggest_categorical("kind", ["a", "b", None]) == "a":
+            return 1.0 + trial.suggest_int("k", 0, 3)  # a trial without `n`
+        return float(trial.suggest_int("n", 0, 9, step=3) == 0) + trial.suggest_int("m", 1, 4)
+
+    study = optuna.create_study(sampler=RoseTreeSampler(0))
+    study.optimize(objective, n_trials=30)
+    trials = [tuple(sorted(trial.params.items(), key=str)) for trial in study.trials]
+    assert len({*trials}) == len({*trials[:8]}) + 22
+
+
+def test_workers_may_share_a_seed():
+    """Draws depend on the seed, the trial's number and the parameter's name, on nothing else."""
+    study = optuna.create_study()
+    first, second = study.ask(), study.ask()
+    over, frozen = FloatDistribution(0.0, 1.0), [study.trials[trial.number] for trial in (first, second)]
+    drawn = {RoseTreeSampler(3).sample_independent(study, trial, name, over) for trial in frozen for name in "xyx"}
+    assert len(drawn) == 4
+
+
+def test_names_that_mean_the_same_number_are_two_parameters():
+    study = optuna.create_study(sampler=RoseTreeSampler(0))
+    study.optimize(lambda trial: trial.suggest_float("a1", 0, 1) - trial.suggest_float("a01", 0, 1), n_trials=10)
+    assert asked(study).keys() == {"a1", "a01"}
+
+
+def test_options_in_another_order_say_nothing_about_each_other():
+    def first(trial: optuna.Trial) -> float:
+        return float(trial.suggest_categorical("a1", [1, 2, 3]) != 1) + trial.suggest_float("x", 0, 1)
+
+    study = optuna.create_study(sampler=RoseTreeSampler(0))
+    study.optimize(first, n_trials=12)
+    surprises = [(first(trial), trial.suggest_categorical("a2", [3, 1, 2]))[1] for trial in map(study.ask, [None] * 20)]
+    assert surprises.count(3) < 14  # a1's place of 1 is a2's place of 3
+
+
+def test_trials_side_by_side_keep_what_each_was_proposed_from():
+    """A parameter that comes as a surprise is drawn from its trial's own densities, whoever asked in between."""
+
+    def surprise(between: bool) -> float:
+        study = optuna.create_study(sampler=RoseTreeSampler(1))
+        study.optimize(lambda trial: abs(trial.suggest_float("x1", 0, 1) - 0.7), n_trials=10)
+        trial = study.ask()
+        trial.suggest_float("x1", 0, 1)
+        if between:
+            study.ask().suggest_float("x1", 0, 1)
+        return trial.suggest_float("x2", 0, 1)
+
+    assert surprise(between=True) == surprise(between=False)
+
+
+def test_many_steps_are_as_quick_as_a_continuum():
+    def proposal_cpu_s(step: float | None) -> float:
+        over = {f"p{n}": FloatDistribution(0.0, 100.0, step=step) for n in range(10)}
+        drawn = np.random.default_rng(0).integers(1001, size=(500, 10)).tolist()
+        study = optuna.create_study(sampler=RoseTreeSampler(0))
+        for places in drawn:
+            params = {name: round(place * 0.1, 1) for name, place in zip(over, places, strict=True)}
+            study.add_trial(create_trial(value=float(sum(places)), params=params, distributions=over))
+        begun = [time.process_time() for _ in range(4) if asked(study)]
+        return float(np.diff(begun).min())
+
+    assert proposal_cpu_s(0.1) < 2 * proposal_cpu_s(None)
