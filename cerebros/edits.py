@@ -137,8 +137,8 @@ class Edits:
         below = (
             {site for site in (*sites, *donor) if _is_below(site, node, position)} if position else {(key, position)}
         )
-        grafted = {site: value for site, value in sites.items() if site not in below}
-        return grafted | {site: donor[site] for site in below if site in donor}
+        kept = {site: value for site, value in sites.items() if site not in below}
+        return kept | {site: value for site, value in donor.items() if site in below}
 
 
 def _child_key(slot: Site) -> tuple[str, int]:

@@ -17,15 +17,18 @@ Optuna is imported with this module: install the extra `optuna`.
 
 from __future__ import annotations
 
+import math
 import re
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from threading import Lock
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.random import Generator
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
-from optuna.samplers import BaseSampler, RandomSampler
+from optuna.samplers import BaseSampler
 from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
@@ -33,85 +36,95 @@ from cerebros.edits import Edits, Site, Sites
 from cerebros.hypervolume import elite
 from cerebros.motpe import NUDGED, NUDGES, NUDGES_EACH, POOL, RECENT, STARTUP_TRIALS, good_count
 from cerebros.pareto import Losses
-from cerebros.parzen import CANDIDATES, TreeDensity
-from cerebros.rose_tree import Choice, Float, Int, NodeType, Ordered, Param, Space
+from cerebros.parzen import CANDIDATES, REDRAWN_UNIFORMLY, TreeDensity
+from cerebros.rose_tree import Choice, Float, Int, NodeType, Param, Space, Value, draw_uniform
 from cerebros.screening import Screen
 from cerebros.site_table import SiteTable
+from cerebros.surrogate import on_one_thread
 from cerebros.targets import reference_point
 
 # Ranking takes the square of this many comparisons; older trials are left out.
 TRIALS_READ = 500
 
-# More steps than this are a continuum.
-STEPS_AT_MOST = 1000
+# Trials of one process that may be between their first and their last parameter at the same time.
+TRIALS_AT_ONCE = 32
 
 _ROOT = "trial"
+
+# How many threads BLAS has is one number for the whole process: of two proposals at once (`n_jobs`),
+# the one that ends last would leave the caller with the number that the other had set.
+_PROPOSING = Lock()
 
 
 class RoseTreeSampler(BaseSampler):
     """Parzen densities over rose trees, screened by Gaussian processes, for one objective or several.
 
+    Proposals differ from all trials of the study that it reads, where the space allows it.
+
     Args:
-        seed: with a trial's number it seeds the draw; None takes one from the system.
+        seed: with a trial's number it seeds the draw, so that workers may share one; None takes one from the system.
     """
 
     def __init__(self, seed: int | None = None) -> None:
         self._seed = int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else seed
-        self._startup = RandomSampler(seed=self._seed % 2**32)
-        self._learned: tuple[int, _Learned] | None = None  # and the number of the trial it is for
-
-    def reseed_rng(self) -> None:
-        self._startup.reseed_rng()
+        # What parameters that no trial had yet are drawn from, by the number of the trial.
+        self._open: dict[int, tuple[_Parameters, TreeDensity]] = {}
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
         """Every parameter that finished trials had, with its newest distribution."""
         found: dict[str, BaseDistribution] = {}
-        for past in _finished(study):
+        for past in _finished(study.get_trials(deepcopy=False)):
             found.update(past.distributions)
         return dict(sorted(found.items()))
 
     def sample_relative(
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
-        past = _finished(study)
+        self._open.pop(trial.number, None)  # another study's
+        trials = study.get_trials(deepcopy=False)
+        past = _finished(trials)
         if len(past) < STARTUP_TRIALS:
             return {}
-        waiting = [t for t in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)) if t.params]
-        learned = _learn(_Parameters(search_space), past, _losses(study, past), waiting)
-        self._learned = (trial.number, learned)
-        return learned.chosen(np.random.default_rng([self._seed, trial.number]))
+        others = [other for other in trials[-TRIALS_READ:] if other.params and other.number != trial.number]
+        waiting = [other for other in others if other.state is TrialState.RUNNING]
+        with _PROPOSING, on_one_thread():
+            learned = _learn(_Parameters(search_space), past, _losses(study, past), waiting)
+            ordered = learned.proposals(np.random.default_rng([self._seed, trial.number]))
+            proposed = next((params for params in ordered if not _repeats(params, others)), None)
+        if proposed is None:  # all that looks good is known: let chance find what is left of a small space
+            return {}
+        self._open[trial.number] = learned.parameters, learned.density
+        for oldest in list(self._open)[:-TRIALS_AT_ONCE]:
+            self._open.pop(oldest, None)
+        return proposed
 
     def sample_independent(
         self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
     ) -> Any:
-        if self._learned and self._learned[0] == trial.number:
-            _, learned = self._learned
-            key, position = _key_and_position(param_name)
+        generator = np.random.default_rng([self._seed, trial.number, *param_name.encode()])
+        if known := self._open.get(trial.number):
+            parameters, density = known
             # A sibling more than any trial had: its key knows what to expect.
-            if learned.parameters.space.rules().get(key) == _rule(param_distribution):
-                generator = np.random.default_rng([self._seed, trial.number, *param_name.encode()])
-                return _native(param_distribution, learned.density.draw_value(key, position, generator))
-        return self._startup.sample_independent(study, trial, param_name, param_distribution)
+            if site := parameters.site(param_name, param_distribution):
+                return _native(param_distribution, density.draw_value(*site, generator))
+        return _native(param_distribution, draw_uniform(_rule(param_distribution), generator))
 
 
 class _Parameters:
-    """The sites of a search space's parameters; names that differ in numbers only are siblings if their rules agree."""
+    """The sites of a search space's parameters."""
 
     def __init__(self, search_space: Mapping[str, BaseDistribution]) -> None:
         self._distributions = search_space
-        rules: defaultdict[str, list[Param]] = defaultdict(list)
-        for name, over in search_space.items():
-            rules[_key_and_position(name)[0]].append(_rule(over))
-        self._sites: dict[str, Site] = {}
-        params: dict[str, Param] = {}
-        for name, over in search_space.items():
-            key, position = _key_and_position(name)
-            if any(rule != rules[key][0] for rule in rules[key]):
-                key, position = f"{_ROOT}.{name}", ()
-            self._sites[name] = (key, position)
-            params[key.removeprefix(f"{_ROOT}.")] = _rule(over)
-        self.space = Space(_ROOT, {_ROOT: NodeType(params)})
+        self._sites = _sites(search_space)
         self._names = {site: name for name, site in self._sites.items()}
+        self._of_key = {key: search_space[name] for name, (key, _) in self._sites.items()}
+        params = {key.removeprefix(f"{_ROOT}."): _rule(over) for key, over in self._of_key.items()}
+        self.space = Space(_ROOT, {_ROOT: NodeType(params)})
+
+    def site(self, name: str, over: BaseDistribution) -> Site | None:
+        """Where a parameter stands, or would stand beside its siblings; None where nothing is known of its like."""
+        site = self._sites.get(name, _key_and_position(name))
+        return site if self._of_key.get(site[0]) == over else None
 
     def sites(self, trial: FrozenTrial) -> Sites:
         return {
@@ -119,6 +132,9 @@ class _Parameters:
             for name, native in trial.params.items()
             if name in self._sites
         }
+
+    def all_sites(self) -> list[Site]:
+        return list(self._names)
 
     def natives(self, sites: Sites) -> dict[str, Any]:
         named = {self._names[site]: value for site, value in sites.items()}
@@ -132,54 +148,105 @@ class _Learned(NamedTuple):
     density: TreeDensity
     screen: Screen
 
-    def chosen(self, generator: Generator) -> dict[str, Any]:
-        """The candidate of most expected gain: edits of good trials, the best of them nudged again and again."""
+    def proposals(self, generator: Generator) -> Iterator[dict[str, Any]]:
+        """Parameters by expected gain: edits of good trials, the best of them nudged again and again.
+
+        They answer all that any trial was asked: a changed option may bring questions that the parent was spared.
+        """
         edits = Edits(self.parameters.space, self.table.scales)
         self.screen.sample(generator)
         drawn = [self._edited(edits, generator) for _ in range(CANDIDATES)]
-        gains = self.screen.expected_gains(self.table.rows(drawn))
+        rows = self.table.rows(drawn)
+        gains = self.screen.expected_gains(rows)
         for step in NUDGES:
             promising = [int(n) for n in np.argsort(-gains, kind="stable")[:NUDGED] for _ in range(NUDGES_EACH)]
-            nudged = [drawn[n] | edits.nudge(drawn[n], step, generator) for n in promising]
-            gains = np.append(gains, self.screen.expected_gains(self.table.rows(nudged)))
-            drawn += nudged
-        return self.parameters.natives(drawn[int(np.argmax(gains))])
+            changes = [edits.nudge(drawn[n], step, generator) for n in promising]
+            moved = np.stack([self.table.changed(rows[n], c) for n, c in zip(promising, changes, strict=True)])
+            drawn += [drawn[n] | change for n, change in zip(promising, changes, strict=True)]
+            rows, gains = np.concatenate([rows, moved]), np.append(gains, self.screen.expected_gains(moved))
+        ordered, wanted = (drawn[n] for n in np.argsort(-gains, kind="stable")), self.parameters.all_sites()
+        return (self.parameters.natives(self._completed(sites, wanted, generator)) for sites in ordered)
 
     def _edited(self, edits: Edits, generator: Generator) -> Sites:
-        parent = self.good[int(len(self.good) * generator.random() ** 2)]
+        parent = self._parent(generator)
         edit = generator.random()
         if edit < 0.25:
             left: Sites = {}
-        elif edit < 0.8:
+        elif edit < 0.75:
             left = edits.redraw(parent, generator)
-        else:
+        elif edit < 0.85:
             left = edits.redraw_siblings(parent, generator)
-        return {site: left[site] if site in left else self.density.draw_value(*site, generator) for site in parent}
+        else:
+            left = edits.graft(parent, self._parent(generator), generator)
+        return self._completed(left, parent | left, generator)
+
+    def _completed(self, sites: Sites, wanted: Iterable[Site], generator: Generator) -> Sites:
+        return {site: sites[site] if site in sites else self._drawn(site, generator) for site in wanted}
+
+    def _parent(self, generator: Generator) -> Sites:
+        return self.good[int(len(self.good) * generator.random() ** 2)]
+
+    def _drawn(self, site: Site, generator: Generator) -> Value:
+        if generator.random() < REDRAWN_UNIFORMLY:
+            return draw_uniform(self.table.rules[site[0]], generator)
+        return self.density.draw_value(*site, generator)
 
 
 def _learn(
     parameters: _Parameters, past: Sequence[FrozenTrial], losses: Losses, waiting: Sequence[FrozenTrial]
 ) -> _Learned:
-    table = SiteTable(parameters.space)
-    seen = [parameters.sites(trial) for trial in past]
     best = elite(losses, POOL)
-    good = [seen[n] for n in best[: good_count(len(past))]]
     kept = sorted({*best, *range(max(0, len(past) - RECENT), len(past))})
-    rows = table.rows([seen[n] for n in kept])
-    screen = Screen(table, rows, losses[kept], reference_point(losses[kept]))
+    seen = {n: parameters.sites(past[n]) for n in kept}
+    good = [seen[n] for n in best[: good_count(len(past))]]
+    table = SiteTable(parameters.space)
+    screen = Screen(table, table.rows([*seen.values()]), losses[kept], reference_point(losses[kept]))
     if waiting:
         screen.believe(table.rows([parameters.sites(trial) for trial in waiting]))
     return _Learned(parameters, table, good, TreeDensity(table, good), screen)
 
 
-def _finished(study: Study) -> list[FrozenTrial]:
-    ended = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-    return [trial for trial in ended if np.isfinite(trial.values).all() and trial.params][-TRIALS_READ:]
+def _finished(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
+    """The newest of these with finite values, oldest first."""
+    told = (
+        trial
+        for trial in reversed(trials)
+        if trial.state is TrialState.COMPLETE and trial.params and all(map(math.isfinite, trial.values))
+    )
+    return [*islice(told, TRIALS_READ)][::-1]
 
 
 def _losses(study: Study, trials: Sequence[FrozenTrial]) -> Losses:
     signs = [-1.0 if direction is StudyDirection.MAXIMIZE else 1.0 for direction in study.directions]
     return np.array([trial.values for trial in trials], dtype=np.float64) * signs
+
+
+def _repeats(params: Mapping[str, Any], trials: Sequence[FrozenTrial]) -> bool:
+    """Whether a proposal would come out as one of these trials.
+
+    A trial that ended had asked for all it wanted, so a proposal with the same answers and some more is its
+    repetition; one that runs may have more to ask.
+    """
+    return any(
+        trial.params == params if trial.state is TrialState.RUNNING else trial.params.items() <= params.items()
+        for trial in trials
+    )
+
+
+def _sites(search_space: Mapping[str, BaseDistribution]) -> dict[str, Site]:
+    """Where each parameter stands: names that differ in numbers only are siblings, if that is all that differs."""
+    families: defaultdict[str, dict[str, tuple[int, ...]]] = defaultdict(dict)
+    for name in search_space:
+        key, position = _key_and_position(name)
+        families[key][name] = position
+    sites: dict[str, Site] = {}
+    for key, positions in families.items():
+        first = search_space[next(iter(positions))]
+        siblings = all(search_space[name] == first for name in positions)
+        apart = len({*positions.values()}) == len(positions)  # `a1` and `a01` are not
+        for name, position in positions.items():
+            sites[name] = (key, position) if siblings and apart else (f"{_ROOT}.{name}", ())
+    return sites
 
 
 def _key_and_position(name: str) -> Site:
@@ -188,37 +255,39 @@ def _key_and_position(name: str) -> Site:
 
 
 def _rule(over: BaseDistribution) -> Param:
+    """Options and steps count from 0, as their places: an option may be anything, and steps may be millions."""
     match over:
         case CategoricalDistribution():
-            return Choice(tuple(range(len(over.choices))))  # places: Optuna's options may be anything
+            return Choice(tuple(range(len(over.choices))))
+        case FloatDistribution() | IntDistribution() if step := _step(over):
+            return Int(0, round((over.high - over.low) / step))
         case IntDistribution():
-            return _stepped(over.low, over.high, over.step) or Int(over.low, over.high, over.log)
+            return Int(over.low, over.high, over.log)
         case FloatDistribution():
-            return _stepped(over.low, over.high, over.step) or Float(over.low, over.high, over.log)
+            return Float(over.low, over.high, over.log)
     raise NotImplementedError(f"distribution {over} is none that Optuna 5 documents")
 
 
-def _stepped(low: float, high: float, step: float | None) -> Ordered | None:
-    if step is None or step == 1 or (steps := round((high - low) / step)) > STEPS_AT_MOST:
-        return None
-    return Ordered(tuple(low + n * step for n in range(steps + 1)))
+def _step(over: FloatDistribution | IntDistribution) -> float | None:
+    return None if over.log else over.step
 
 
-def _value(over: BaseDistribution, native: Any) -> Any:
+def _value(over: BaseDistribution, native: Any) -> Value:
     """A trial's parameter under the rule its name has today, to whose ends values beyond move."""
-    match _rule(over):
-        case Choice():
+    match over:
+        case FloatDistribution() | IntDistribution():
+            within: float = min(over.high, max(over.low, native))
+            step = _step(over)
+            return round((within - over.low) / step) if step else within
+        case CategoricalDistribution():
             return int(over.to_internal_repr(native))
-        case Ordered(values):
-            return min(values, key=lambda value: abs(value - native))
-        case Int(low, high) | Float(low, high):
-            return min(high, max(low, native))
+    raise NotImplementedError(f"{over} has no rule")
 
 
 def _native(over: BaseDistribution, value: Any) -> Any:
-    if isinstance(over, CategoricalDistribution):
-        return over.choices[value]
-    if isinstance(over, FloatDistribution | IntDistribution) and over.step is not None:
-        whole = round((value - over.low) / over.step)
-        return min(over.high, over.low + whole * over.step)
+    match over:
+        case FloatDistribution() | IntDistribution() if step := _step(over):
+            return min(over.high, over.low + value * step)
+        case CategoricalDistribution():
+            return over.choices[value]
     return value

@@ -1,14 +1,17 @@
 """Trees as Optuna trials and back: every site of a tree is one parameter of a trial.
 
-A site's parameter is named by key and position, `net/stage/cell.width@0.2`
-for the third cell of the first stage; a number of a list is its place there.
+What we write is named by key and position, `net/stage/cell.width@0.2` for the
+third cell of the first stage, and a number of a list is its place there. What
+others wrote is read as well: a parameter of the root may go by its own name,
+`lr`, and a number of a list may be that number, by whatever distribution.
 Optuna is imported with this module: install the extra `optuna`.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
 
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
@@ -42,15 +45,17 @@ def suggested(trial: optuna.Trial, space: Space) -> Tree:
     """The tree that Optuna makes of this space by its define-by-run interface."""
 
     def decide(key: str, rule: Param, position: tuple[int, ...]) -> Value:
-        name, over = parameter_name(key, position), distribution(rule)
-        match over:
-            case FloatDistribution():
-                return trial.suggest_float(name, over.low, over.high, log=over.log)
-            case IntDistribution():
-                return _value(rule, trial.suggest_int(name, over.low, over.high, log=over.log))
-            case CategoricalDistribution():
-                return _value(rule, trial.suggest_categorical(name, over.choices))
-        raise NotImplementedError(f"{name} has the distribution {over}, which no rule becomes")
+        name = parameter_name(key, position)
+        match rule:
+            case Float(low, high, log):
+                return trial.suggest_float(name, low, high, log=log)
+            case Int(low, high, log):
+                return trial.suggest_int(name, low, high, log=log)
+            case Ordered(values):
+                return values[trial.suggest_int(name, 0, len(values) - 1)]
+            case Choice(options):
+                labels = _labels(options)
+                return options[labels.index(trial.suggest_categorical(name, labels))]
 
     return space.grow(decide)
 
@@ -64,22 +69,36 @@ def parameters(space: Space, tree: Tree) -> dict[str, _Native]:
     return {parameter_name(d.key, d.position): _native(d.param, d.value) for d in space.decisions(tree)}
 
 
-def tree_from(space: Space, params: Mapping[str, _Native]) -> Tree:
+def tree_from(space: Space, trial: FrozenTrial) -> Tree:
     """The tree of a trial's parameters.
 
     Raises:
-        SpaceRejected: a decision is missing or outside its rule.
+        SpaceRejected: a parameter is missing, outside its rule, or none of the space's.
     """
+    unread = dict(trial.params)
 
     def decide(key: str, rule: Param, position: tuple[int, ...]) -> Value:
-        name = parameter_name(key, position)
-        if name not in params:
-            raise SpaceRejected(f"parameter {name!r} is missing; the trial has {', '.join(params) or 'none'}")
-        return _value(rule, params[name])
+        path = parameter_name(key, position)
+        name = path if path in unread else path.removeprefix(f"{space.root}.")
+        if name not in unread:
+            raise SpaceRejected(
+                f"trial {trial.number} has no parameter {name!r}, only {', '.join(trial.params) or 'none'}; "
+                "import a study that asks for all that the space decides"
+            )
+        value = _value(rule, unread[name], trial.distributions[name])
+        if value is None:
+            raise SpaceRejected(
+                f"trial {trial.number} has {name} = {unread[name]!r}, outside {rule}; "
+                "widen the space, or import a study that keeps to it"
+            )
+        del unread[name]
+        return value
 
     tree = space.grow(decide)
-    for _ in space.decisions(tree):
-        pass  # every value is checked as it is passed
+    if unread:
+        raise SpaceRejected(
+            f"trial {trial.number} has {', '.join(unread)}, which the space does not decide; add it to the space"
+        )
     return tree
 
 
@@ -109,17 +128,28 @@ def export_study(
 def import_study(space: Space, study: Study) -> list[Observation]:
     """A study's ended trials, in order, to be told to a sampler as a warm start; maximised values change sign.
 
+    A trial that failed, was pruned or came to an infinite value has no losses.
+    Where it has not asked for all its parameters either, it is left out.
+
     Raises:
-        SpaceRejected: a trial is not a tree of this space.
+        SpaceRejected: a trial with losses is not a tree of this space.
     """
-    signs = [-1.0 if direction is StudyDirection.MAXIMIZE else 1.0 for direction in study.directions]
     seen = []
-    for trial in study.get_trials(states=(TrialState.COMPLETE, TrialState.FAIL, TrialState.PRUNED)):
-        whole = trial.state is TrialState.COMPLETE
-        losses = tuple(sign * value for sign, value in zip(signs, trial.values, strict=True)) if whole else None
-        if whole or trial.params:
-            seen.append(Observation(tree_from(space, trial.params), losses))
+    for trial in study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.FAIL, TrialState.PRUNED)):
+        losses = _losses(trial, study.directions)
+        try:
+            seen.append(Observation(tree_from(space, trial), losses))
+        except SpaceRejected:
+            if losses is not None:
+                raise
     return seen
+
+
+def _losses(trial: FrozenTrial, directions: Sequence[StudyDirection]) -> tuple[float, ...] | None:
+    if trial.state is not TrialState.COMPLETE or not all(map(math.isfinite, trial.values)):
+        return None
+    signs = [-1.0 if direction is StudyDirection.MAXIMIZE else 1.0 for direction in directions]
+    return tuple(sign * value for sign, value in zip(signs, trial.values, strict=True))
 
 
 def _labels(options: tuple[Value, ...]) -> tuple[Value, ...]:
@@ -137,14 +167,22 @@ def _native(rule: Param, value: Value) -> _Native:
             return value
 
 
-def _value(rule: Param, native: _Native) -> Value:
+def _value(rule: Param, native: _Native, over: BaseDistribution) -> Value | None:
+    """A parameter under a rule of ours, None where the rule does not allow it."""
+    if isinstance(rule, Choice):
+        labels = _labels(rule.options)
+        return rule.options[labels.index(native)] if native in labels else None
+    if isinstance(native, bool | str | None):
+        return None
     match rule:
+        case Ordered(values) if over == distribution(rule):
+            return values[int(native)]
         case Ordered(values):
-            return values[int(native or 0)]
-        case Choice(options):
-            labels = _labels(options)
-            if native not in labels:
-                raise SpaceRejected(f"{native!r} is none of the options {options}")
-            return options[labels.index(native)]
-        case _:
-            return native if native is not None else math.nan
+            # The same steps added up in another way end in other digits.
+            tolerance = 1e-12 * max(abs(values[0]), abs(values[-1]))
+            place = bisect_left(values, native - tolerance)
+            return values[place] if place < len(values) and values[place] <= native + tolerance else None
+        case Int(low, high):
+            return int(native) if low <= native <= high and native == int(native) else None
+        case Float(low, high):
+            return float(native) if low <= native <= high else None

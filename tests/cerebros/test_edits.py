@@ -44,6 +44,15 @@ def test_every_edited_tree_belongs_to_its_space(space, seed):
 
 
 @given(spaces, seeds)
+def test_a_graft_keeps_the_order_of_its_donor(space, seed):
+    """The order decides what is drawn next; that of a set of names differs from process to process."""
+    generator = np.random.default_rng(seed)
+    sites, donor = (sites_of(space, space.draw(generator)) for _ in range(2))
+    new = [site for site in edits_of(space).graft(sites, donor, generator) if site not in sites]
+    assert new == [site for site in donor if site in {*new}]
+
+
+@given(spaces, seeds)
 def test_a_nudged_tree_needs_no_completing(space, seed):
     generator = np.random.default_rng(seed)
     sites = sites_of(space, space.draw(generator))
