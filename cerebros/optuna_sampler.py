@@ -22,7 +22,6 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
-from threading import Lock
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -50,10 +49,6 @@ TRIALS_READ = 500
 TRIALS_AT_ONCE = 32
 
 _ROOT = "trial"
-
-# How many threads BLAS has is one number for the whole process: of two proposals at once (`n_jobs`),
-# the one that ends last would leave the caller with the number that the other had set.
-_PROPOSING = Lock()
 
 
 class RoseTreeSampler(BaseSampler):
@@ -87,7 +82,7 @@ class RoseTreeSampler(BaseSampler):
             return {}
         others = [other for other in trials[-TRIALS_READ:] if other.params and other.number != trial.number]
         waiting = [other for other in others if other.state is TrialState.RUNNING]
-        with _PROPOSING, on_one_thread():
+        with on_one_thread():
             learned = _learn(_Parameters(search_space), past, _losses(study, past), waiting)
             ordered = learned.proposals(np.random.default_rng([self._seed, trial.number]))
             proposed = next((params for params in ordered if not _repeats(params, others)), None)
