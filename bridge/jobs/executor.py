@@ -1,10 +1,11 @@
-"""Where jobs run: what every executor gives its callers, on this machine or on others."""
+"""Where jobs run: a limited number of slots, here or on other machines, and one set of rules for them all."""
 
 from __future__ import annotations
 
+import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import aclosing
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 from typing import TypeVar
 
 import msgspec
@@ -28,24 +29,43 @@ class JobTimedOut(DeadlineExceeded):
     """The job took longer than its limit and was killed."""
 
 
-class Executor(ABC):
-    """Runs jobs in processes of their own, a limited number at the same time."""
+class Slot(ABC):
+    """Does one job after another, wherever it is.
+
+    `begin` and `read` raise JobLost, JobCrashed or JobTimedOut where no answer
+    will come; then the slot can only be ended.
+    """
 
     @abstractmethod
-    def messages(self, job: Job) -> AsyncGenerator[Message, None]:
-        """The job's checkpoints and, last, its answer; closing the generator kills the job.
-
-        Raises:
-            JobLost, JobCrashed, JobTimedOut: there is no answer.
-        """
+    async def begin(self, job: Job) -> None:
+        """Give it a job; returns when the job has begun, and only then may be asked for a checkpoint."""
 
     @abstractmethod
-    async def checkpoint_all(self, within_s: float) -> None:
-        """Ask every training for its state; returns when all are kept, or the time is over."""
+    async def read(self) -> Message:
+        """The job's next checkpoint or, last, its answer."""
 
     @abstractmethod
-    async def close(self) -> None:
-        """End all processes; jobs must have been awaited or cancelled before."""
+    def ask_for_checkpoint(self) -> None:
+        """Have the training send its state at the end of its epoch."""
+
+    @abstractmethod
+    async def end(self) -> None:
+        """Kill what works here."""
+
+
+class Executor:
+    """Runs jobs in up to `slots` slots at the same time.
+
+    A slot that has answered is free for the next job. After anything else,
+    a cancel too, it is ended, and the next job has a fresh one from `start`.
+    """
+
+    def __init__(self, slots: int, start: Callable[[], Awaitable[Slot]]) -> None:
+        self._places = asyncio.Semaphore(slots)
+        self._start = start
+        self._free: list[Slot] = []
+        # Where a training has begun, and whether the checkpoint that was asked of it has been kept.
+        self._training: dict[Slot, asyncio.Event] = {}
 
     async def run(
         self,
@@ -81,18 +101,64 @@ class Executor(ABC):
             raise Internal(f"a job answered {type(answer).__name__} where {expected.__name__} was due")
         return answer
 
+    async def checkpoint_all(self, within_s: float) -> None:
+        """Ask every training for its state; returns when all are kept, or the time is over."""
+        asked = tuple(self._training.items())
+        for slot, kept in asked:
+            kept.clear()
+            slot.ask_for_checkpoint()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(within_s):
+                for _, kept in asked:
+                    await kept.wait()
+
+    async def close(self) -> None:
+        """End all slots; jobs must have been awaited or cancelled before."""
+        while self._free:
+            await self._free.pop().end()
+
     async def _answer(self, job: Job, keep: Callable[[Checkpoint], Awaitable[None]]) -> Answer:
-        async with aclosing(self.messages(job)) as messages:
-            async for message in messages:
-                if not isinstance(message, Checkpoint):
-                    return message
+        async with self._places:
+            slot = await self._begin(job)
+            async with _ended_on_failure(slot):
+                answer = await self._read(slot, job, keep)
+            self._free.append(slot)
+            return answer
+
+    async def _read(self, slot: Slot, job: Job, keep: Callable[[Checkpoint], Awaitable[None]]) -> Answer:
+        kept = asyncio.Event()
+        if isinstance(job, TrainJob | ScoreJob):  # the others have no state to ask for
+            self._training[slot] = kept
+        try:
+            while isinstance(message := await slot.read(), Checkpoint):
                 await keep(message)
-        raise JobLost("the job ended without an answer")
+                kept.set()
+            return message
+        finally:
+            self._training.pop(slot, None)
+            kept.set()
+
+    async def _begin(self, job: Job) -> Slot:
+        while self._free:
+            # One that died while it was free says nothing about this job, which keeps its second chance.
+            with suppress(JobLost, JobCrashed):
+                return await _begin_in(self._free.pop(), job)
+        return await _begin_in(await self._start(), job)
 
 
-def is_training(job: Job) -> bool:
-    """Whether the job can be asked for a checkpoint."""
-    return isinstance(job, TrainJob | ScoreJob)
+async def _begin_in(slot: Slot, job: Job) -> Slot:
+    async with _ended_on_failure(slot):
+        await slot.begin(job)
+    return slot
+
+
+@asynccontextmanager
+async def _ended_on_failure(slot: Slot) -> AsyncIterator[None]:
+    try:
+        yield
+    except BaseException:  # a cancel is one of them
+        await asyncio.shield(slot.end())
+        raise
 
 
 def _error_named(name: str) -> type[CerebrosError]:

@@ -10,19 +10,19 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import AsyncGenerator
-from contextlib import suppress
+from collections.abc import Awaitable
 from typing import Any
 
 import msgspec
 import ray
-from ray.exceptions import AuthenticationError, RayActorError
+from ray.exceptions import AuthenticationError, ObjectLostError, RayActorError
 
-from bridge.jobs.executor import Executor, JobCrashed, JobLost, JobTimedOut, is_training
-from bridge.jobs.pool import JobPool
-from bridge.jobs.work import Checkpoint, Job, Message
+from bridge.jobs.executor import Executor, JobCrashed, JobLost, JobTimedOut, Slot
+from bridge.jobs.pool import JobProcess, start_process
+from bridge.jobs.work import Job, Message
 from cerebros.errors import FailedPrecondition, Unauthenticated, Unavailable
 
+# What an actor answers with is a name with bytes: a message, or one of these with its account.
 FAILURES: dict[str, type[JobLost | JobCrashed | JobTimedOut]] = {
     failure.__name__: failure for failure in (JobLost, JobCrashed, JobTimedOut)
 }
@@ -31,107 +31,90 @@ FAILURES: dict[str, type[JobLost | JobCrashed | JobTimedOut]] = {
 _CONNECTING = threading.Lock()
 
 
-class JobHost:
-    """One slot, on whatever node Ray has put it. What it sends is a name with bytes: a message, or a failure."""
-
-    def __init__(self, memory_bytes: int, timeout_s: float) -> None:
-        self._pool = JobPool(1, memory_bytes, timeout_s)
-
-    async def messages(self, job: bytes) -> AsyncGenerator[tuple[str, bytes], None]:
-        try:
-            async for message in self._pool.messages(msgspec.msgpack.decode(job, type=Job)):
-                yield "message", msgspec.msgpack.encode(message)
-        except (JobLost, JobCrashed, JobTimedOut) as problem:
-            yield type(problem).__name__, problem.message.encode()
-
-    async def checkpoint_all(self, within_s: float) -> None:
-        await self._pool.checkpoint_all(within_s)
-
-
-class _Slot:
-    """A host, and whether the checkpoint that was asked of it has been kept here."""
-
-    def __init__(self, host: Any) -> None:
-        self.host = host
-        self.kept = asyncio.Event()
-
-
 class RayExecutor(Executor):
     """Up to `processes` jobs at the same time on the cluster at `address`, each with a core and `gpus` of its node."""
 
     def __init__(self, address: str, processes: int, memory_bytes: int, timeout_s: float, gpus: int = 0) -> None:
         if not address:
             raise FailedPrecondition("CEREBROS_EXECUTOR is ray; set CEREBROS_RAY_ADDRESS to the cluster's host:port")
-        self._address = address
+        super().__init__(processes, lambda: asyncio.to_thread(_start, address, gpus, memory_bytes, timeout_s))
+
+
+class JobHost:
+    """The actor: a job process on whatever node Ray has put it."""
+
+    def __init__(self, memory_bytes: int, timeout_s: float) -> None:
         self._limits = memory_bytes, timeout_s
-        self._gpus = gpus
-        self._slots = asyncio.Semaphore(processes)
-        self._free: list[_Slot] = []
-        self._training: set[_Slot] = set()
+        self._process: JobProcess | None = None
 
-    async def messages(self, job: Job) -> AsyncGenerator[Message, None]:
-        async with self._slots:
-            slot = self._free.pop() if self._free else await asyncio.to_thread(self._start)
-            if is_training(job):
-                self._training.add(slot)
-            answered = False
-            try:
-                async for reference in slot.host.messages.remote(msgspec.msgpack.encode(job)):
-                    message = _received(*await reference)
-                    if not isinstance(message, Checkpoint):
-                        answered = True
-                        break
-                    yield message
-                    slot.kept.set()
-            except RayActorError as problem:
-                raise JobLost(f"its Ray actor is gone: {problem}") from None
-            finally:
-                self._training.discard(slot)
-                slot.kept.set()
-                if answered:
-                    self._free.append(slot)
-                else:  # its job process dies with it
-                    ray.kill(slot.host)
-        if answered:
-            yield message
+    async def begin(self, job: bytes) -> tuple[str, bytes]:
+        if self._process is None:
+            self._process = await start_process(*self._limits)
+        return await _sent(self._process.begin(msgspec.msgpack.decode(job, type=Job)))
 
-    async def checkpoint_all(self, within_s: float) -> None:
-        asked = tuple(self._training)
-        for slot in asked:
-            slot.kept.clear()
-            slot.host.checkpoint_all.remote(within_s)
-        with suppress(TimeoutError):
-            async with asyncio.timeout(within_s):
-                for slot in asked:
-                    await slot.kept.wait()
+    async def read(self) -> tuple[str, bytes]:
+        assert self._process is not None  # noqa: S101 - a job is read after it has begun
+        return await _sent(self._process.read())
 
-    async def close(self) -> None:
-        while self._free:
-            ray.kill(self._free.pop().host)
-
-    def _start(self) -> _Slot:
-        """A fresh host; blocks while Ray finds it a place.
-
-        Raises:
-            Unavailable, Unauthenticated: the cluster does not answer, or does not want us.
-        """
-        with _CONNECTING:
-            if not ray.is_initialized():
-                self._connect()
-        host = ray.remote(JobHost).options(num_cpus=1, num_gpus=self._gpus).remote(*self._limits)
-        return _Slot(host)
-
-    def _connect(self) -> None:
-        try:
-            ray.init(self._address, log_to_driver=False, logging_level=logging.ERROR, configure_logging=False)
-        except AuthenticationError as problem:
-            raise Unauthenticated(f"Ray at {self._address}: {problem}; set RAY_AUTH_TOKEN") from None
-        except (ConnectionError, ValueError, RuntimeError) as problem:
-            raise Unavailable(f"Ray at {self._address} does not answer: {problem}") from None
+    async def ask_for_checkpoint(self) -> None:
+        assert self._process is not None  # noqa: S101
+        self._process.ask_for_checkpoint()
 
 
-def _received(name: str, content: bytes) -> Message:
+class _Actor(Slot):
+    """What is known here of an actor."""
+
+    def __init__(self, host: Any) -> None:
+        self._host = host
+
+    async def begin(self, job: Job) -> None:
+        await _received(self._host.begin.remote(msgspec.msgpack.encode(job)))
+
+    async def read(self) -> Message:
+        message: Message = msgspec.msgpack.decode(await _received(self._host.read.remote()), type=Message)
+        return message
+
+    def ask_for_checkpoint(self) -> None:
+        self._host.ask_for_checkpoint.remote()
+
+    async def end(self) -> None:
+        """Kill the actor; its job process dies with it."""
+        ray.kill(self._host)
+
+
+async def _sent(work: Awaitable[Message | None]) -> tuple[str, bytes]:
+    try:
+        return "message", msgspec.msgpack.encode(await work)
+    except (JobLost, JobCrashed, JobTimedOut) as problem:
+        return type(problem).__name__, problem.message.encode()
+
+
+async def _received(answer: Awaitable[tuple[str, bytes]]) -> bytes:
+    try:
+        name, content = await answer
+    except (RayActorError, ObjectLostError) as problem:  # its node took the actor with it, or the answer
+        raise JobLost(f"its Ray actor is gone: {problem}") from None
     if name in FAILURES:
         raise FAILURES[name](content.decode())
-    message: Message = msgspec.msgpack.decode(content, type=Message)
-    return message
+    return content
+
+
+def _start(address: str, gpus: int, memory_bytes: int, timeout_s: float) -> _Actor:
+    """A fresh actor; blocks while Ray connects, and finds it a place by and by.
+
+    Raises:
+        Unavailable, Unauthenticated: the cluster does not answer, or does not want us.
+    """
+    with _CONNECTING:
+        if not ray.is_initialized():
+            _connect(address)
+    return _Actor(ray.remote(JobHost).options(num_cpus=1, num_gpus=gpus).remote(memory_bytes, timeout_s))
+
+
+def _connect(address: str) -> None:
+    try:
+        ray.init(address, log_to_driver=False, logging_level=logging.ERROR, configure_logging=False)
+    except AuthenticationError as problem:
+        raise Unauthenticated(f"Ray at {address}: {problem}; set RAY_AUTH_TOKEN") from None
+    except (ConnectionError, ValueError, RuntimeError) as problem:
+        raise Unavailable(f"Ray at {address} does not answer: {problem}") from None

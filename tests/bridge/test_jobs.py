@@ -3,18 +3,20 @@
 import asyncio
 import hashlib
 import json
+from contextlib import suppress
 
 import msgspec
 import numpy as np
 import psutil
 import pytest
 
-from bridge.jobs.pool import JobPool, JobTimedOut
+from bridge.jobs.executor import JobLost, JobTimedOut
+from bridge.jobs.pool import JobPool
 from bridge.jobs.sources import read_table
-from bridge.jobs.work import Data, Embedded, EmbedJob, Trained, TrainJob
+from bridge.jobs.work import Checkpoint, Data, Embedded, EmbedJob, Trained, TrainJob
 from cerebros.errors import ManifestRejected
 from cerebros.manifest import Manifest, Source, parse_manifest
-from cerebros.metrics import PriceTable
+from cerebros.metrics import NOTHING, PriceTable
 from cerebros.nets.space import cerebros_space
 from tests.conftest import EXAMPLES
 
@@ -67,9 +69,10 @@ async def test_a_job_that_takes_too_long_is_killed_and_the_pool_goes_on():
     try:
         assert (await pool.run(job(), Trained)).outcome == "ok"
         (child,) = set(psutil.Process().children()) - others
+        large = Checkpoint(1, (), NOTHING, bytes(2**24))  # more than a pipe takes from us before it is read
         child.suspend()
-        with pytest.raises(JobTimedOut, match="8 s and was killed"):
-            await pool.run(job(), Trained)
+        with pytest.raises(JobTimedOut, match="8 s and was killed; raise CEREBROS_TRIAL_TIMEOUT_S"):
+            await pool.run(msgspec.structs.replace(job(), resume=large), Trained)
         assert not child.is_running() or child.status() == psutil.STATUS_ZOMBIE
         assert (await pool.run(job(), Trained)).outcome == "ok"
     finally:
@@ -121,6 +124,18 @@ async def test_a_training_that_is_lost_goes_on_from_its_newest_checkpoint(pool):
     ended = await pool.run(msgspec.structs.replace(job(epochs=40), checkpoint_s=0.0), Trained, keep)
     assert ended.outcome == "ok"
     assert kept == sorted(set(kept))
+
+
+async def test_a_training_that_is_killed_again_is_lost_and_says_what_often_kills(pool):
+    others = set(psutil.Process().children())
+
+    async def kill(_):
+        for child in set(psutil.Process().children()) - others:
+            with suppress(psutil.NoSuchProcess):  # what it sent before it died is kept after it died
+                child.kill()
+
+    with pytest.raises(JobLost, match=r"SIGKILL.* lower CEREBROS_TRIAL_PROCESSES"):
+        await pool.run(msgspec.structs.replace(job(epochs=40), checkpoint_s=0.0), Trained, kill)
 
 
 async def test_a_state_of_another_recipe_is_begun_anew(pool):

@@ -10,9 +10,10 @@ from contextlib import suppress
 from pathlib import Path
 
 import msgspec
+import psutil
 import pytest
 
-from bridge.jobs.executor import JobTimedOut
+from bridge.jobs.executor import JobLost, JobTimedOut
 from bridge.jobs.work import Trained
 from bridge.procedures import call
 from cerebros.errors import FailedPrecondition
@@ -24,6 +25,9 @@ from tests.test_service import free_port
 # Ray reads these when it is imported.
 os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32), "RAY_USAGE_STATS_ENABLED": "0"}
 
+from ray.exceptions import ObjectLostError
+
+from bridge.jobs import ray_executor
 from bridge.jobs.ray_executor import RayExecutor
 
 MEMORY_BYTES = 4 * 2**30
@@ -31,11 +35,11 @@ MEMORY_BYTES = 4 * 2**30
 
 @pytest.fixture(scope="module")
 def cluster():
-    """The address of a cluster of one node on the loopback, with token authentication."""
+    """The address of a cluster of one node on the loopback, with token authentication and a core for each slot."""
     address = f"127.0.0.1:{free_port()}"
     # Ray's sockets have the directory in their paths, which pytest's own would make too long.
     with tempfile.TemporaryDirectory(prefix="ray", dir="/tmp") as place:
-        command = [str(Path(sys.executable).parent / "ray"), "start", "--head", "--block", "--num-cpus=2"]
+        command = [str(Path(sys.executable).parent / "ray"), "start", "--head", "--block", "--num-cpus=4"]
         command += ["--node-ip-address=127.0.0.1", f"--port={address.rpartition(':')[2]}", f"--temp-dir={place}"]
         command += ["--include-dashboard=false", "--object-store-memory=100000000", "--disable-usage-stats"]
         head = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -102,12 +106,30 @@ async def test_a_training_on_ray_gives_its_state_when_it_is_asked(on_ray):
     assert again.outcome == "ok"
 
 
+@pytest.mark.parametrize("victim", ["ray::JobHost", "bridge.jobs.child"])
+async def test_slots_that_died_while_they_were_free_are_replaced_and_no_job_is_lost(on_ray, victim):
+    await asyncio.gather(on_ray.run(job(), Trained), on_ray.run(job(), Trained))  # more slots than a job has chances
+    for process in psutil.Process().children(recursive=True):
+        with suppress(psutil.NoSuchProcess):
+            if victim in " ".join(process.cmdline()):
+                process.kill()
+    assert (await on_ray.run(job(), Trained)).outcome == "ok"
+
+
 async def test_a_trial_on_ray_that_takes_too_long_is_a_time_out_and_the_slot_goes_on(cluster, on_ray):
     short = RayExecutor(cluster, 1, MEMORY_BYTES, timeout_s=0.5)
     with pytest.raises(JobTimedOut, match="killed"):
         await short.run(job(epochs=100_000, learning_rate=1e-6), Trained)
     await short.close()
     assert (await on_ray.run(job(), Trained)).outcome == "ok"
+
+
+async def test_an_answer_lost_with_its_node_is_a_lost_job_and_no_defect():
+    async def answer():
+        raise ObjectLostError("of a node that died before we had it", None, "")
+
+    with pytest.raises(JobLost):
+        await ray_executor._received(answer())
 
 
 def test_ray_without_an_address_says_what_to_set():

@@ -192,12 +192,12 @@ def _memory(swap: Swap) -> None:
 
 
 def _timeout(swap: Swap) -> None:
-    from bridge.jobs.pool import JobPool
+    from bridge.jobs.pool import JobProcess
 
-    async def patient(self: Any, process: Any, end: float) -> Any:
-        return await process.read()
+    async def patient(_: Any, work: Any) -> Any:
+        return await work
 
-    swap(JobPool, "_read", patient)
+    swap(JobProcess, "_in_time", patient)
 
 
 # The ground
