@@ -18,8 +18,8 @@ ALL_EXTRAS := $(RUN_EXTRAS),cuda,ray,dev
 run: $(VENV)/.run ## install, start the embedded database, run a PAC training cycle on the digits
 	$(BIN)/cerebros-bridge cycle examples/digits.toml --pac demo
 
-test: $(VENV)/.all $(VENV)/.system ## all tests, on a real database, server and BEAM
-	$(BIN)/python -m pytest
+test: $(VENV)/.all $(VENV)/.system ## all tests, on real databases, servers and BEAMs; two files at a time
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: lint types ## everything that needs no run of the program
 

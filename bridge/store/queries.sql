@@ -500,13 +500,15 @@ SELECT study_key, plan, last_seq,
 
 -- name: reclaim_trials
 -- Trials whose lease ran out without a report, handed out again under a raised epoch.
-UPDATE study_trials t SET epoch = epoch + 1, lease_until_s = c.seconds + %(lease_s)s
-  FROM service_clock c
- WHERE study_key = %(study_key)s
-   AND number IN (SELECT number FROM study_trials
-                   WHERE study_key = %(study_key)s AND outcome IS NULL AND lease_until_s < c.seconds
-                   ORDER BY number LIMIT %(limit)s)
-RETURNING number, epoch, document -> 'tree' AS tree, document ->> 'tree_hash' AS tree_hash;
+WITH lapsed AS MATERIALIZED (
+    SELECT number, c.seconds FROM study_trials, service_clock c
+     WHERE study_key = %(study_key)s AND outcome IS NULL AND lease_until_s < c.seconds
+     ORDER BY number LIMIT %(limit)s
+)
+UPDATE study_trials t SET epoch = epoch + 1, lease_until_s = lapsed.seconds + %(lease_s)s
+  FROM lapsed
+ WHERE study_key = %(study_key)s AND t.number = lapsed.number
+RETURNING t.number, epoch, document -> 'tree' AS tree, document ->> 'tree_hash' AS tree_hash;
 
 -- name: study_log
 -- What was asked for and told behind a number, in that order; a trial that ended without values has none.

@@ -54,11 +54,13 @@ Ask = Callable[..., tuple[Any, ...]]
 
 
 @pytest.fixture(scope="module")
-def ask() -> Iterator[Ask]:
+def ask(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ask]:
     """Send a tuple to the BEAM, get its answer."""
     if shutil.which("mix") is None:
         pytest.skip("elixir is not installed: make test installs it")
-    environment = os.environ | {"MIX_ENV": "test", "LC_ALL": "C.UTF-8"}
+    # The client's own suite may run beside this, and mix does not wait for another mix that builds in the same place.
+    build = str(tmp_path_factory.mktemp("build"))
+    environment = os.environ | {"MIX_ENV": "test", "MIX_BUILD_PATH": build, "LC_ALL": "C.UTF-8"}
     subprocess.run(["mix", "compile"], cwd=ELIXIR, env=environment, check=True, capture_output=True)
     beam = subprocess.Popen(
         ["mix", "run", "--no-compile", "--no-start", "test/support/codec_echo.exs"],
