@@ -8,6 +8,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import psycopg
 import pytest
 from uuid_utils import uuid7
@@ -16,6 +17,10 @@ from bridge.procedures import Bridge, call
 from bridge.service import migrated_database, open_bridge
 from bridge.settings import Settings, read_settings
 from telemetry.logs import configure_logging
+
+# An example that takes long on a busy machine is no wrong one.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 

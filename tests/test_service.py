@@ -116,7 +116,7 @@ def served(home):
 
 
 def wait_until_ready(process, http, log) -> None:
-    end = time.monotonic() + 30
+    end = time.monotonic() + 90
     while time.monotonic() < end and process.poll() is None:
         try:
             if http.get("/readyz").status_code == 200:

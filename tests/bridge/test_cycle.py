@@ -216,9 +216,9 @@ async def test_a_run_limited_to_what_nothing_meets_ends_with_a_verdict_that_says
     assert run.front
 
 
-async def test_a_warm_start_knows_the_earlier_runs_trials(bridge, start):
-    first, _ = await finished(bridge, start(kind="nas", budget={**SMALL, "trials": 8}, seed=1))
-    request = start(kind="nas", budget={**SMALL, "trials": 2, "shortlist": 1}, seed=1, warm_start=first.run_id)
+async def test_a_warm_start_knows_the_earlier_runs_trials(bridge, cycle, start):
+    first, _ = cycle
+    request = start(kind="nas", budget={**SMALL, "trials": 2, "shortlist": 1}, warm_start=first.run_id)
     second, _ = await finished(bridge, request)
     assert second.error is None
     trees = [

@@ -148,7 +148,9 @@ async def test_populations_train_as_many_trials_alike_also_when_workers_are_kill
     assert {trial.metrics.population for trial in trials if trial.outcome == "pruned"} > {1}
     assert all(trial.metrics.cpu_s > 0 for trial in trials)
     run = await ended(
-        bridge, database_url, await killed(bridge, database_url, request("together-killed", population=3))
+        bridge,
+        database_url,
+        await killed(bridge, database_url, request("together-killed", population=3), at_rungs=(4,)),
     )
     assert await found_by(bridge, run) == await found_by(bridge, unharmed)
 

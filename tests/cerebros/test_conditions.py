@@ -11,7 +11,7 @@ from cerebros.errors import SpaceRejected
 from cerebros.histogram import History
 from cerebros.motpe import SAMPLERS, Motpe, RandomSampler, make_sampler
 from cerebros.nets.space import cerebros_space
-from cerebros.optuna_trees import parameters, tree_from
+from cerebros.optuna_trees import frozen_trial, tree_from
 from cerebros.parzen import TreeDensity
 from cerebros.rose_tree import (
     Choice,
@@ -332,4 +332,4 @@ def test_every_sampler_proposes_valid_trees_and_resumes_the_same(name):
 @given(conditional_spaces(), seeds)
 def test_a_conditional_tree_survives_as_parameters_of_an_optuna_trial(space, seed):
     tree = drawn(space, seed)
-    assert tree_from(space, parameters(space, tree)) == tree
+    assert tree_from(space, frozen_trial(space, tree, None)) == tree
