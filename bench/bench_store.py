@@ -146,7 +146,11 @@ async def enqueue(bridge: Bridge, name: str, runs: int) -> None:
             trials=1, run_id=run_id, kind="nas", pac_id=run_id, dataset=manifest.name, correlation_id=None
         )
         await bridge.engine.enqueue(
-            Payload(request, manifest, base, goals_named(request.objectives)), "0" * 64, "0" * 64, event, 10**6
+            Payload(request, manifest, base, goals_named(request.objectives, request.limits)),
+            "0" * 64,
+            "0" * 64,
+            event,
+            10**6,
         )
 
 

@@ -34,7 +34,7 @@ MANIFEST = parse_manifest((EXAMPLES / "digits.toml").read_text(), "digits.toml")
 
 
 def payload(request: StartRun) -> Payload:
-    return Payload(request, MANIFEST, ".", goals_named(["accuracy"]))
+    return Payload(request, MANIFEST, ".", goals_named(["accuracy"], {}))
 
 
 class ClaimProtocol(RuleBasedStateMachine):
