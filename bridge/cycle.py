@@ -20,7 +20,7 @@ import msgspec
 
 from bridge import promotion, search
 from bridge.deps import Deps
-from bridge.jobs.executor import JobCrashed, JobLost, JobTimedOut
+from bridge.jobs.executor import NO_ANSWER
 from bridge.jobs.work import Checked, CheckJob, Repeated, RepeatJob, Scored, ScoreJob
 from bridge.policy import require_use_allowed
 from bridge.promotion import ScoredModel, StoredFile
@@ -149,7 +149,7 @@ async def repeat(job: RepeatJob, deps: Deps) -> Repeated:
     """Train over seeds; where that fails there is no error bar, and the search has its result all the same."""
     try:
         return await deps.jobs.run(job, Repeated)
-    except (JobTimedOut, JobCrashed, JobLost) as problem:
+    except NO_ANSWER as problem:
         log_failure("cerebros.repeats.failed", tree_hash=tree_hash(job.tree), reason=problem.message)
         return Repeated(None, None, None, NOTHING)
 

@@ -8,7 +8,7 @@ from functools import partial
 import msgspec
 
 from bridge.deps import Deps
-from bridge.jobs.executor import JobCrashed, JobLost, JobTimedOut
+from bridge.jobs.executor import NO_ANSWER, JobCrashed, JobLost, JobTimedOut
 from bridge.jobs.work import Checkpoint, Data, GroupJob, Trained, TrainedGroup, TrainJob
 from bridge.replies import Trial
 from bridge.store.claims import Claim, Rung
@@ -66,7 +66,7 @@ async def run_steps(steps: Sequence[Step], done: Done, claim: Claim, deps: Deps)
         return [await _store(steps[0], await _train_from_checkpoint(steps[0], claim, deps), claim, deps)]
     try:
         group = await deps.jobs.run(GroupJob(tuple(_step_job(step, claim, deps) for step in steps)), TrainedGroup)
-    except (JobTimedOut, JobCrashed, JobLost):  # one of them may be the reason; the others must not suffer for it
+    except NO_ANSWER:  # one of them may be the reason; the others must not suffer for it
         return [
             trial or (await run_steps([step], done, claim, deps))[0] for step, trial in zip(steps, stored, strict=True)
         ]

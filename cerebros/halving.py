@@ -2,10 +2,11 @@
 
 A trial trains to the end of a *rung* and waits. It goes on to the next rung
 when it is among the best `1/factor` of the trials that finished its own, the
-latest `COMPARED_AT_MOST` of them; "best" is by nondomination rank and, within a rank, by hypervolume, so a small
-network with a middling error lives as long as a large accurate one. Nobody
-waits for a rung to fill: whenever there is room, the highest rung with a
-deserving trial is served first, and a new trial is started when there is none.
+latest `COMPARED_AT_MOST` of them; "best" is by nondomination rank and, within
+a rank, by hypervolume, so a small network with a middling error lives as long
+as a large accurate one. Nobody waits for a rung to fill: whenever there is
+room, the highest rung with a deserving trial is served first, and a new trial
+is started when there is none.
 
 With a factor of 3 and three rungs, at 1/9, 1/3 and all of the epochs, trials
 cost 1/9 + 1/3 · 2/9 + 1/9 · 2/3 = 26 % of training them all to the end.

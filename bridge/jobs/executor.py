@@ -29,11 +29,15 @@ class JobTimedOut(DeadlineExceeded):
     """The job took longer than its limit and was killed."""
 
 
+# What a job raises that ended without an answer.
+NO_ANSWER = (JobLost, JobCrashed, JobTimedOut)
+
+
 class Slot(ABC):
     """Does one job after another, wherever it is.
 
-    `begin` and `read` raise JobLost, JobCrashed or JobTimedOut where no answer
-    will come; then the slot can only be ended.
+    `begin` and `read` raise one of `NO_ANSWER` where none will come; then the
+    slot can only be ended.
     """
 
     @abstractmethod

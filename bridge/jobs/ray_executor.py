@@ -17,15 +17,13 @@ import msgspec
 import ray
 from ray.exceptions import AuthenticationError, ObjectLostError, RayActorError
 
-from bridge.jobs.executor import Executor, JobCrashed, JobLost, JobTimedOut, Slot
+from bridge.jobs.executor import NO_ANSWER, Executor, JobLost, Slot
 from bridge.jobs.pool import JobProcess, start_process
 from bridge.jobs.work import Job, Message
 from cerebros.errors import FailedPrecondition, Unauthenticated, Unavailable
 
 # What an actor answers with is a name with bytes: a message, or one of these with its account.
-FAILURES: dict[str, type[JobLost | JobCrashed | JobTimedOut]] = {
-    failure.__name__: failure for failure in (JobLost, JobCrashed, JobTimedOut)
-}
+FAILURES = {failure.__name__: failure for failure in NO_ANSWER}
 
 # A process connects once; slots that start together wait for the first of them.
 _CONNECTING = threading.Lock()
@@ -85,7 +83,7 @@ class _Actor(Slot):
 async def _sent(work: Awaitable[Message | None]) -> tuple[str, bytes]:
     try:
         return "message", msgspec.msgpack.encode(await work)
-    except (JobLost, JobCrashed, JobTimedOut) as problem:
+    except NO_ANSWER as problem:
         return type(problem).__name__, problem.message.encode()
 
 

@@ -119,8 +119,8 @@ def repeat_over_seeds(
         Training(architecture, msgspec.structs.replace(recipe, seed=seed), rows, validation, task, device)
         for seed in seeds
     ]
-    for group in [members] if architecture.inputs <= WIDEST_INPUTS else [[member] for member in members]:
-        for _ in train_together(group, recipe.epochs):
+    for places in populations(members):
+        for _ in train_together([members[n] for n in places], recipe.epochs):
             pass
     sound = [member for member in members if not (member.diverged or member.ran_off)]
     return Repeats(

@@ -4,8 +4,9 @@ Level 0 is the input. A unit at level `v` reads from units of earlier levels
 (predecessor links) and from units to its left in its own level (lateral
 links). Links are drawn from a generator seeded by the numbers of units and
 the wiring parameters, so one tree always gives one graph, and trees that
-differ in their training or their widths share it. A tree can carry its links (`with_links`); then
-nothing is drawn, and it gives that graph whatever becomes of the generator.
+differ in their training or their widths share it. A tree can carry its links
+(`with_links`); then nothing is drawn, and it gives that graph whatever
+becomes of the generator.
 
 Mended against the original: a link is made at most once, the parent level is
 not damped, the lateral source at distance `d` is the unit `d` to the left,
