@@ -37,7 +37,7 @@ from cerebros.parzen import (
     within_limits,
 )
 from cerebros.rose_tree import Space, Tree, tree_hash
-from cerebros.screening import Screen
+from cerebros.screening import Screen, by_gain
 from cerebros.site_table import Entry, SiteTable
 from cerebros.surrogate import on_one_thread
 from cerebros.targets import Targets
@@ -56,12 +56,6 @@ POOL = 100
 # The pool is cut back to its best when it is this much larger: ranking at every trial would cost more than it tells.
 POOL_SLACK = 10
 RECENT = 40
-
-# Steps, in shares of a decision's range, by which the best candidates are nudged;
-# in each round the best few, some times each.
-NUDGES = (0.2, 0.1, 0.05, 0.02, 0.01)
-NUDGED = 5
-NUDGES_EACH = 8
 
 
 # A draw that was asked before is drawn anew so many times; a small space may have no other left.
@@ -278,7 +272,8 @@ class Motpe:
     def _modelled(self, model: Model, generator: Generator) -> Tree:
         drawn = candidates(self._edits, model.density, model.good, CANDIDATES, generator)
         if model.screen:
-            ordered = self._by_gain(drawn, model.screen, generator)
+            model.screen.sample(generator)
+            ordered = by_gain(drawn, model.screen, self._table, self._edits, generator, self._known_losses)
         else:
             ordered = self._by_ratio(drawn, model.density)
         trees = (tree_of(self._space, sites) for sites in ordered)
@@ -303,20 +298,6 @@ class Motpe:
         rows = self._table.rows(drawn)
         score = density.log_densities(rows) - self._history.log_densities(rows)
         return [drawn[n] for n in np.argsort(-score, kind="stable")]
-
-    def _by_gain(self, drawn: list[Sites], screen: Screen, generator: Generator) -> list[Sites]:
-        """Candidates by expected gain, the best of them nudged again and again."""
-        screen.sample(generator)
-        rows = self._table.rows(drawn)
-        gains = screen.expected_gains(rows, self._known_losses(drawn))
-        for step in NUDGES:
-            promising = [int(n) for n in np.argsort(-gains, kind="stable")[:NUDGED] for _ in range(NUDGES_EACH)]
-            changes = [self._edits.nudge(drawn[n], step, generator) for n in promising]
-            nudged = [drawn[n] | change for n, change in zip(promising, changes, strict=True)]
-            moved = np.stack([self._table.changed(rows[n], c) for n, c in zip(promising, changes, strict=True)])
-            drawn, rows = drawn + nudged, np.concatenate([rows, moved])
-            gains = np.append(gains, screen.expected_gains(moved, self._known_losses(nudged)))
-        return [drawn[n] for n in np.argsort(-gains, kind="stable")]
 
     def _known_losses(self, drawn: list[Sites]) -> Losses | None:
         if self._targets.known is None:

@@ -33,11 +33,11 @@ from optuna.trial import FrozenTrial, TrialState
 
 from cerebros.edits import Edits, Site, Sites
 from cerebros.hypervolume import elite
-from cerebros.motpe import NUDGED, NUDGES, NUDGES_EACH, POOL, RECENT, STARTUP_TRIALS, good_count
+from cerebros.motpe import POOL, RECENT, STARTUP_TRIALS, good_count
 from cerebros.pareto import Losses
 from cerebros.parzen import CANDIDATES, REDRAWN_UNIFORMLY, TreeDensity
 from cerebros.rose_tree import Choice, Float, Int, NodeType, Param, Space, Value, draw_uniform
-from cerebros.screening import Screen
+from cerebros.screening import Screen, by_gain
 from cerebros.site_table import SiteTable
 from cerebros.surrogate import on_one_thread
 from cerebros.targets import reference_point
@@ -151,15 +151,7 @@ class _Learned(NamedTuple):
         edits = Edits(self.parameters.space, self.table.scales)
         self.screen.sample(generator)
         drawn = [self._edited(edits, generator) for _ in range(CANDIDATES)]
-        rows = self.table.rows(drawn)
-        gains = self.screen.expected_gains(rows)
-        for step in NUDGES:
-            promising = [int(n) for n in np.argsort(-gains, kind="stable")[:NUDGED] for _ in range(NUDGES_EACH)]
-            changes = [edits.nudge(drawn[n], step, generator) for n in promising]
-            moved = np.stack([self.table.changed(rows[n], c) for n, c in zip(promising, changes, strict=True)])
-            drawn += [drawn[n] | change for n, change in zip(promising, changes, strict=True)]
-            rows, gains = np.concatenate([rows, moved]), np.append(gains, self.screen.expected_gains(moved))
-        ordered, wanted = (drawn[n] for n in np.argsort(-gains, kind="stable")), self.parameters.all_sites()
+        ordered, wanted = by_gain(drawn, self.screen, self.table, edits, generator), self.parameters.all_sites()
         return (self.parameters.natives(self._completed(sites, wanted, generator)) for sites in ordered)
 
     def _edited(self, edits: Edits, generator: Generator) -> Sites:
