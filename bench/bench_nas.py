@@ -28,12 +28,12 @@ from nas_replay import Curve, by_error, halved
 from nas_training import FOLDS, Order, Result, prepare, train_orders, train_plainly, train_wholly
 from search_peers import suggested
 
-from cerebros.halving import HalvedSearch, Step, rung_epochs
-from cerebros.hypervolume import elite, hypervolume
-from cerebros.motpe import make_sampler
 from cerebros.nets.space import cerebros_space
 from cerebros.nets.wiring import count_flops, wire
-from cerebros.rose_tree import Tree
+from cerebros.search.halving import HalvedSearch, Step, rung_epochs
+from cerebros.search.hypervolume import elite, hypervolume
+from cerebros.search.motpe import make_sampler
+from cerebros.space.rose_tree import Tree
 
 WORKERS = 2
 EPOCHS = 27

@@ -38,8 +38,8 @@ from search_held_out import held_out_problems
 from search_peers import OURS, PEERS, ours
 from search_problems import Problem, all_problems, tree_problem
 
-from cerebros.motpe import Motpe
-from cerebros.optuna_trees import frozen_trial, suggested
+from cerebros.optuna.trees import frozen_trial, suggested
+from cerebros.search.motpe import Motpe
 
 SEEDS = int(os.environ.get("CEREBROS_BENCH_SEEDS", "10"))
 ONLY = tuple(os.environ.get("CEREBROS_BENCH_PROBLEMS", "").split(","))

@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from cerebros.halving import Rank, Standing, next_to_continue, rung_epochs
-from cerebros.hypervolume import hypervolume
-from cerebros.pareto import Losses
+from cerebros.search.halving import Rank, Standing, next_to_continue, rung_epochs
+from cerebros.search.hypervolume import hypervolume
+from cerebros.search.pareto import Losses
 
 
 class Curve(NamedTuple):

@@ -9,13 +9,13 @@ import numpy as np
 import torch
 from torch import nn
 
-from cerebros.features import Fold
+from cerebros.data.features import Fold
 from cerebros.nets import training
 from cerebros.nets.population import populations, train_together
 from cerebros.nets.space import cerebros_space
 from cerebros.nets.training import EpochDone, Recipe, Training, fresh_net, tensors
 from cerebros.nets.wiring import wire
-from cerebros.rose_tree import Tree
+from cerebros.space.rose_tree import Tree
 
 
 class Folds(NamedTuple):

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from search_problems import Problem, line, table, zdt_second
 
-from cerebros.hypervolume import hypervolume
-from cerebros.rose_tree import Choice, Float, Int, NodeType, Slot, Space, Tree
+from cerebros.search.hypervolume import hypervolume
+from cerebros.space.rose_tree import Choice, Float, Int, NodeType, Slot, Space, Tree
 
 Vector = NDArray[np.float64]
 

@@ -10,8 +10,8 @@ import optuna
 from numpy.typing import NDArray
 from search_problems import Problem
 
-from cerebros.motpe import make_sampler
-from cerebros.optuna_trees import suggested
+from cerebros.optuna.trees import suggested
+from cerebros.search.motpe import make_sampler
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)

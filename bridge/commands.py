@@ -28,8 +28,8 @@ from bridge.requests import Budget, CheckDataset, CheckGate, GetCapability, List
 from bridge.service import keep_worker, migrated_database, open_bridge, runner_on, serve, until_signalled
 from bridge.settings import Queue, read_settings
 from bridge.tasks import ask_to_end
+from cerebros.data.manifest import manifest_schema
 from cerebros.errors import CerebrosError, FailedPrecondition, InvalidArgument
-from cerebros.manifest import manifest_schema
 from telemetry.logs import configure_logging
 
 # Nothing of a port outlives its owner by more than a second; trainings get this much of it to keep their states.

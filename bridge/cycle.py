@@ -29,11 +29,11 @@ from bridge.requests import StartRun
 from bridge.store.claims import Claim, Step
 from bridge.tasks import end_tasks
 from bridge.trials import data_of
-from cerebros.dataset_check import DatasetReport
+from cerebros.data.check import DatasetReport
+from cerebros.data.manifest import Manifest
 from cerebros.errors import CerebrosError
-from cerebros.manifest import Manifest
 from cerebros.metrics import NOTHING, Spent
-from cerebros.rose_tree import from_mapping, tree_hash
+from cerebros.space.rose_tree import from_mapping, tree_hash
 from telemetry.events import PromotionStop, ShortlistStop, StageStart, StageStop, VerdictStop, stage_exception
 from telemetry.logs import log_failure
 

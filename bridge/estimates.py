@@ -22,8 +22,8 @@ from bridge.replies import RunEstimate
 from bridge.requests import Budget
 from bridge.store.catalogue import MeasuredRun
 from cerebros.errors import FailedPrecondition
-from cerebros.halving import epochs_a_trial, rung_epochs
 from cerebros.metrics import Spent
+from cerebros.search.halving import epochs_a_trial, rung_epochs
 
 METHOD = "rate per allowed epoch of earlier succeeded runs of this kind on this dataset: mean, lowest, highest"
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from bridge.settings import shipped
 from cerebros.errors import InvalidArgument
-from cerebros.objectives import OBJECTIVES, Goal, ObjectiveSet, objective_set
+from cerebros.search.objectives import OBJECTIVES, Goal, ObjectiveSet, objective_set
 
 
 def goals_named(names: Sequence[str], limits: Mapping[str, float]) -> ObjectiveSet:

@@ -10,9 +10,9 @@ from optuna.exceptions import DuplicatedStudyError
 from bridge.procedures import Bridge, call
 from bridge.search import SPACE, figures, in_space
 from cerebros.errors import AlreadyExists
-from cerebros.motpe import Observation
-from cerebros.objectives import objectives_named
-from cerebros.optuna_trees import export_study
+from cerebros.optuna.trees import export_study
+from cerebros.search.motpe import Observation
+from cerebros.search.objectives import objectives_named
 
 
 async def export_trials(bridge: Bridge, run_id: str, file: Path) -> None:

@@ -18,11 +18,11 @@ from msgspec import Meta
 
 from bridge.replies import Verdict
 from bridge.settings import shipped
-from cerebros.dataset_check import DatasetReport
+from cerebros.data.check import DatasetReport
+from cerebros.data.manifest import Purpose
 from cerebros.errors import InvalidArgument, PermissionDenied
-from cerebros.manifest import Purpose
 from cerebros.metrics import TrainingMetrics
-from cerebros.objectives import ObjectiveSet
+from cerebros.search.objectives import ObjectiveSet
 
 NotNegative = Annotated[float, Meta(ge=0)]
 

@@ -96,7 +96,8 @@ from bridge.store.notices import Notices, until_woken
 from bridge.store.runs import RunStore
 from bridge.studies import Studies
 from cerebros import gate
-from cerebros.dataset_check import DatasetReport
+from cerebros.data.check import DatasetReport
+from cerebros.data.manifest import Manifest, dataset_digest, parse_manifest
 from cerebros.errors import (
     FailedPrecondition,
     ManifestRejected,
@@ -105,7 +106,6 @@ from cerebros.errors import (
     ResourceExhausted,
     Unavailable,
 )
-from cerebros.manifest import Manifest, dataset_digest, parse_manifest
 from telemetry import prometheus
 from telemetry.events import RunQueued
 

@@ -16,7 +16,7 @@ from bridge.jobs.work import Embedded, EmbedJob
 from bridge.policy import PolicyInputs, judge, read_policy
 from bridge.replies import VcvDraft, Verdict
 from bridge.store.claims import Payload
-from cerebros.dataset_check import DatasetReport
+from cerebros.data.check import DatasetReport
 from cerebros.errors import FailedPrecondition, PermissionDenied
 from cerebros.metrics import NOTHING, Spent, TrainingMetrics
 

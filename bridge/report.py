@@ -13,15 +13,15 @@ from plotly.offline import get_plotlyjs
 from plotly.subplots import make_subplots
 
 from bridge.replies import Run, Trial
-from cerebros import pareto
-from cerebros.hypervolume import volumes
-from cerebros.importance import importances, key_values
 from cerebros.metrics import TrainingMetrics
 from cerebros.nets.picture import svg
 from cerebros.nets.space import cerebros_space
 from cerebros.nets.wiring import Architecture, wire, without_links
-from cerebros.objectives import ObjectiveSet, losses, objectives_named
-from cerebros.rose_tree import Tree, Value, from_mapping
+from cerebros.search import pareto
+from cerebros.search.hypervolume import volumes
+from cerebros.search.importance import importances, key_values
+from cerebros.search.objectives import ObjectiveSet, losses, objectives_named
+from cerebros.space.rose_tree import Tree, Value, from_mapping
 
 # What the accuracy is traded against: field, heading, factor to the unit shown.
 AGAINST = (

@@ -22,7 +22,7 @@ from bridge.messages import (
     StudySampler,
 )
 from bridge.settings import Queue
-from cerebros.objectives import USUAL
+from cerebros.search.objectives import USUAL
 
 
 class Budget(Message, frozen=True, kw_only=True):
@@ -69,7 +69,7 @@ class StartRun(Message, frozen=True, kw_only=True):
         manifest: path of the dataset manifest on the bridge's host.
         task: what the PAC shall be able to do, in words; it becomes the
             capability embedding. The manifest's description when empty.
-        objectives: names from `cerebros.objectives`, or the name of one set of `priv/objectives`, with its limits.
+        objectives: names from `cerebros.search.objectives`, or the name of one set of `priv/objectives`, with its limits.
         limits: hard limits by objective, in the unit of its figure: accuracy at least, all others at most. The
             search prefers what keeps them; a model that breaks one in the end is not promoted.
         warm_start: an ended run on the same dataset, whose trials the search knows from the start.
@@ -221,8 +221,8 @@ class CreateStudy(Message, frozen=True, kw_only=True):
 
     Attributes:
         space: `{root, types, limits}`: node types with their parameters and
-            slots, and limits on the whole tree (`cerebros/rose_tree.py`), or
-            a flat form (`cerebros/spaces.py`); a list as `{parameters: […]}`.
+            slots, and limits on the whole tree (`cerebros/space/rose_tree.py`), or
+            a flat form (`cerebros/space/spaces.py`); a list as `{parameters: […]}`.
         objectives: one to four; a proposal's cost grows steeply with them.
         lease_s: a trial that is not reported for so long is handed out again.
     """

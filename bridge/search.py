@@ -24,18 +24,18 @@ from bridge.requests import Budget, StartRun
 from bridge.store.claims import Claim
 from bridge.tasks import end_tasks
 from bridge.trials import Done, run_steps, settle, train_job, train_once
-from cerebros import halving, pareto
-from cerebros.dataset_check import DatasetReport
+from cerebros.data.check import DatasetReport
 from cerebros.errors import FailedPrecondition, InvalidArgument, SpaceRejected
-from cerebros.halving import HalvedSearch, rung_epochs
 from cerebros.metrics import NOTHING, Spent
-from cerebros.motpe import STARTUP_TRIALS, Observation, make_sampler, split_history
 from cerebros.nets.space import cerebros_space
 from cerebros.nets.wiring import Architecture, count_flops, count_parameters, wire, without_links
-from cerebros.objectives import Objective, losses, objectives_named
-from cerebros.parzen import Admissible, draw_admissible, rated, shortlist
-from cerebros.rose_tree import Tree, from_mapping, tree_hash
-from cerebros.targets import Targets
+from cerebros.search import halving, pareto
+from cerebros.search.halving import HalvedSearch, rung_epochs
+from cerebros.search.motpe import STARTUP_TRIALS, Observation, make_sampler, split_history
+from cerebros.search.objectives import Objective, losses, objectives_named
+from cerebros.search.parzen import Admissible, draw_admissible, rated, shortlist
+from cerebros.search.targets import Targets
+from cerebros.space.rose_tree import Tree, from_mapping, tree_hash
 
 # Older trials than this say little that newer ones on the same data do not.
 HISTORY_TRIALS = 200

@@ -13,7 +13,7 @@ from rich.table import Table
 
 from bridge.doctor import Finding
 from bridge.replies import GateReport, Run, RunEvent, Trial, VcvEntry
-from cerebros.dataset_check import DatasetReport
+from cerebros.data.check import DatasetReport
 from cerebros.errors import CerebrosError
 from cerebros.metrics import TrainingMetrics
 

@@ -33,10 +33,10 @@ from cerebros.errors import (
     ResourceExhausted,
     SpaceRejected,
 )
-from cerebros.motpe import Motpe, RandomSampler, make_sampler
-from cerebros.pareto import front
-from cerebros.rose_tree import Space, Tree
-from cerebros.spaces import space_from_document
+from cerebros.search.motpe import Motpe, RandomSampler, make_sampler
+from cerebros.search.pareto import front
+from cerebros.space.rose_tree import Space, Tree
+from cerebros.space.spaces import space_from_document
 
 # Samplers kept in memory, the most recently asked ones; 10,000 trials take one about 2.5 MB.
 RESIDENTS = 32
@@ -197,7 +197,7 @@ class Studies:
 
 
 def read_space(document: Mapping[str, object]) -> Space:
-    """The space of a document in any form that `cerebros.spaces` reads.
+    """The space of a document in any form that `cerebros.space.spaces` reads.
 
     Raises:
         SpaceRejected: it has another shape, contradicts itself, leaves

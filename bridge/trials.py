@@ -14,10 +14,10 @@ from bridge.replies import Trial
 from bridge.store.claims import Claim, Rung
 from bridge.tasks import to_its_end
 from cerebros.errors import ArtifactCorrupt
-from cerebros.halving import Step
 from cerebros.metrics import Spent
 from cerebros.nets.wiring import with_links
-from cerebros.rose_tree import Tree, tree_hash
+from cerebros.search.halving import Step
+from cerebros.space.rose_tree import Tree, tree_hash
 from telemetry.events import trial_rung, trial_stop
 
 

@@ -15,7 +15,7 @@ import re
 
 import msgspec
 
-from cerebros.rose_tree import Tree
+from cerebros.space.rose_tree import Tree
 
 
 class Zipper(msgspec.Struct, frozen=True):

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from bridge.settings import Settings
-from cerebros.manifest import manifest_schema, parse_manifest
+from cerebros.data.manifest import manifest_schema, parse_manifest
 
 ROOT = Path(__file__).parent.parent
 PAGES = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]

@@ -10,9 +10,9 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from cerebros.dataset import Column, Part, Table, table_digest
+from cerebros.data.dataset import Column, Part, Table, table_digest
+from cerebros.data.manifest import Manifest, Source
 from cerebros.errors import ManifestRejected
-from cerebros.manifest import Manifest, Source
 
 # What a missing value may be written as in CSV, in small or capital letters.
 MISSING = frozenset({"", "na", "n/a", "nan", "null", "none"})

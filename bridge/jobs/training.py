@@ -37,9 +37,9 @@ from bridge.jobs.work import (
     TrainedGroup,
     TrainJob,
 )
-from cerebros import dataset_check
+from cerebros.data import check as dataset_check
+from cerebros.data.features import Fold, Folds, make_folds
 from cerebros.errors import FailedPrecondition
-from cerebros.features import Fold, Folds, make_folds
 from cerebros.metrics import NOTHING, AccuracyKind, Spent, TrainingMetrics
 from cerebros.nets import training
 from cerebros.nets.latency import measure_latency

@@ -9,10 +9,10 @@ import struct
 import msgspec
 
 from bridge.messages import Outcome
-from cerebros.dataset_check import DatasetReport
-from cerebros.manifest import Manifest
+from cerebros.data.check import DatasetReport
+from cerebros.data.manifest import Manifest
 from cerebros.metrics import PriceTable, Spent, TrainingMetrics
-from cerebros.rose_tree import Tree
+from cerebros.space.rose_tree import Tree
 
 # Each message is preceded by its length, 4 bytes, big endian.
 LENGTH = struct.Struct(">I")

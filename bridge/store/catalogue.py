@@ -7,10 +7,10 @@ from psycopg.rows import DictRow
 
 from bridge.replies import Artifact, Dataset, Neighbour, QueueStatus, VcvDraft, VcvEntry, Verdict
 from bridge.store.database import Connection, Database, jsonb
-from cerebros.dataset_check import DatasetReport
+from cerebros.data.check import DatasetReport
+from cerebros.data.manifest import Manifest
 from cerebros.errors import NotFound
 from cerebros.gate import GateFigures
-from cerebros.manifest import Manifest
 from cerebros.metrics import Spent
 from telemetry.figures import Figures, Occupation, RunFigure, TrialFigure, VcvFigure
 

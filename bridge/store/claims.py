@@ -15,9 +15,9 @@ from psycopg.rows import DictRow
 from bridge.replies import RunEvent, Shortlist, Trial
 from bridge.requests import StartRun
 from bridge.store.database import Connection, Database, jsonb
+from cerebros.data.manifest import Manifest
 from cerebros.errors import StaleWorker
-from cerebros.manifest import Manifest
-from cerebros.objectives import ObjectiveSet
+from cerebros.search.objectives import ObjectiveSet
 from telemetry.events import Event, Record
 
 

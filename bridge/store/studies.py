@@ -17,7 +17,7 @@ from bridge.replies import Study, StudyTrial, Suggestion
 from bridge.requests import Report, StudyObjective
 from bridge.store.database import Connection, Database, jsonb
 from cerebros.errors import NotFound
-from cerebros.rose_tree import Space, Tree, tree_hash
+from cerebros.space.rose_tree import Space, Tree, tree_hash
 
 
 class StudyPlan(msgspec.Struct, frozen=True):

@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 
-from cerebros.dataset import Column
+from cerebros.data.dataset import Column
+from cerebros.data.features import Encoding
 from cerebros.errors import ArtifactCorrupt
-from cerebros.features import Encoding
 from cerebros.nets.module import CerebrosNet
 from cerebros.nets.wiring import Architecture
 

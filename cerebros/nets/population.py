@@ -23,7 +23,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from cerebros.features import Fold
+from cerebros.data.features import Fold
 from cerebros.nets.training import (
     Diverged,
     EpochDone,

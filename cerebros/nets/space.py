@@ -6,7 +6,7 @@ is mended. The tree holds the decisions, `wiring` turns them into links.
 
 from __future__ import annotations
 
-from cerebros.rose_tree import Choice, Float, Int, NodeType, Slot, Space
+from cerebros.space.rose_tree import Choice, Float, Int, NodeType, Slot, Space
 
 ACTIVATIONS = ("relu", "gelu", "silu", "elu", "softsign")
 MERGES = ("concat", "add")

@@ -20,8 +20,8 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from torch import Tensor, nn
 
+from cerebros.data.features import Fold
 from cerebros.errors import ArtifactCorrupt, FailedPrecondition
-from cerebros.features import Fold
 from cerebros.nets.module import CerebrosNet
 from cerebros.nets.wiring import Architecture
 

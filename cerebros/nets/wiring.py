@@ -22,7 +22,7 @@ import numpy as np
 from numpy.random import Generator
 
 from cerebros.errors import SpaceRejected
-from cerebros.rose_tree import Tree, Value
+from cerebros.space.rose_tree import Tree, Value
 
 
 class UnitId(msgspec.Struct, frozen=True, array_like=True, order=True):

@@ -23,8 +23,8 @@ from bridge.store.claims import Claim, Payload
 from bridge.store.database import Database
 from bridge.store.engine import Engine
 from bridge.store.migrate import migrate
+from cerebros.data.manifest import parse_manifest
 from cerebros.errors import AlreadyExists, StaleWorker
-from cerebros.manifest import parse_manifest
 from telemetry.events import RunQueued, StageStart, run_stop, trial_stop
 from tests.conftest import EXAMPLES
 from tests.faults.unguarded import unfenced

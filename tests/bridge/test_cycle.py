@@ -10,14 +10,14 @@ import pytest
 from bridge.jobs.work import Data, Scored, ScoreJob
 from bridge.procedures import call, watch
 from bridge.service import runner_on
+from cerebros.data.manifest import parse_manifest
 from cerebros.errors import AlreadyExists, FailedPrecondition, InvalidArgument, NotFound
-from cerebros.manifest import parse_manifest
 from cerebros.nets import wiring
 from cerebros.nets.model_file import load_model
 from cerebros.nets.wiring import count_flops, count_parameters
-from cerebros.objectives import losses, objectives_named
-from cerebros.pareto import nondominated
-from cerebros.rose_tree import from_mapping
+from cerebros.search.objectives import losses, objectives_named
+from cerebros.search.pareto import nondominated
+from cerebros.space.rose_tree import from_mapping
 from telemetry.events import VOCABULARY
 from tests.conftest import EXAMPLES, SMALL
 
@@ -111,7 +111,7 @@ async def test_the_promoted_weights_reproduce_the_held_out_score(bridge, cycle):
     model = load_model(files["description"], files["weights"])
     from sklearn.datasets import load_digits
 
-    from cerebros.dataset import split_rows
+    from cerebros.data.dataset import split_rows
 
     digits = load_digits()
     manifest = parse_manifest((EXAMPLES / "digits.toml").read_text(), "digits.toml")

@@ -14,8 +14,8 @@ from bridge.jobs.executor import JobLost, JobTimedOut
 from bridge.jobs.pool import JobPool
 from bridge.jobs.sources import read_table
 from bridge.jobs.work import Checkpoint, Data, Embedded, EmbedJob, Trained, TrainJob
+from cerebros.data.manifest import Manifest, Source, parse_manifest
 from cerebros.errors import ManifestRejected
-from cerebros.manifest import Manifest, Source, parse_manifest
 from cerebros.metrics import NOTHING, PriceTable
 from cerebros.nets.space import cerebros_space
 from tests.conftest import EXAMPLES

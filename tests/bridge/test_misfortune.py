@@ -17,8 +17,8 @@ from bridge.jobs.work import Checked, CheckJob, Data, Trained, TrainJob
 from bridge.procedures import call, watch
 from bridge.service import runner_on
 from bridge.store.engine import WORKERS_LOST_AT_MOST
+from cerebros.data.manifest import parse_manifest
 from cerebros.errors import Internal, PermissionDenied, Unavailable
-from cerebros.manifest import parse_manifest
 from cerebros.metrics import PriceTable
 from cerebros.nets.space import cerebros_space
 from tests.bridge.test_command_line import bridge_command, csv_manifest  # noqa: F401 - a fixture

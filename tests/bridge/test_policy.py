@@ -4,10 +4,10 @@ import msgspec
 import pytest
 
 from bridge.policy import Policy, PolicyInputs, Seal, judge, read_policy
-from cerebros.dataset_check import DatasetReport
+from cerebros.data.check import DatasetReport
 from cerebros.errors import InvalidArgument
 from cerebros.metrics import TrainingMetrics
-from cerebros.objectives import Goal, ObjectiveSet
+from cerebros.search.objectives import Goal, ObjectiveSet
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
 POLICY = read_policy("")

@@ -11,10 +11,10 @@ import pytest
 
 from bridge.procedures import call
 from bridge.report import AGAINST, FRONT, architecture_of, page
-from cerebros.hypervolume import hypervolume
 from cerebros.nets.space import cerebros_space
-from cerebros.objectives import Goal, ObjectiveSet, losses, objectives_named
-from cerebros.pareto import nondominated
+from cerebros.search.hypervolume import hypervolume
+from cerebros.search.objectives import Goal, ObjectiveSet, losses, objectives_named
+from cerebros.search.pareto import nondominated
 from tests.bridge.test_cycle import finished
 from tests.conftest import EXAMPLES
 

@@ -20,7 +20,7 @@ from bridge.store.studies import LogEntry, StudyPlan
 from bridge.studies import OUT_AT_MOST, Resident, read_space
 from bridge.transports.grpc_codec import RPCS, decode_request, encode_reply
 from cerebros.errors import AlreadyExists, FailedPrecondition, InvalidArgument, NotFound, ResourceExhausted
-from cerebros.rose_tree import DEPTH_AT_MOST, from_mapping, tree_hash
+from cerebros.space.rose_tree import DEPTH_AT_MOST, from_mapping, tree_hash
 
 LAYERS = {
     "root": "net",

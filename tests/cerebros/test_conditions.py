@@ -6,14 +6,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cerebros.edits import Edits, sites_of, tree_of
 from cerebros.errors import SpaceRejected
-from cerebros.histogram import History
-from cerebros.motpe import SAMPLERS, Motpe, RandomSampler, make_sampler
 from cerebros.nets.space import cerebros_space
-from cerebros.optuna_trees import frozen_trial, tree_from
-from cerebros.parzen import TreeDensity
-from cerebros.rose_tree import (
+from cerebros.optuna.trees import frozen_trial, tree_from
+from cerebros.search.histogram import History
+from cerebros.search.motpe import SAMPLERS, Motpe, RandomSampler, make_sampler
+from cerebros.search.parzen import TreeDensity
+from cerebros.search.site_table import SiteTable
+from cerebros.space.edits import Edits, sites_of, tree_of
+from cerebros.space.rose_tree import (
     Choice,
     Float,
     Int,
@@ -29,8 +30,7 @@ from cerebros.rose_tree import (
     to_json,
     tree_hash,
 )
-from cerebros.site_table import SiteTable
-from cerebros.spaces import space_from_document
+from cerebros.space.spaces import space_from_document
 
 RULES: tuple[Param, ...] = (
     Float(0.1, 10.0, log=True),

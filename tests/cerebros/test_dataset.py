@@ -3,11 +3,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cerebros.dataset import Part, Table, split_rows, table_digest
-from cerebros.dataset_check import check
+from cerebros.data.check import check
+from cerebros.data.dataset import Part, Table, split_rows, table_digest
+from cerebros.data.features import Categorical, Numeric, make_folds
+from cerebros.data.manifest import Manifest, Source, Split, dataset_digest, parse_manifest
 from cerebros.errors import ManifestRejected
-from cerebros.features import Categorical, Numeric, make_folds
-from cerebros.manifest import Manifest, Source, Split, dataset_digest, parse_manifest
 
 
 def manifest(**fields) -> Manifest:

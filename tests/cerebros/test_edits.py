@@ -3,10 +3,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cerebros.edits import Edits, sites_of, tree_of
 from cerebros.nets.space import cerebros_space
-from cerebros.rose_tree import Choice, Float, Int, NodeType, Ordered, Slot, Space, Tree, draw_uniform
-from cerebros.site_table import SiteTable
+from cerebros.search.site_table import SiteTable
+from cerebros.space.edits import Edits, sites_of, tree_of
+from cerebros.space.rose_tree import Choice, Float, Int, NodeType, Ordered, Slot, Space, Tree, draw_uniform
 
 NETWORKS = cerebros_space()
 LONE = Space("a", {"a": NodeType({"x": Choice(("only",))}, (Slot("b", 0, 0),)), "b": NodeType()})

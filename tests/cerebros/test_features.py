@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cerebros.dataset import Part, Table
-from cerebros.dataset_check import check
+from cerebros.data.check import check
+from cerebros.data.dataset import Part, Table
+from cerebros.data.features import make_folds
+from cerebros.data.manifest import Manifest, Source, Split
 from cerebros.errors import ManifestRejected
-from cerebros.features import make_folds
-from cerebros.manifest import Manifest, Source, Split
 from cerebros.nets.model_file import Description, load_model, weights_bytes
 from cerebros.nets.space import cerebros_space
 from cerebros.nets.training import Recipe, Trained, evaluate, train

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cerebros.halving import COMPARED_AT_MOST, HalvedSearch, Standing, next_to_continue, rung_epochs
-from cerebros.pareto import nondominated
-from cerebros.rose_tree import Tree
+from cerebros.search.halving import COMPARED_AT_MOST, HalvedSearch, Standing, next_to_continue, rung_epochs
+from cerebros.search.pareto import nondominated
+from cerebros.space.rose_tree import Tree
 
 figures = st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), min_size=1, max_size=40)
 

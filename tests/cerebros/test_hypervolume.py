@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from cerebros.hypervolume import elite, gains, greedy_cover, greedy_subset, hypervolume, unbeaten, volumes
-from cerebros.pareto import nondominated
+from cerebros.search.hypervolume import elite, gains, greedy_cover, greedy_subset, hypervolume, unbeaten, volumes
+from cerebros.search.pareto import nondominated
 
 SIDE = 5
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from cerebros.importance import importances, key_values
-from cerebros.rose_tree import Choice, Float, Int, NodeType, Slot, Space
+from cerebros.search.importance import importances, key_values
+from cerebros.space.rose_tree import Choice, Float, Int, NodeType, Slot, Space
 
 SPACE = Space(
     "net",

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cerebros.errors import SpaceRejected
-from cerebros.motpe import SAMPLERS, make_sampler
-from cerebros.parzen import shortlist
-from cerebros.rose_tree import Choice, Float, Int, Limit, NodeType, Ordered, Slot, Space, Tree
-from cerebros.spaces import space_from_document
+from cerebros.search.motpe import SAMPLERS, make_sampler
+from cerebros.search.parzen import shortlist
+from cerebros.space.rose_tree import Choice, Float, Int, Limit, NodeType, Ordered, Slot, Space, Tree
+from cerebros.space.spaces import space_from_document
 
 TYPES = {
     "net": NodeType({"x": Float(-1.0, 1.0)}, (Slot("level", 1, 3),)),

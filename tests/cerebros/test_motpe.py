@@ -6,9 +6,9 @@ import pytest
 from threadpoolctl import threadpool_info
 
 from cerebros.errors import InvalidArgument
-from cerebros.motpe import GOOD_AT_MOST, SAMPLERS, Motpe, Observation, RandomSampler, make_sampler, split_history
-from cerebros.pareto import nondominated
-from cerebros.rose_tree import Choice, Float, Int, NodeType, Slot, Space, Tree, from_mapping, to_json, tree_hash
+from cerebros.search.motpe import GOOD_AT_MOST, SAMPLERS, Motpe, Observation, RandomSampler, make_sampler, split_history
+from cerebros.search.pareto import nondominated
+from cerebros.space.rose_tree import Choice, Float, Int, NodeType, Slot, Space, Tree, from_mapping, to_json, tree_hash
 
 SPACE = Space(
     "root", {"root": NodeType({"x": Float(0.0, 1.0)}, (Slot("leaf", 1, 4),)), "leaf": NodeType({"y": Float(0.0, 1.0)})}

@@ -10,8 +10,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cerebros.data.features import Encoding, Fold, Numeric
 from cerebros.errors import ArtifactCorrupt
-from cerebros.features import Encoding, Fold, Numeric
 from cerebros.nets.latency import measure_latency
 from cerebros.nets.model_file import Description, Model, load_model, onnx_bytes, weights_bytes
 from cerebros.nets.module import CerebrosNet

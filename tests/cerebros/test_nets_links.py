@@ -12,7 +12,7 @@ from cerebros.nets import wiring
 from cerebros.nets.space import cerebros_space
 from cerebros.nets.training import fresh_net
 from cerebros.nets.wiring import LINKS, wire, with_links, without_links
-from cerebros.rose_tree import Tree, from_mapping, to_json, tree_hash
+from cerebros.space.rose_tree import Tree, from_mapping, to_json, tree_hash
 
 SPACE = cerebros_space(levels=4, units=5, neurons=16)
 seeds = st.integers(0, 2**32)

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cerebros.features import Fold
+from cerebros.data.features import Fold
 from cerebros.nets import population, training
 from cerebros.nets.population import repeat_over_seeds, train_together
 from cerebros.nets.space import MERGES, NORMALISATIONS, cerebros_space

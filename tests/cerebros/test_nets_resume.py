@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cerebros.data.features import Fold
 from cerebros.errors import ArtifactCorrupt, FailedPrecondition
-from cerebros.features import Fold
 from cerebros.nets import training
 from cerebros.nets.model_file import weights_bytes
 from cerebros.nets.space import cerebros_space

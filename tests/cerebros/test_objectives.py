@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from cerebros.errors import InvalidArgument
-from cerebros.motpe import Motpe, make_sampler
-from cerebros.objectives import objective_set
-from cerebros.rose_tree import Choice, Float, NodeType, Space, Tree
-from cerebros.targets import Targets
+from cerebros.search.motpe import Motpe, make_sampler
+from cerebros.search.objectives import objective_set
+from cerebros.search.targets import Targets
+from cerebros.space.rose_tree import Choice, Float, NodeType, Space, Tree
 
 SHIPPED = sorted((Path(__file__).parents[2] / "priv/objectives").glob("*.toml"))
 LINE = Space("a", {"a": NodeType({"x": Float(0.0, 1.0), "y": Float(0.0, 1.0)})})

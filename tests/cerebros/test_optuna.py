@@ -7,15 +7,15 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 from optuna.trial import FrozenTrial, TrialState, create_trial
 from threadpoolctl import threadpool_info
 
-from cerebros import optuna_sampler
 from cerebros.errors import InvalidArgument, SpaceRejected
-from cerebros.hypervolume import hypervolume
-from cerebros.motpe import Motpe, Observation
 from cerebros.nets.space import cerebros_space
-from cerebros.optuna_sampler import RoseTreeSampler
-from cerebros.optuna_search import OptunaSearch
-from cerebros.optuna_trees import export_study, frozen_trial, import_study, parameters, tree_from
-from cerebros.rose_tree import Choice, Float, Int, NodeType, Ordered, Slot, Space, Tree
+from cerebros.optuna import sampler as optuna_sampler
+from cerebros.optuna.sampler import RoseTreeSampler
+from cerebros.optuna.search import OptunaSearch
+from cerebros.optuna.trees import export_study, frozen_trial, import_study, parameters, tree_from
+from cerebros.search.hypervolume import hypervolume
+from cerebros.search.motpe import Motpe, Observation
+from cerebros.space.rose_tree import Choice, Float, Int, NodeType, Ordered, Slot, Space, Tree
 
 SPACE = Space(
     "net",

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from cerebros.pareto import BLOCK, front, nondominated, nondomination_ranks
+from cerebros.search.pareto import BLOCK, front, nondominated, nondomination_ranks
 
 losses = st.integers(1, 20).flatmap(lambda n: arrays(np.float64, (n, 3), elements=st.integers(0, 4).map(float)))
 

@@ -3,14 +3,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cerebros.edits import sites_of
 from cerebros.errors import SpaceRejected
-from cerebros.histogram import History
 from cerebros.nets.space import cerebros_space
-from cerebros.parzen import KernelDensity, TreeDensity, shortlist
-from cerebros.rose_tree import Choice, Float, Int, NodeType, Ordered, Param, Slot, Space, Tree, tree_hash
-from cerebros.scale import Scale
-from cerebros.site_table import SiteTable
+from cerebros.search.histogram import History
+from cerebros.search.parzen import KernelDensity, TreeDensity, shortlist
+from cerebros.search.scale import Scale
+from cerebros.search.site_table import SiteTable
+from cerebros.space.edits import sites_of
+from cerebros.space.rose_tree import Choice, Float, Int, NodeType, Ordered, Param, Slot, Space, Tree, tree_hash
 
 RULES: tuple[Param, ...] = (
     Float(0.1, 10.0),

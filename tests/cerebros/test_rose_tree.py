@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from cerebros.errors import SpaceRejected
 from cerebros.nets.space import cerebros_space
-from cerebros.rose_tree import (
+from cerebros.space.rose_tree import (
     Choice,
     Float,
     Int,

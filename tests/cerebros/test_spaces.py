@@ -4,8 +4,8 @@ import pytest
 
 from cerebros.errors import SpaceRejected
 from cerebros.nets.space import cerebros_space
-from cerebros.rose_tree import Choice, Float, Int, Ordered
-from cerebros.spaces import space_from_document
+from cerebros.space.rose_tree import Choice, Float, Int, Ordered
+from cerebros.space.spaces import space_from_document
 
 
 def params(document: object) -> dict:

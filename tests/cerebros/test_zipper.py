@@ -4,9 +4,9 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from cerebros.edits import sites_of, tree_of
 from cerebros.nets.space import cerebros_space
-from cerebros.rose_tree import Float, NodeType, Slot, Space, Tree
+from cerebros.space.edits import sites_of, tree_of
+from cerebros.space.rose_tree import Float, NodeType, Slot, Space, Tree
 from cerebros.zipper import Zipper, place_of
 
 SPACE = cerebros_space()

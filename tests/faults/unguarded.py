@@ -232,7 +232,7 @@ def _change_trial(swap: Swap, parameters: dict[int, dict[str, float]], widths: t
     import msgspec
 
     from bridge import trials
-    from cerebros.rose_tree import Tree
+    from cerebros.space.rose_tree import Tree
 
     make = trials.train_job
 

@@ -27,7 +27,7 @@ from bridge.transports.grpc_codec import RPCS, STATUS, decode_request, encode_re
 from cerebros.errors import InvalidArgument, ResourceExhausted, family
 from cerebros.metrics import TrainingMetrics
 from cerebros.nets.space import cerebros_space
-from cerebros.rose_tree import from_mapping, tree_hash
+from cerebros.space.rose_tree import from_mapping, tree_hash
 from tests.bridge.test_policy import METRICS
 
 CONTRACT: dict[str, tuple[type[msgspec.Struct], type[msgspec.Struct]]] = {

@@ -26,7 +26,7 @@ class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         uri: `sklearn:<name>`, or a path relative to the manifest that ends in
             .csv, .parquet or .jsonl.
         sha256: of the file's bytes; for scikit-learn data, of the table's
-            canonical bytes (`cerebros.dataset.table_digest`).
+            canonical bytes (`cerebros.data.dataset.table_digest`).
     """
 
     uri: Annotated[str, Meta(min_length=1)]

@@ -31,16 +31,16 @@ from optuna.samplers import BaseSampler
 from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
-from cerebros.edits import Edits, Site, Sites
-from cerebros.hypervolume import elite
-from cerebros.motpe import POOL, RECENT, STARTUP_TRIALS, good_count
-from cerebros.pareto import Losses
-from cerebros.parzen import CANDIDATES, REDRAWN_UNIFORMLY, TreeDensity
-from cerebros.rose_tree import Choice, Float, Int, NodeType, Param, Space, Value, draw_uniform
-from cerebros.screening import Screen, by_gain
-from cerebros.site_table import SiteTable
-from cerebros.surrogate import on_one_thread
-from cerebros.targets import reference_point
+from cerebros.search.hypervolume import elite
+from cerebros.search.motpe import POOL, RECENT, STARTUP_TRIALS, good_count
+from cerebros.search.pareto import Losses
+from cerebros.search.parzen import CANDIDATES, REDRAWN_UNIFORMLY, TreeDensity
+from cerebros.search.screening import Screen, by_gain
+from cerebros.search.site_table import SiteTable
+from cerebros.search.surrogate import on_one_thread
+from cerebros.search.targets import reference_point
+from cerebros.space.edits import Edits, Site, Sites
+from cerebros.space.rose_tree import Choice, Float, Int, NodeType, Param, Space, Value, draw_uniform
 
 # Ranking takes the square of this many comparisons; older trials are left out.
 TRIALS_READ = 500

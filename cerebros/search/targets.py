@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cerebros.errors import InvalidArgument
-from cerebros.hypervolume import Point, elite
-from cerebros.pareto import Losses, front
-from cerebros.rose_tree import Tree
+from cerebros.search.hypervolume import Point, elite
+from cerebros.search.pareto import Losses, front
+from cerebros.space.rose_tree import Tree
 
 
 class Targets(msgspec.Struct, frozen=True):

@@ -36,7 +36,7 @@ from numpy.typing import NDArray
 from scipy.linalg import cho_solve, cholesky, solve_triangular
 from threadpoolctl import ThreadpoolController
 
-from cerebros.summary import Points
+from cerebros.search.summary import Points
 
 Vector = NDArray[np.float64]
 Matrix = NDArray[np.float64]

@@ -16,13 +16,13 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from cerebros.edits import Edits, Sites
-from cerebros.hypervolume import Point, gains, unbeaten
-from cerebros.pareto import Losses, nondominated
-from cerebros.scale import Codes
-from cerebros.site_table import SiteTable
-from cerebros.summary import Points, Summary
-from cerebros.surrogate import Knots, Placed, Surrogate, unwarp, warp
+from cerebros.search.hypervolume import Point, gains, unbeaten
+from cerebros.search.pareto import Losses, nondominated
+from cerebros.search.scale import Codes
+from cerebros.search.site_table import SiteTable
+from cerebros.search.summary import Points, Summary
+from cerebros.search.surrogate import Knots, Placed, Surrogate, unwarp, warp
+from cerebros.space.edits import Edits, Sites
 
 # Samples of each candidate's losses; their error is well below the differences between candidates.
 SAMPLES = 32

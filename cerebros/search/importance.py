@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from cerebros.rose_tree import Choice, Space, Tree, Value
+from cerebros.space.rose_tree import Choice, Space, Tree, Value
 
 # Numbers fall into this many groups of about equal size: enough for a hump, few enough for forty trials.
 GROUPS = 4

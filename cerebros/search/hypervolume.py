@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats.qmc import Halton
 
-from cerebros.pareto import Losses, nondominated, nondomination_ranks
+from cerebros.search.pareto import Losses, nondominated, nondomination_ranks
 
 Point = NDArray[np.float64]
 

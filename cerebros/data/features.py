@@ -14,8 +14,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from cerebros.dataset import Column, Rows, Table, class_labels, class_names, feature_names, names_of, rows_of
-from cerebros.manifest import Manifest
+from cerebros.data.dataset import Column, Rows, Table, class_labels, class_names, feature_names, names_of, rows_of
+from cerebros.data.manifest import Manifest
 
 
 class Numeric(msgspec.Struct, frozen=True, tag="numeric", forbid_unknown_fields=True):

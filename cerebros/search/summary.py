@@ -10,8 +10,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from cerebros.scale import Codes
-from cerebros.site_table import SiteTable
+from cerebros.search.scale import Codes
+from cerebros.search.site_table import SiteTable
 
 Points = NDArray[np.float64]
 

@@ -26,8 +26,8 @@ import msgspec
 from msgspec import Meta
 
 from cerebros.errors import SpaceRejected
-from cerebros.rose_tree import Choice, Float, Int, NodeType, Ordered, Param, Space, Value
-from cerebros.rules import Conditions
+from cerebros.space.rose_tree import Choice, Float, Int, NodeType, Ordered, Param, Space, Value
+from cerebros.space.rules import Conditions
 
 FLAT_ROOT = "params"
 

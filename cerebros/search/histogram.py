@@ -13,10 +13,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from cerebros.edits import Sites
-from cerebros.rose_tree import Int
-from cerebros.scale import Codes, Scale
-from cerebros.site_table import SiteTable
+from cerebros.search.scale import Codes, Scale
+from cerebros.search.site_table import SiteTable
+from cerebros.space.edits import Sites
+from cerebros.space.rose_tree import Int
 
 OLDEST_WEIGHT = 0.2
 

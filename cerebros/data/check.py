@@ -9,10 +9,10 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from cerebros.dataset import Column, Table, class_labels, class_names, feature_names, names_of, rows_of
+from cerebros.data.dataset import Column, Table, class_labels, class_names, feature_names, names_of, rows_of
+from cerebros.data.features import fit_encoding
+from cerebros.data.manifest import Manifest, dataset_digest
 from cerebros.errors import ManifestRejected
-from cerebros.features import fit_encoding
-from cerebros.manifest import Manifest, dataset_digest
 
 
 class DatasetReport(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -22,12 +22,11 @@ import msgspec
 import numpy as np
 from numpy.random import Generator
 
-from cerebros.edits import Edits, Sites, sites_of, tree_of
 from cerebros.errors import FailedPrecondition, InvalidArgument, SpaceRejected
-from cerebros.histogram import History
-from cerebros.hypervolume import elite
-from cerebros.pareto import Losses
-from cerebros.parzen import (
+from cerebros.search.histogram import History
+from cerebros.search.hypervolume import elite
+from cerebros.search.pareto import Losses
+from cerebros.search.parzen import (
     CANDIDATES,
     Admissible,
     TreeDensity,
@@ -36,11 +35,12 @@ from cerebros.parzen import (
     first_admissible,
     within_limits,
 )
-from cerebros.rose_tree import Space, Tree, tree_hash
-from cerebros.screening import Screen, by_gain
-from cerebros.site_table import Entry, SiteTable
-from cerebros.surrogate import on_one_thread
-from cerebros.targets import Targets
+from cerebros.search.screening import Screen, by_gain
+from cerebros.search.site_table import Entry, SiteTable
+from cerebros.search.surrogate import on_one_thread
+from cerebros.search.targets import Targets
+from cerebros.space.edits import Edits, Sites, sites_of, tree_of
+from cerebros.space.rose_tree import Space, Tree, tree_hash
 
 GOOD_SHARE = 0.2
 
@@ -330,7 +330,7 @@ def make_sampler(
         case "optuna-motpe" | "nsga2":
             try:
                 # 0.3 s, and an extra that most installations do without.
-                from cerebros.optuna_search import OptunaSearch
+                from cerebros.optuna.search import OptunaSearch
             except ModuleNotFoundError as missing:
                 raise FailedPrecondition(
                     f"sampler {name!r} needs {missing.name}; pip install 'cerebros-bridge[optuna]'"

@@ -22,10 +22,10 @@ from collections.abc import Callable, Sequence
 import msgspec
 import numpy as np
 
-from cerebros.hypervolume import elite
-from cerebros.motpe import Sampler
-from cerebros.pareto import Losses
-from cerebros.rose_tree import Tree
+from cerebros.search.hypervolume import elite
+from cerebros.search.motpe import Sampler
+from cerebros.search.pareto import Losses
+from cerebros.space.rose_tree import Tree
 
 FACTOR = 3
 

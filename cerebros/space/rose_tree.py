@@ -23,7 +23,7 @@ from msgspec import Meta
 from numpy.random import Generator
 
 from cerebros.errors import SpaceRejected
-from cerebros.rules import (
+from cerebros.space.rules import (
     EXACT,
     Choice,
     Float,

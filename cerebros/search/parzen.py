@@ -30,12 +30,12 @@ import numpy as np
 from numpy.random import Generator
 from scipy.special import ndtr
 
-from cerebros.edits import Edits, Sites, sites_of, tree_of
 from cerebros.errors import SpaceRejected
-from cerebros.histogram import History
-from cerebros.rose_tree import Param, Space, Tree, Value, draw_uniform, tree_hash
-from cerebros.scale import Codes, Scale
-from cerebros.site_table import SiteTable
+from cerebros.search.histogram import History
+from cerebros.search.scale import Codes, Scale
+from cerebros.search.site_table import SiteTable
+from cerebros.space.edits import Edits, Sites, sites_of, tree_of
+from cerebros.space.rose_tree import Param, Space, Tree, Value, draw_uniform, tree_hash
 
 # One uniform kernel stands beside the observed ones, so no value is ever impossible.
 PRIOR_KERNELS = 1.0

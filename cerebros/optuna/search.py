@@ -15,11 +15,11 @@ import optuna
 from optuna.samplers import BaseSampler, NSGAIISampler, TPESampler
 from optuna.trial import Trial, TrialState
 
-from cerebros.motpe import NO_TARGETS
-from cerebros.optuna_trees import parameters, suggested
-from cerebros.parzen import Admissible, draw_admissible, within_limits
-from cerebros.rose_tree import Space, Tree, tree_hash
-from cerebros.targets import Targets
+from cerebros.optuna.trees import parameters, suggested
+from cerebros.search.motpe import NO_TARGETS
+from cerebros.search.parzen import Admissible, draw_admissible, within_limits
+from cerebros.search.targets import Targets
+from cerebros.space.rose_tree import Space, Tree, tree_hash
 
 POPULATION = 20
 

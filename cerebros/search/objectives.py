@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from cerebros.errors import InvalidArgument
 from cerebros.metrics import TrainingMetrics
-from cerebros.rose_tree import Tree
-from cerebros.targets import Targets
+from cerebros.search.targets import Targets
+from cerebros.space.rose_tree import Tree
 
 
 class Objective(msgspec.Struct, frozen=True):

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from cerebros.data.manifest import Manifest, Split
 from cerebros.errors import ManifestRejected
-from cerebros.manifest import Manifest, Split
 
 Column = NDArray[np.float64] | NDArray[np.object_]
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from cerebros.rose_tree import Choice, Float, Int, Ordered, Param, Value
+from cerebros.space.rose_tree import Choice, Float, Int, Ordered, Param, Value
 
 Codes = NDArray[np.float64]
 
