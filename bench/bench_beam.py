@@ -46,9 +46,9 @@ import psutil
 import psycopg
 from psycopg.types.json import Jsonb
 
-from bridge.procedures import call
+from bridge.api.procedures import call
+from bridge.process.settings import read_settings
 from bridge.service import migrated_database, open_bridge
-from bridge.settings import read_settings
 from bridge.transports import etf
 from telemetry.logs import configure_logging
 

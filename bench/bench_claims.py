@@ -20,10 +20,10 @@ import psycopg
 from bench_store import enqueue
 from psycopg_pool import AsyncConnectionPool
 
-from bridge.procedures import Bridge
+from bridge.api.procedures import Bridge
+from bridge.process.settings import read_settings
+from bridge.runs.engine import Engine
 from bridge.service import migrated_database, open_bridge
-from bridge.settings import read_settings
-from bridge.store.engine import Engine
 from telemetry.events import run_stop
 from telemetry.logs import configure_logging
 

@@ -20,13 +20,13 @@ from pathlib import Path
 
 import psycopg
 
-from bridge.goals import goals_named
-from bridge.procedures import Bridge, read_manifest
-from bridge.replies import Trial
-from bridge.requests import StartRun
+from bridge.api.procedures import Bridge, read_manifest
+from bridge.contract.replies import Trial
+from bridge.contract.requests import StartRun
+from bridge.nas.goals import goals_named
+from bridge.process.settings import read_settings
+from bridge.runs.claims import Payload
 from bridge.service import migrated_database, open_bridge
-from bridge.settings import read_settings
-from bridge.store.claims import Payload
 from telemetry.events import RunQueued, run_stop, trial_stop
 from telemetry.logs import configure_logging
 

@@ -1,6 +1,6 @@
 """`cerebros-bridge`, also as `python -m bridge`."""
 
-from bridge.commands import main
+from bridge.cli.commands import main
 
 if __name__ == "__main__":
     main()

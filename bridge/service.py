@@ -15,26 +15,26 @@ from functools import partial
 
 import msgspec
 
-from bridge.artifacts import ArtifactFiles
-from bridge.checkpoints import Checkpoints
+from bridge.api.procedures import Bridge
+from bridge.capability.rows import Catalogue
+from bridge.contract.replies import RunEvent
 from bridge.jobs.executor import Executor
 from bridge.jobs.pool import JobPool
-from bridge.parentage import parent_environment
-from bridge.policy import Seal
-from bridge.procedures import Bridge
-from bridge.replies import RunEvent
-from bridge.runner import Runner
-from bridge.settings import Queue, Settings
-from bridge.store.catalogue import Catalogue
+from bridge.policy.rules import Seal
+from bridge.process.parentage import parent_environment
+from bridge.process.settings import Queue, Settings
+from bridge.process.tasks import ask_to_end, end_tasks
+from bridge.runs.checkpoints import Checkpoints
+from bridge.runs.engine import Engine
+from bridge.runs.notices import Notices
+from bridge.runs.rows import RunStore
+from bridge.runs.worker import Runner
+from bridge.store.artifacts import ArtifactFiles
 from bridge.store.database import Database
 from bridge.store.embedded import embedded_postgres
-from bridge.store.engine import Engine
 from bridge.store.migrate import migrate
-from bridge.store.notices import Notices
-from bridge.store.runs import RunStore
-from bridge.store.studies import StudyStore
-from bridge.studies import Studies
-from bridge.tasks import ask_to_end, end_tasks
+from bridge.studies.rows import StudyStore
+from bridge.studies.studies import Studies
 from cerebros.errors import FailedPrecondition, ResourceExhausted, Unavailable
 from telemetry.logs import log_event, log_failure
 
@@ -177,7 +177,7 @@ async def serve(bridge: Bridge, url: str, *, with_worker: bool) -> None:
     import uvicorn
 
     from bridge.transports.grpc_server import start_grpc
-    from grid_graphql.app import make_app
+    from bridge.transports.http.app import make_app
 
     settings = bridge.settings
     listener = _bind(settings.http_address)

@@ -11,8 +11,8 @@ import strawberry
 from graphql import GraphQLError
 from strawberry.types import has_object_definition
 
-from bridge import procedures
-from bridge.procedures import Bridge
+from bridge.api import procedures
+from bridge.api.procedures import Bridge
 from cerebros.errors import CerebrosError
 
 Answer = TypeVar("Answer")

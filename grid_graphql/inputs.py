@@ -7,7 +7,7 @@ from typing import Annotated
 import strawberry
 from strawberry.scalars import JSON
 
-from bridge import requests
+from bridge.contract import requests
 from grid_graphql.vocabulary import BigInt, Direction, Outcome, Queue, RunKind, Sampler
 
 RunId = Annotated[str, strawberry.argument(description="The run's id.")]

@@ -6,7 +6,7 @@ from typing import cast
 
 import strawberry
 
-from bridge import replies
+from bridge.contract import replies
 from grid_graphql.asking import Info, ask, field, given
 from grid_graphql.inputs import (
     Count,

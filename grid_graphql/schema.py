@@ -19,7 +19,7 @@ from strawberry.extensions import (
 from strawberry.schema.config import StrawberryConfig
 from strawberry.types import ExecutionContext
 
-from bridge import procedures
+from bridge.api import procedures
 from cerebros.errors import CerebrosError
 from grid_graphql.asking import Info, field, refusal
 from grid_graphql.inputs import RunId, Seen

@@ -1,4 +1,4 @@
-"""Thundergrid's types: what `bridge/replies.py` holds, described for GraphQL.
+"""Thundergrid's types: what `bridge/contract/replies.py` holds, described for GraphQL.
 
 A resolver answers with the reply struct itself; GraphQL reads its attributes
 by these names, so nothing is copied. A test keeps the names the same.
@@ -12,7 +12,7 @@ from datetime import datetime
 import strawberry
 from strawberry.scalars import JSON
 
-from bridge import replies
+from bridge.contract import replies
 from grid_graphql.vocabulary import (
     AccuracyKind,
     BigInt,

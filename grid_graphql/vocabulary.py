@@ -1,7 +1,7 @@
 """The words and numbers of Thundergrid: its enums, and whole numbers beyond 31 bits.
 
 Enum values are lower-case because they are the very words that gRPC, the port
-and the command line use; a test keeps them equal to those in `bridge/messages.py`.
+and the command line use; a test keeps them equal to those in `bridge/contract/words.py`.
 """
 
 from __future__ import annotations

@@ -13,9 +13,9 @@ import psycopg
 import pytest
 from uuid_utils import uuid7
 
-from bridge.procedures import Bridge, call
+from bridge.api.procedures import Bridge, call
+from bridge.process.settings import Settings, read_settings
 from bridge.service import migrated_database, open_bridge
-from bridge.settings import Settings, read_settings
 from telemetry.logs import configure_logging
 
 # An example that takes long on a busy machine is no wrong one.

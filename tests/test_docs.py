@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from bridge.settings import Settings
+from bridge.process.settings import Settings
 from cerebros.data.manifest import manifest_schema, parse_manifest
 
 ROOT = Path(__file__).parent.parent

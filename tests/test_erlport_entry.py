@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from bridge.procedures import PROCEDURES
+from bridge.api.procedures import PROCEDURES
 
 ENTRY = Path(__file__).parent.parent / "priv" / "thunderline"
 

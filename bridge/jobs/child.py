@@ -32,7 +32,7 @@ from bridge.jobs.work import (
     ScoreJob,
     TrainJob,
 )
-from bridge.parentage import die_with_parent
+from bridge.process.parentage import die_with_parent
 from cerebros.errors import CerebrosError
 
 
@@ -79,7 +79,7 @@ def _messages(trade: Callable[[Any], Iterator[Message]], job: Job) -> Iterator[M
 def _trades(due: CheckpointDue) -> dict[type, Callable[[Any], Iterator[Message]]]:
     import torch
 
-    from bridge.jobs import training
+    from bridge.nas import jobs as training
 
     # One thread a process: two threads on busy cores cost many times the CPU of one.
     torch.set_num_threads(1)

@@ -20,7 +20,7 @@ import msgspec
 
 from bridge.jobs.executor import Executor, JobCrashed, JobLost, JobTimedOut, Slot
 from bridge.jobs.work import CHECKPOINT_SIGNAL, LENGTH, Job, Message
-from bridge.parentage import parent_environment
+from bridge.process.parentage import parent_environment
 
 # The last lines of a crashed process's stderr are its own account of why.
 STDERR_TAIL_BYTES = 2000

@@ -8,7 +8,7 @@ import struct
 
 import msgspec
 
-from bridge.messages import Outcome
+from bridge.contract.words import Outcome
 from cerebros.data.check import DatasetReport
 from cerebros.data.manifest import Manifest
 from cerebros.metrics import PriceTable, Spent, TrainingMetrics

@@ -7,7 +7,7 @@ import time
 
 import psycopg
 
-from bridge.settings import shipped
+from bridge.process.settings import shipped
 from cerebros.errors import Unavailable
 
 # Any number that no other program on the database uses.

@@ -17,9 +17,9 @@ from typing import Any, cast
 
 import msgspec
 
-from bridge.procedures import VERSION, Bridge, call, watch
-from bridge.replies import RunEvent
-from bridge.tasks import end_tasks
+from bridge.api.procedures import VERSION, Bridge, call, watch
+from bridge.contract.replies import RunEvent
+from bridge.process.tasks import end_tasks
 from bridge.transports.port_frames import Connection
 from bridge.transports.port_messages import Cancel, Command, Credit, Drain, Heartbeat, Invoke, Watch
 from cerebros.errors import Cancelled, CerebrosError, DeadlineExceeded, FailedPrecondition, Internal

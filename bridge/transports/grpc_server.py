@@ -17,11 +17,11 @@ from grpc_health.v1.health_pb2_grpc import add_HealthServicer_to_server
 from grpc_reflection.v1alpha.reflection import SERVICE_NAME as REFLECTION
 from grpc_reflection.v1alpha.reflection import enable_server_reflection
 
-from bridge import procedures
-from bridge.defects import defects_answered
-from bridge.procedures import STREAM, Bridge
-from bridge.replies import RunEvent
-from bridge.settings import Settings
+from bridge.api import procedures
+from bridge.api.procedures import STREAM, Bridge
+from bridge.contract.replies import RunEvent
+from bridge.process.defects import defects_answered
+from bridge.process.settings import Settings
 from bridge.transports.grpc_codec import (
     ATTACH,
     RPCS,

@@ -14,8 +14,8 @@ from typing import Any
 
 import msgspec
 
-from bridge.procedures import STREAM
-from bridge.replies import RunEvent
+from bridge.api.procedures import STREAM
+from bridge.contract.replies import RunEvent
 from bridge.transports.etf import Atom, EtfError, decode
 from bridge.transports.feed import Feed
 from bridge.transports.port_messages import (

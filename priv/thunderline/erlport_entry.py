@@ -29,10 +29,10 @@ from typing import Any
 
 import msgspec
 
-from bridge.procedures import PROCEDURES, Bridge
-from bridge.procedures import call as call_procedure
+from bridge.api.procedures import PROCEDURES, Bridge
+from bridge.api.procedures import call as call_procedure
+from bridge.process.settings import read_settings
 from bridge.service import migrated_database, open_bridge
-from bridge.settings import read_settings
 from cerebros.errors import CerebrosError, DeadlineExceeded
 from telemetry.logs import configure_logging
 

@@ -2,7 +2,7 @@ import hashlib
 
 import pytest
 
-from bridge.artifacts import ArtifactFiles
+from bridge.store.artifacts import ArtifactFiles
 from cerebros.errors import ArtifactCorrupt, NotFound
 
 

@@ -14,14 +14,14 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, multiple, rule, run_state_machine_as_test
 
-from bridge.goals import goals_named
-from bridge.procedures import call
-from bridge.replies import Trial
-from bridge.requests import SetTrainingLock, StartRun
-from bridge.store import engine as engine_module
-from bridge.store.claims import Claim, Payload
+from bridge.api.procedures import call
+from bridge.contract.replies import Trial
+from bridge.contract.requests import SetTrainingLock, StartRun
+from bridge.nas.goals import goals_named
+from bridge.runs import engine as engine_module
+from bridge.runs.claims import Claim, Payload
+from bridge.runs.engine import Engine
 from bridge.store.database import Database
-from bridge.store.engine import Engine
 from bridge.store.migrate import migrate
 from cerebros.data.manifest import parse_manifest
 from cerebros.errors import AlreadyExists, StaleWorker

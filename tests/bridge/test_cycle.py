@@ -7,8 +7,8 @@ import msgspec
 import numpy as np
 import pytest
 
+from bridge.api.procedures import call, watch
 from bridge.jobs.work import Data, Scored, ScoreJob
-from bridge.procedures import call, watch
 from bridge.service import runner_on
 from cerebros.data.manifest import parse_manifest
 from cerebros.errors import AlreadyExists, FailedPrecondition, InvalidArgument, NotFound

@@ -8,14 +8,16 @@ import msgspec
 import psycopg
 import pytest
 
-from bridge import procedures, service, tasks
+from bridge import service
+from bridge.api import procedures
+from bridge.api.procedures import call, watch
+from bridge.contract.replies import Trial
 from bridge.jobs.work import Checkpoint
-from bridge.procedures import call, watch
-from bridge.replies import Trial
+from bridge.process import tasks
 from bridge.service import open_bridge, runner_on
+from bridge.transports.http.app import make_app
 from cerebros.errors import ArtifactCorrupt, FailedPrecondition, ResourceExhausted, StaleWorker, Unavailable
 from cerebros.metrics import Spent
-from grid_graphql.app import make_app
 from telemetry.events import trial_stop
 from tests.conftest import SMALL
 

@@ -10,9 +10,9 @@ import numpy as np
 import psutil
 import pytest
 
+from bridge.datasets.sources import read_table
 from bridge.jobs.executor import JobLost, JobTimedOut
 from bridge.jobs.pool import JobPool
-from bridge.jobs.sources import read_table
 from bridge.jobs.work import Checkpoint, Data, Embedded, EmbedJob, Trained, TrainJob
 from cerebros.data.manifest import Manifest, Source, parse_manifest
 from cerebros.errors import ManifestRejected

@@ -13,10 +13,10 @@ import numpy as np
 import psutil
 import pytest
 
+from bridge.api.procedures import call, watch
 from bridge.jobs.work import Checked, CheckJob, Data, Trained, TrainJob
-from bridge.procedures import call, watch
+from bridge.runs.engine import WORKERS_LOST_AT_MOST
 from bridge.service import runner_on
-from bridge.store.engine import WORKERS_LOST_AT_MOST
 from cerebros.data.manifest import parse_manifest
 from cerebros.errors import Internal, PermissionDenied, Unavailable
 from cerebros.metrics import PriceTable

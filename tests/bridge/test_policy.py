@@ -3,7 +3,7 @@ from datetime import UTC, date, datetime, timedelta
 import msgspec
 import pytest
 
-from bridge.policy import Policy, PolicyInputs, Seal, judge, read_policy
+from bridge.policy.rules import Policy, PolicyInputs, Seal, judge, read_policy
 from cerebros.data.check import DatasetReport
 from cerebros.errors import InvalidArgument
 from cerebros.metrics import TrainingMetrics

@@ -9,8 +9,8 @@ from time import monotonic
 import msgspec
 import pytest
 
-from bridge.policy import read_policy
-from bridge.procedures import call
+from bridge.api.procedures import call
+from bridge.policy.rules import read_policy
 from bridge.service import runner_on
 from cerebros.errors import FailedPrecondition, NotFound, PermissionDenied
 from tests.conftest import EXAMPLES, SMALL

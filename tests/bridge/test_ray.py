@@ -13,9 +13,9 @@ import msgspec
 import psutil
 import pytest
 
+from bridge.api.procedures import call
 from bridge.jobs.executor import JobLost, JobTimedOut
 from bridge.jobs.work import Trained
-from bridge.procedures import call
 from cerebros.errors import FailedPrecondition
 from tests.bridge.test_cycle import finished
 from tests.bridge.test_jobs import job

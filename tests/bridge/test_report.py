@@ -9,8 +9,8 @@ import msgspec
 import numpy as np
 import pytest
 
-from bridge.procedures import call
-from bridge.report import AGAINST, FRONT, architecture_of, page
+from bridge.api.procedures import call
+from bridge.cli.report import AGAINST, FRONT, architecture_of, page
 from cerebros.nets.space import cerebros_space
 from cerebros.search.hypervolume import hypervolume
 from cerebros.search.objectives import Goal, ObjectiveSet, losses, objectives_named

@@ -8,12 +8,12 @@ import numpy as np
 import psycopg
 import pytest
 
-from bridge.cycle import _choice, resume
+from bridge.api.procedures import call, watch
 from bridge.jobs.pool import JobPool
 from bridge.jobs.work import Checkpoint, GroupJob, Trained, TrainedGroup
-from bridge.procedures import call, watch
-from bridge.search import SearchResult
-from bridge.store.claims import Claim
+from bridge.nas.cycle import _choice, resume
+from bridge.nas.search import SearchResult
+from bridge.runs.claims import Claim
 from tests.bridge.test_cycle import finished
 from tests.bridge.test_jobs import job
 from tests.bridge.test_worker import worker

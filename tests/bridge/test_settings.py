@@ -1,6 +1,6 @@
 import pytest
 
-from bridge.settings import read_settings
+from bridge.process.settings import read_settings
 from cerebros.errors import InvalidArgument
 
 

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bridge.procedures import call
+from bridge.api.procedures import call
 from bridge.store import embedded
 from bridge.store.database import Database
 from bridge.store.embedded import embedded_postgres

@@ -13,11 +13,11 @@ import pytest
 from google.protobuf import json_format
 from uuid_utils import uuid7
 
-from bridge.procedures import call
-from bridge.requests import StudyObjective
+from bridge.api.procedures import call
+from bridge.contract.requests import StudyObjective
 from bridge.service import open_bridge
-from bridge.store.studies import LogEntry, StudyPlan
-from bridge.studies import OUT_AT_MOST, Resident, read_space
+from bridge.studies.rows import LogEntry, StudyPlan
+from bridge.studies.studies import OUT_AT_MOST, Resident, read_space
 from bridge.transports.grpc_codec import RPCS, decode_request, encode_reply
 from cerebros.errors import AlreadyExists, FailedPrecondition, InvalidArgument, NotFound, ResourceExhausted
 from cerebros.space.rose_tree import DEPTH_AT_MOST, from_mapping, tree_hash
@@ -140,7 +140,7 @@ async def test_a_killed_front_comes_back_with_the_same_proposals(bridge, study, 
 FRONT = """
 import asyncio, sys
 from bridge.service import open_bridge
-from bridge.settings import read_settings
+from bridge.process.settings import read_settings
 from tests.bridge.test_studies import ask, tell
 
 async def main(url, home, study_id):

@@ -5,8 +5,8 @@ from contextlib import suppress
 
 import pytest
 
-from bridge import tasks
-from bridge.tasks import end_tasks, to_its_end
+from bridge.process import tasks
+from bridge.process.tasks import end_tasks, to_its_end
 
 STORING_S = 0.3
 

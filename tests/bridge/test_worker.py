@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 import psutil
 import pytest
 
-from bridge.procedures import call, watch
+from bridge.api.procedures import call, watch
 from bridge.service import runner_on
 from cerebros.errors import StaleWorker
 from tests.conftest import SMALL

@@ -18,9 +18,9 @@ import psycopg
 from psycopg.rows import DictRow, dict_row
 from uuid_utils import uuid7
 
-from bridge.procedures import Bridge, call
+from bridge.api.procedures import Bridge, call
+from bridge.process.settings import Settings, read_settings
 from bridge.service import migrated_database, open_bridge
-from bridge.settings import Settings, read_settings
 from cerebros.errors import Unavailable
 from telemetry.logs import configure_logging
 from tests.faults import unguarded

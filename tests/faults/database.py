@@ -16,7 +16,7 @@ from time import monotonic
 
 import psycopg
 
-from bridge.procedures import call
+from bridge.api.procedures import call
 from bridge.service import migrated_database, open_bridge
 from bridge.store.database import Database
 from cerebros.errors import CerebrosError, ResourceExhausted, Unavailable

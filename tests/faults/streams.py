@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from functools import partial
 from random import Random
 
-from bridge.procedures import WATCHER_LAG_AT_MOST, call, watch
+from bridge.api.procedures import WATCHER_LAG_AT_MOST, call, watch
 from bridge.transports.grpc_server import start_grpc
 from cerebros.errors import ResourceExhausted
 from telemetry.events import StageStart

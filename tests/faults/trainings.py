@@ -11,7 +11,7 @@ from random import Random
 import msgspec
 import psutil
 
-from bridge.checkpoints import Checkpoints, file_name
+from bridge.runs.checkpoints import Checkpoints, file_name
 from tests.faults.arena import Arena, promise, until
 from tests.faults.unguarded import changed
 from tests.faults.workers import LONG, children

@@ -97,13 +97,13 @@ def _change_statements(swap: Swap, rewrite: Callable[[dict[str, str]], dict[str,
 
 
 def _parent_death(swap: Swap) -> None:
-    import bridge.parentage
+    import bridge.process.parentage
 
-    swap(bridge.parentage, "die_with_parent", lambda _signal: None)
+    swap(bridge.process.parentage, "die_with_parent", lambda _signal: None)
 
 
 def _resume(swap: Swap) -> None:
-    from bridge.checkpoints import Checkpoints
+    from bridge.runs.checkpoints import Checkpoints
 
     async def nothing(*_: object) -> None:
         return None
@@ -114,7 +114,7 @@ def _resume(swap: Swap) -> None:
 def _digest(swap: Swap) -> None:
     import msgspec
 
-    from bridge.checkpoints import Checkpoint, Checkpoints, file_name
+    from bridge.runs.checkpoints import Checkpoint, Checkpoints, file_name
 
     async def unchecked(self: Any, run_id: str, trial: int) -> Checkpoint | None:
         for row in await self._engine.checkpoint_rows(run_id, trial):
@@ -153,7 +153,7 @@ def _hang_up(swap: Swap) -> None:
 
 
 def _forgetting(swap: Swap) -> None:
-    from bridge.store.notices import Notices
+    from bridge.runs.notices import Notices
 
     swap(Notices, "unsubscribe", lambda *_: None)
 
@@ -166,9 +166,9 @@ def _keepalive(swap: Swap) -> None:
 
 
 def _lag(swap: Swap) -> None:
-    import bridge.procedures
+    import bridge.api.procedures
 
-    swap(bridge.procedures, "WATCHER_LAG_AT_MOST", math.inf)
+    swap(bridge.api.procedures, "WATCHER_LAG_AT_MOST", math.inf)
 
 
 def _owner_gone(swap: Swap) -> None:

@@ -12,10 +12,10 @@ import pytest
 import uvicorn
 from websockets.asyncio.client import ClientConnection, connect
 
-from bridge.procedures import Bridge, call
-from bridge.replies import HealthReport, Run
-from grid_graphql.app import make_app
-from grid_graphql.page import front_page
+from bridge.api.procedures import Bridge, call
+from bridge.contract.replies import HealthReport, Run
+from bridge.transports.http.app import make_app
+from bridge.transports.http.page import front_page
 
 
 @pytest.fixture(scope="module")

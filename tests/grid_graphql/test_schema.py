@@ -13,12 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from strawberry.types import ExecutionResult
 
-from bridge import messages, replies, requests
-from bridge.procedures import Bridge
+from bridge.api.procedures import Bridge
+from bridge.contract import replies, requests
+from bridge.contract import words as messages
+from bridge.transports.http.app import STATUS
 from cerebros import metrics
 from cerebros.errors import family
 from grid_graphql import vocabulary
-from grid_graphql.app import STATUS
 from grid_graphql.asking import Context
 from grid_graphql.schema import SCHEMA
 

@@ -37,7 +37,7 @@ def noise(path):
         subprocess.run(["sh", "-c", "echo noise of a child; cat"], check=True)
     os.rename(path, path + ".done")
 threading.Thread(target=noise, args=(sys.argv.pop(1),), daemon=True).start()
-from bridge.commands import main
+from bridge.cli.commands import main
 main()
 """,
 ]

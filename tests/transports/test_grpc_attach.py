@@ -12,8 +12,8 @@ from collections.abc import AsyncIterator
 import grpc
 import pytest
 
+from bridge.api.procedures import Bridge, call
 from bridge.pb.cerebros.v1 import bridge_pb2
-from bridge.procedures import Bridge, call
 from bridge.transports.grpc_codec import ATTACH, RPCS, SERVICE
 from bridge.transports.grpc_server import GrpcFront, start_grpc
 

@@ -19,10 +19,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import inspect
 
-from bridge.messages import decode
-from bridge.procedures import PROCEDURES, STREAM
-from bridge.replies import RunEvent, Trial, TrialList
-from bridge.requests import Budget, ListTrials, StartRun, WatchRun
+from bridge.api.procedures import PROCEDURES, STREAM
+from bridge.contract.replies import RunEvent, Trial, TrialList
+from bridge.contract.requests import Budget, ListTrials, StartRun, WatchRun
+from bridge.contract.words import decode
 from bridge.transports.grpc_codec import RPCS, STATUS, decode_request, encode_reply, refusal
 from cerebros.errors import InvalidArgument, ResourceExhausted, family
 from cerebros.metrics import TrainingMetrics

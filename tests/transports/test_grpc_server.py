@@ -13,7 +13,7 @@ from google.rpc import error_details_pb2, status_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
-from bridge.procedures import Bridge
+from bridge.api.procedures import Bridge
 from bridge.transports.grpc_codec import MESSAGE_BYTES, RPCS, SERVICE
 from bridge.transports.grpc_server import GrpcFront, start_grpc
 from cerebros.errors import FailedPrecondition

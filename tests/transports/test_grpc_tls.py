@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from bridge.procedures import Bridge
+from bridge.api.procedures import Bridge
 from bridge.transports.grpc_codec import RPCS, SERVICE
 from bridge.transports.grpc_server import start_grpc
 from cerebros.errors import FailedPrecondition

@@ -7,10 +7,10 @@ after the run itself is there (its id is printed then).
 import asyncio
 import sys
 
-from bridge.procedures import call
-from bridge.replies import RunError
+from bridge.api.procedures import call
+from bridge.contract.replies import RunError
+from bridge.process.settings import read_settings
 from bridge.service import migrated_database, open_bridge
-from bridge.settings import read_settings
 from cerebros.errors import Internal
 from telemetry.events import StageStart, run_stop
 

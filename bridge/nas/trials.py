@@ -1,0 +1,143 @@
+"""One trial: trained from its newest checkpoint, stored as it comes to a rung or ends."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+
+import msgspec
+
+from bridge.contract.replies import Trial
+from bridge.jobs.executor import NO_ANSWER, JobCrashed, JobLost, JobTimedOut
+from bridge.jobs.work import Checkpoint, Data, GroupJob, Trained, TrainedGroup, TrainJob
+from bridge.process.tasks import to_its_end
+from bridge.runs.claims import Claim, Rung
+from bridge.runs.deps import Deps
+from cerebros.errors import ArtifactCorrupt
+from cerebros.metrics import Spent
+from cerebros.nets.wiring import with_links
+from cerebros.search.halving import Step
+from cerebros.space.rose_tree import Tree, tree_hash
+from telemetry.events import trial_rung, trial_stop
+
+
+class Done:
+    """What a search has stored: trials that ended, and how others stood at their rungs."""
+
+    def __init__(self, trials: Sequence[Trial], rungs: Sequence[Rung]) -> None:
+        self.trials = {trial.number: trial for trial in trials}
+        self._rungs = {(rung.trial.number, rung.epochs): rung.trial for rung in rungs}
+
+    def result_of(self, step: Step) -> Trial | None:
+        """What the step came to, or None where it has not been done."""
+        if (waiting := self._rungs.get((step.number, step.until))) is not None:
+            return waiting
+        trial = self.trials.get(step.number)
+        return None if trial is None or trial.outcome == "pruned" else trial
+
+    def waiting(self) -> dict[int, Trial]:
+        """Trials that have come to a rung and did not end, as they stand at their last."""
+        newest = {trial.number: trial for trial in self._rungs.values()}  # rungs come in their order
+        return {number: trial for number, trial in newest.items() if number not in self.trials}
+
+
+async def train_once(job: TrainJob, deps: Deps, keep: Callable[[Checkpoint], Awaitable[None]] | None = None) -> Trained:
+    """Train to an outcome: what can go wrong with one trial is a value, not an exception."""
+    try:
+        return await deps.jobs.run(job, Trained, keep)
+    except JobTimedOut as problem:
+        return Trained("timeout", reason=problem.message)
+    except JobCrashed as problem:
+        return Trained("error", reason=problem.message)
+    except JobLost as problem:
+        return Trained("lost", reason=problem.message)
+
+
+async def run_steps(steps: Sequence[Step], done: Done, claim: Claim, deps: Deps) -> list[Trial]:
+    """What the steps come to: as it was stored, or by training them.
+
+    Several first steps are trained side by side, those that were stored with them again:
+    in other company the others would come out otherwise, by some roundings.
+    """
+    stored = [done.result_of(step) for step in steps]
+    if all(stored):
+        return [trial for trial in stored if trial]
+    if len(steps) == 1:
+        return [await _store(steps[0], await _train_from_checkpoint(steps[0], claim, deps), claim, deps)]
+    try:
+        group = await deps.jobs.run(GroupJob(tuple(_step_job(step, claim, deps) for step in steps)), TrainedGroup)
+    except NO_ANSWER:  # one of them may be the reason; the others must not suffer for it
+        return [
+            trial or (await run_steps([step], done, claim, deps))[0] for step, trial in zip(steps, stored, strict=True)
+        ]
+    trials = []
+    for step, trial, member in zip(steps, stored, group.members, strict=True):
+        if trial is None and member.checkpoint is not None:
+            await deps.checkpoints.save(claim, step.number, member.checkpoint)
+        trials.append(trial or await _store(step, member.trained, claim, deps))
+    return trials
+
+
+async def _store(step: Step, ended: Trained, claim: Claim, deps: Deps) -> Trial:
+    """Keep how a trial ended, or how it stands at the rung where it waits."""
+    trial = _trial(step, ended)
+    if ended.outcome == "pruned" and ended.metrics is not None:
+        event = trial_rung(claim.run_id, trial.number, trial.tree_hash, ended.metrics)
+        storing = deps.engine.append_rung(claim, Rung(step.until, trial), event)
+    else:
+        storing = _end_trial(trial, ended.spent, claim, deps)
+    await to_its_end(storing)  # a drain that comes just now does not throw a finished training away
+    return trial
+
+
+def _trial(step: Step, ended: Trained) -> Trial:
+    return Trial(
+        number=step.number,
+        outcome=ended.outcome,
+        tree_hash=tree_hash(step.tree),
+        tree=msgspec.to_builtins(with_links(step.tree)),  # rebuilds this network, whatever becomes of the drawing
+        metrics=ended.metrics,
+        reason=ended.reason,
+        curve=ended.curve,
+    )
+
+
+async def settle(trial: Trial, claim: Claim, deps: Deps) -> Trial:
+    """A trial that still waits when the search is over ends where it stands."""
+    if trial.outcome != "pruned" or trial.metrics is None:
+        return trial
+    pruned = msgspec.structs.replace(trial, reason=f"others were better after {len(trial.curve)} epochs")
+    await _end_trial(pruned, trial.metrics.spent, claim, deps)
+    return pruned
+
+
+async def _end_trial(trial: Trial, spent: Spent | None, claim: Claim, deps: Deps) -> None:
+    event = trial_stop(claim.run_id, trial.number, trial.outcome, trial.tree_hash, trial.metrics, trial.reason)
+    await deps.engine.append_trial(claim, trial, spent, event)
+    await deps.checkpoints.forget(claim.run_id, trial.number)
+
+
+async def _train_from_checkpoint(step: Step, claim: Claim, deps: Deps) -> Trained:
+    """Train from the trial's newest whole checkpoint, or from its start where it never had one."""
+    try:
+        resume = await deps.checkpoints.newest(claim.run_id, step.number)
+    except ArtifactCorrupt as problem:
+        return Trained("error", reason=f"artifact_corrupt: {problem.message}")
+    job = msgspec.structs.replace(_step_job(step, claim, deps), checkpoint_s=deps.settings.checkpoint_s, resume=resume)
+    return await train_once(job, deps, partial(deps.checkpoints.save, claim, step.number))
+
+
+def _step_job(step: Step, claim: Claim, deps: Deps) -> TrainJob:
+    request = claim.payload.request
+    job = train_job(claim, step.tree, request.seed + step.number, request.budget.epochs, deps)
+    return msgspec.structs.replace(job, until=step.until)
+
+
+def train_job(claim: Claim, tree: Tree, seed: int, epochs: int, deps: Deps) -> TrainJob:
+    """A whole training of the tree's network on the run's dataset."""
+    return TrainJob(data_of(claim), tree, epochs, seed, deps.settings.prices)
+
+
+def data_of(claim: Claim) -> Data:
+    """The dataset a run was started with."""
+    return Data(claim.payload.manifest, claim.payload.base)

@@ -1,0 +1,255 @@
+"""Studies: ask and tell for callers who evaluate by themselves.
+
+The rows are the study. A sampler in memory is only a fast way to know what
+they imply: it is brought up to the log's end before each proposal, so a front
+that was killed, or another front on the same database, proposes the same.
+
+Samplers live in the front, not in a job process: a proposal is some tens of
+milliseconds of numpy and needs no torch, while a process for each study would
+hold 100 MB and still have to be brought up to date. The arithmetic runs in a
+thread, so the event loop stays free.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from weakref import WeakValueDictionary
+
+import msgspec
+import numpy as np
+import uuid_utils
+
+from bridge.contract.replies import Study, StudyList, StudyTrial, StudyTrialList, Suggestion, SuggestionList
+from bridge.contract.requests import BestTrials, CreateStudy, DeleteStudy, ListStudies, Report, StudyObjective, Suggest
+from bridge.studies.rows import LockedStudy, LogEntry, StudyPlan, StudyStore
+from cerebros.errors import (
+    AlreadyExists,
+    FailedPrecondition,
+    InvalidArgument,
+    NotFound,
+    ResourceExhausted,
+    SpaceRejected,
+)
+from cerebros.search.motpe import Motpe, RandomSampler, make_sampler
+from cerebros.search.pareto import front
+from cerebros.space.rose_tree import Space, Tree
+from cerebros.space.spaces import space_from_document
+
+# Samplers kept in memory, the most recently asked ones; 10,000 trials take one about 2.5 MB.
+RESIDENTS = 32
+
+# The sampler expects something of every trial that is out, so each makes the next proposal dearer.
+OUT_AT_MOST = 256
+
+# Nodes and decisions of a space's largest tree. Measured: 0.14 s a proposal for 256 decisions, 2.5 s for 4,096.
+SIZE_AT_MOST = 4096
+
+# Each study at work holds a connection; half of the pool's stay free for all other procedures.
+AT_WORK = 4
+
+# Log entries a sampler takes in at once: enough to make reading cheap, few enough to fit memory.
+LOG_PAGE = 1000
+
+
+class Resident:
+    """A sampler that knows a study's log up to entry `seq`."""
+
+    def __init__(self, plan: StudyPlan) -> None:
+        self._objectives = plan.objectives
+        sampler = make_sampler(plan.sampler, plan.space, plan.seed)  # within the limits that the space declares
+        assert isinstance(sampler, Motpe | RandomSampler)  # noqa: S101 - StudySampler names no other
+        self._sampler = sampler
+        self.seq = 0
+
+    def replay(self, entries: Sequence[LogEntry], up_to_seq: int) -> None:
+        for entry in entries:
+            if entry.told:
+                told = None if entry.values is None else _losses(entry.values, self._objectives)
+                self._sampler.tell(entry.tree, told)
+            else:
+                self._sampler.recall(entry.tree)
+        self.seq = up_to_seq
+
+    def propose(self, count: int) -> list[Tree]:
+        """The next trees; the log gets an entry for each."""
+        self.seq += count
+        return self._sampler.ask(count)
+
+
+class Studies:
+    """The procedures of studies: one per process of the front."""
+
+    def __init__(self, store: StudyStore) -> None:
+        self._store = store
+        self._residents: OrderedDict[int, Resident] = OrderedDict()  # by study_key, last asked last
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._places = asyncio.Semaphore(AT_WORK)
+
+    async def create(self, request: CreateStudy) -> Study:
+        """Open a study; the same study_id with the same content answers the study that is there.
+
+        Raises:
+            SpaceRejected: the space contradicts itself, is empty or too large.
+            InvalidArgument: an objective comes twice.
+            AlreadyExists: the id belongs to a study with other content.
+        """
+        names = [objective.name for objective in request.objectives]
+        if len(set(names)) != len(names):
+            raise InvalidArgument(f"objectives {names} name one twice; name each once")
+        plan = StudyPlan(read_space(request.space), request.objectives, request.sampler, request.seed, request.lease_s)
+        study_id = request.study_id or str(uuid_utils.uuid7())
+        created = await self._store.insert_study(study_id, plan)
+        study = await self._store.get_study(study_id)
+        if not created and msgspec.convert(msgspec.to_builtins(study), StudyPlan) != plan:
+            raise AlreadyExists(
+                f"study {study_id!r} was created with other content; choose another study_id or send the same content"
+            )
+        return study
+
+    async def suggest(self, request: Suggest) -> SuggestionList:
+        """Hand out trials: first those whose lease ran out, under a raised epoch, then new ones as far as they may.
+
+        Raises:
+            ResourceExhausted: so many trials are out that there is not one to hand out.
+        """
+        async with self._turn(request.study_id), self._places:
+            async with self._store.locked(request.study_id) as study:
+                handed_out = await study.reclaim_trials(request.count)
+                wanted = min(request.count - len(handed_out), OUT_AT_MOST - study.trials_out)
+                if not handed_out and wanted <= 0:
+                    raise ResourceExhausted(
+                        f"{study.trials_out} trials of study {request.study_id!r} are out and {OUT_AT_MOST} may be; "
+                        "report some, or wait for their leases to end"
+                    )
+                if wanted > 0:
+                    resident, fresh = await self._propose(study, wanted)
+                    handed_out += fresh
+            # Kept after the commit only: a sampler whose proposals were not saved is not what the rows imply.
+            if wanted > 0:
+                self._keep(study.study_key, resident)
+        return SuggestionList(suggestions=tuple(handed_out))
+
+    async def report(self, request: Report) -> StudyTrial:
+        """Take in how a trial ended, once; the same report again answers the same.
+
+        Raises:
+            NotFound: the study has no such trial.
+            FailedPrecondition: the trial was handed out again since.
+            AlreadyExists: it was reported with another end.
+            InvalidArgument: the values are not one finite number for each objective.
+        """
+        async with self._turn(request.study_id), self._places, self._store.locked(request.study_id) as study:
+            _require_values(request, study.plan.objectives)
+            trial = await study.trial(request.number)
+            if trial is None:
+                raise NotFound(
+                    f"study {request.study_id!r} has no trial {request.number}; "
+                    f"it has handed out {study.trials_total}, numbered from 0"
+                )
+            _require_epoch(request, trial)
+            if trial.outcome is None:
+                await study.tell_trial(request)
+                trial = await study.trial(request.number)
+                assert trial is not None  # noqa: S101 - its row is locked
+            elif (trial.outcome, trial.values) != (request.outcome, request.values):
+                raise AlreadyExists(
+                    f"trial {request.number} of study {request.study_id!r} was reported as {trial.outcome} with values "
+                    f"{trial.values}; a report is final"
+                )
+            return trial
+
+    async def best_trials(self, request: BestTrials) -> StudyTrialList:
+        """The trials that no other trial beats, by number."""
+        study = await self._store.get_study(request.study_id)
+        measured = await self._store.study_values(request.study_id)
+        best = await asyncio.to_thread(_front, measured, study.objectives)
+        return StudyTrialList(trials=await self._store.study_trials(request.study_id, best[: request.limit]))
+
+    async def list_studies(self, request: ListStudies) -> StudyList:
+        return StudyList(studies=await self._store.study_rows(None, request.limit))
+
+    async def delete(self, request: DeleteStudy) -> Study:
+        """Forget a study and its trials; the answer is the study as it stood."""
+        study = await self._store.get_study(request.study_id)
+        await self._store.delete_study(request.study_id)
+        return study
+
+    def _turn(self, study_id: str) -> asyncio.Lock:
+        # Who waits for a study waits here, not with a connection of the pool in its hands.
+        return self._turns.setdefault(study_id, asyncio.Lock())
+
+    async def _propose(self, study: LockedStudy, count: int) -> tuple[Resident, list[Suggestion]]:
+        # Taken out while it works: when this is cancelled or fails, the next proposal starts from the rows.
+        resident = self._residents.pop(study.study_key, None) or Resident(study.plan)
+        while resident.seq < study.last_seq:
+            up_to = min(study.last_seq, resident.seq + LOG_PAGE)
+            await asyncio.to_thread(resident.replay, await study.log(resident.seq, up_to), up_to)
+        trees = await asyncio.to_thread(resident.propose, count)
+        return resident, [await study.insert_trial(tree) for tree in trees]
+
+    def _keep(self, study_key: int, resident: Resident) -> None:
+        self._residents[study_key] = resident
+        while len(self._residents) > RESIDENTS:
+            self._residents.popitem(last=False)
+
+
+def read_space(document: Mapping[str, object]) -> Space:
+    """The space of a document in any form that `cerebros.space.spaces` reads.
+
+    Raises:
+        SpaceRejected: it has another shape, contradicts itself, leaves
+            nothing to decide, or has trees too large to search.
+    """
+    space = space_from_document(document)
+    if (size := space.size()) > SIZE_AT_MOST:
+        raise SpaceRejected(
+            f"the space's largest tree has {size} nodes and decisions, {SIZE_AT_MOST} are allowed; "
+            "lower the max of a slot"
+        )
+    if not space.rules():
+        raise SpaceRejected("the space is empty: no type below its root has a parameter or a slot; add one")
+    return space
+
+
+def _require_values(report: Report, objectives: Sequence[StudyObjective]) -> None:
+    wanted = {objective.name for objective in objectives} if report.outcome == "ok" else set()
+    if set(report.values) != wanted:
+        raise InvalidArgument(
+            f"outcome {report.outcome!r} has values for {sorted(report.values)}, it needs {sorted(wanted) or 'none'}; "
+            "a trial without a value for each objective is reported with the outcome that says why"
+        )
+    for name, value in report.values.items():
+        if not math.isfinite(value):
+            raise InvalidArgument(
+                f"value {name!r} of trial {report.number} is {value}, which is no measurement; "
+                "report the outcome 'diverged' without values"
+            )
+
+
+def _require_epoch(report: Report, trial: StudyTrial) -> None:
+    if report.epoch < trial.epoch:
+        raise FailedPrecondition(
+            f"trial {report.number} of study {report.study_id!r} was handed out again after its lease: its epoch is "
+            f"{trial.epoch}, not {report.epoch}; drop this result"
+        )
+    if report.epoch > trial.epoch:
+        raise InvalidArgument(
+            f"trial {report.number} of study {report.study_id!r} has epoch {trial.epoch}, {report.epoch} was never "
+            "handed out; report the epoch of the suggestion"
+        )
+
+
+def _losses(values: Mapping[str, float], objectives: Sequence[StudyObjective]) -> list[float]:
+    """The values as a vector to minimise, in the objectives' order."""
+    return [
+        -values[objective.name] if objective.direction == "maximize" else values[objective.name]
+        for objective in objectives
+    ]
+
+
+def _front(measured: Sequence[tuple[int, dict[str, float]]], objectives: Sequence[StudyObjective]) -> list[int]:
+    table = np.array([_losses(values, objectives) for _, values in measured]).reshape(-1, len(objectives))
+    return [measured[n][0] for n in front(table)]
