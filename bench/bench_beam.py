@@ -46,11 +46,11 @@ import psutil
 import psycopg
 from psycopg.types.json import Jsonb
 
-from bridge.api.procedures import call
 from bridge.process.settings import read_settings
 from bridge.service import migrated_database, open_bridge
 from bridge.transports import etf
 from telemetry.logs import configure_logging
+from tests.calling import call
 
 BEAM = Path(__file__).parent / "beam"
 CLIENT = BEAM.parent.parent / "priv" / "elixir"

@@ -20,7 +20,7 @@ import psycopg
 from bench_store import enqueue
 from psycopg_pool import AsyncConnectionPool
 
-from bridge.api.procedures import Bridge
+from bridge.api.bridge import Bridge
 from bridge.process.settings import read_settings
 from bridge.runs.engine import Engine
 from bridge.service import migrated_database, open_bridge
@@ -54,7 +54,7 @@ async def main(url: str, home: str) -> None:
         for workers in WORKERS:
             await enqueue(bridge, f"w{workers}", RUNS)
             tally, seconds = Tally(), time.perf_counter()
-            await asyncio.gather(*(_worker(bridge.engine, number, tally) for number in range(workers)))
+            await asyncio.gather(*(_worker(bridge.deps.engine, number, tally) for number in range(workers)))
             rates[workers] = RUNS / (time.perf_counter() - seconds)
             ordered = sorted(tally.claim_s)
             p50, p99 = (1000 * ordered[int(q * (len(ordered) - 1))] for q in (0.5, 0.99))
@@ -65,7 +65,7 @@ async def main(url: str, home: str) -> None:
 
 def _pooler(bridge: Bridge, url: str) -> AsyncConnectionPool[psycopg.AsyncConnection]:
     """Give the engine as many connections as a pooler would have, and patience to wait for one."""
-    database = bridge.engine._database
+    database = bridge.deps.engine._database
     database._pool = AsyncConnectionPool(
         url,
         min_size=CONNECTIONS,

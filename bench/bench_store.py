@@ -20,9 +20,10 @@ from pathlib import Path
 
 import psycopg
 
-from bridge.api.procedures import Bridge, read_manifest
-from bridge.contract.replies import Trial
-from bridge.contract.requests import StartRun
+from bridge.api.bridge import Bridge
+from bridge.contract.nas import StartRun
+from bridge.contract.runs import Trial
+from bridge.datasets.manifests import read_manifest
 from bridge.nas.goals import goals_named
 from bridge.process.settings import read_settings
 from bridge.runs.claims import Payload
@@ -103,14 +104,14 @@ async def bare_transactions(url: str, times: int, sessions: int, *, begin: bool)
 async def effects_of_a_claim(bridge: Bridge, sessions: int) -> float:
     """Trials finished, by as many workers as there are sessions, each with a run of its own."""
     await enqueue(bridge, f"effects{sessions}", sessions)
-    claims = [await bridge.engine.claim("bench", "cpu", 600.0) for _ in range(sessions)]
+    claims = [await bridge.deps.engine.claim("bench", "cpu", 600.0) for _ in range(sessions)]
     numbers, free = itertools.count(), list(claims)
 
     async def effect() -> None:
         claim, number = free.pop(), next(numbers)
         trial = Trial(number=number, outcome="error", tree_hash="0" * 16, tree={}, reason="bench")
         event = trial_stop(claim.run_id, number, "error", trial.tree_hash, None, "bench")
-        await bridge.engine.append_trial(claim, trial, None, event)
+        await bridge.deps.engine.append_trial(claim, trial, None, event)
         free.append(claim)
 
     return await rate(effect, EFFECTS, sessions)
@@ -124,9 +125,9 @@ async def claims_and_ends(bridge: Bridge, sessions: int) -> float:
 
 
 async def claim_and_end(bridge: Bridge) -> None:
-    claim = await bridge.engine.claim("bench", "cpu", 600.0)
+    claim = await bridge.deps.engine.claim("bench", "cpu", 600.0)
     event = run_stop(claim.run_id, claim.kind, claim.pac_id, "succeeded")
-    await bridge.engine.end(claim.run_id, claim.epoch, "succeeded", None, None, event)
+    await bridge.deps.engine.end(claim.run_id, claim.epoch, "succeeded", None, None, event)
 
 
 async def whole_runs(bridge: Bridge) -> float:
@@ -145,7 +146,7 @@ async def enqueue(bridge: Bridge, name: str, runs: int) -> None:
         event = RunQueued(
             trials=1, run_id=run_id, kind="nas", pac_id=run_id, dataset=manifest.name, correlation_id=None
         )
-        await bridge.engine.enqueue(
+        await bridge.deps.engine.enqueue(
             Payload(request, manifest, base, goals_named(request.objectives, request.limits)),
             "0" * 64,
             "0" * 64,

@@ -68,7 +68,7 @@ class RunQueued(Event):
 class RunStart(Event):
     """A worker has claimed the run.
 
-    `epoch` counts the claims: a lost worker, a drain, a lock or trouble with
+    `attempt` counts the claims: a lost worker, a drain, a lock or trouble with
     the database makes another.
     """
 
@@ -78,7 +78,7 @@ class RunStart(Event):
     run_id: str
     kind: str
     pac_id: str
-    epoch: int
+    attempt: int
     worker_id: str
 
 

@@ -9,14 +9,17 @@ from pathlib import Path
 from typing import Any
 
 import hypothesis
+import msgspec
 import psycopg
 import pytest
 from uuid_utils import uuid7
 
-from bridge.api.procedures import Bridge, call
+from bridge.api.bridge import Bridge
+from bridge.contract.runs import StartRun
 from bridge.process.settings import Settings, read_settings
 from bridge.service import migrated_database, open_bridge
 from telemetry.logs import configure_logging
+from tests.calling import call
 
 # An example that takes long on a busy machine is no wrong one.
 hypothesis.settings.register_profile("untimed", deadline=None)
@@ -26,6 +29,16 @@ EXAMPLES = Path(__file__).parent.parent / "examples"
 
 # Enough for a real search with a front, little enough for a test.
 SMALL = {"trials": 4, "epochs": 4, "probes": 4, "shortlist": 2, "window": 2}
+
+
+# What a request to start a run says of any kind; the rest is the kind's spec.
+COMMON = {field.name for field in msgspec.structs.fields(StartRun)} - {"spec"}
+
+
+def start_request(**fields: Any) -> dict[str, Any]:
+    """A request to start a run, its spec's fields given beside the others."""
+    spec = {name: value for name, value in fields.items() if name not in COMMON}
+    return {name: value for name, value in fields.items() if name in COMMON} | {"spec": spec}
 
 
 @pytest.fixture(scope="session")
@@ -61,13 +74,9 @@ def start(bridge: Bridge) -> Callable[..., dict[str, Any]]:
     """Requests for small runs on the digits, each with an id of its own."""
 
     def request(**fields: Any) -> dict[str, Any]:
-        defaults = {
-            "run_id": f"run-{uuid7()}",
-            "pac_id": f"pac-{uuid7()}",
-            "manifest": str(EXAMPLES / "digits.toml"),
-            "budget": SMALL,
-        }
-        return defaults | fields
+        defaults = {"run_id": f"run-{uuid7()}", "pac_id": f"pac-{uuid7()}"}
+        spec = {"kind": "cycle", "manifest": str(EXAMPLES / "digits.toml"), "budget": SMALL}
+        return start_request(**defaults | spec | fields)
 
     return request
 

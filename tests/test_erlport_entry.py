@@ -14,8 +14,6 @@ from pathlib import Path
 
 import pytest
 
-from bridge.api.procedures import PROCEDURES
-
 ENTRY = Path(__file__).parent.parent / "priv" / "thunderline"
 
 HOST = """

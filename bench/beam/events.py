@@ -6,7 +6,7 @@ import os
 import sys
 from datetime import UTC, datetime
 
-from bridge.contract.replies import RunEvent
+from bridge.contract.runs import RunEvent
 from bridge.transports.port_frames import Connection
 from bridge.transports.port_messages import framed
 

@@ -20,8 +20,11 @@ import msgspec
 from bridge.api.procedures import STREAM, Bridge, call, watch
 from bridge.cli import show
 from bridge.cli.doctor import examine
-from bridge.contract.replies import Shortlist
-from bridge.contract.requests import Budget, CheckDataset, CheckGate, GetCapability, ListArtifacts, StartRun, WatchRun
+from bridge.contract.capability import GetCapability
+from bridge.contract.datasets import CheckDataset
+from bridge.contract.nas import Budget, Shortlist, StartRun
+from bridge.contract.operator import CheckGate
+from bridge.contract.runs import ListArtifacts, WatchRun
 from bridge.contract.words import Sampler
 from bridge.jobs.work import Exported, ExportJob
 from bridge.process.parentage import die_with_parent

@@ -12,7 +12,7 @@ import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 from plotly.subplots import make_subplots
 
-from bridge.contract.replies import Run, Trial
+from bridge.contract.runs import Run, Trial
 from cerebros.metrics import TrainingMetrics
 from cerebros.nets.picture import svg
 from cerebros.nets.space import cerebros_space

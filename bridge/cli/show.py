@@ -12,7 +12,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from bridge.cli.doctor import Finding
-from bridge.contract.replies import GateReport, Run, RunEvent, Trial, VcvEntry
+from bridge.contract.capability import VcvEntry
+from bridge.contract.operator import GateReport
+from bridge.contract.runs import Run, RunEvent, Trial
 from cerebros.data.check import DatasetReport
 from cerebros.errors import CerebrosError
 from cerebros.metrics import TrainingMetrics

@@ -1,4 +1,4 @@
-"""What the messages of all procedures share: their words, their base, and the door they come in by.
+"""The words and the base type that the messages of all procedures share.
 
 Bytes, JSON, Erlang terms and command-line arguments all become these structs
 at the door. Unknown fields are refused, rules ride on the annotations, and
@@ -7,13 +7,10 @@ nobody inside checks twice.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
-
-from cerebros.errors import InvalidArgument
 
 # Ids travel into file names, SQL and logs, so their alphabet is small.
 Id = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$")]
@@ -22,7 +19,6 @@ Seconds = Annotated[float, Meta(gt=0, le=30 * 86400)]
 PageSize = Annotated[int, Meta(ge=1, le=1000)]
 Seed = Annotated[int, Meta(ge=0, le=2**53)]
 
-RunKind = Literal["cycle", "nas"]
 LockState = Literal["open", "draining", "locked"]
 Sampler = Literal["rose", "rose-parzen", "optuna-motpe", "nsga2", "random"]
 # A study is brought back from its rows, which Optuna's samplers cannot promise to do alike.
@@ -38,18 +34,18 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """What every request and reply has in common."""
 
 
-Request = TypeVar("Request", bound=msgspec.Struct)
+class Item(Message, frozen=True, kw_only=True):
+    """One struct of a stream.
 
-
-def decode(raw: Mapping[str, Any], into: type[Request]) -> Request:
-    """Turn a decoded map into the request it claims to be.
-
-    Raises:
-        InvalidArgument: a field is missing, unknown, of another type or
-            outside its rule; the message names its path.
+    A reader that grants credit slowly may be shown only the newest of several
+    replaceable items that follow each other; it then says how many it stands for.
     """
-    try:
-        return msgspec.convert(raw, into)
-    except msgspec.ValidationError as problem:
-        allowed = ", ".join(field.name for field in msgspec.structs.fields(into))
-        raise InvalidArgument(f"{into.__name__}: {problem}; its fields are {allowed}") from None
+
+    @property
+    def replaceable(self) -> bool:
+        """True where the next replaceable item says the same, and better."""
+        return False
+
+    def standing_for(self, dropped: int) -> Item:
+        """Return this item with the number of earlier ones that it replaced."""
+        return self

@@ -7,31 +7,18 @@ it ends, and the parent records what the trial came to.
 
 from __future__ import annotations
 
+import importlib
 import os
 import resource
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any, BinaryIO
 
 import msgspec
 
-from bridge.jobs.work import (
-    CHECKPOINT_SIGNAL,
-    LENGTH,
-    Begun,
-    CheckJob,
-    EmbedJob,
-    ExportJob,
-    GroupJob,
-    Job,
-    Message,
-    Refused,
-    RepeatJob,
-    ScoreJob,
-    TrainJob,
-)
+from bridge.jobs.work import CHECKPOINT_SIGNAL, LENGTH, MEMORY_VARIABLE, Assignment, Begun, Message, Refused, sent
 from bridge.process.parentage import die_with_parent
 from cerebros.errors import CerebrosError
 
@@ -39,14 +26,15 @@ from cerebros.errors import CerebrosError
 def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C belongs to the parent, which ends its jobs itself
     die_with_parent(signal.SIGKILL)
-    _limit_memory(int(os.environ.get("CEREBROS_TRIAL_MEMORY_BYTES", "0")))
+    usual_memory_bytes = int(os.environ.get(MEMORY_VARIABLE, "0"))
     requests, answers = _private_streams()
-    trades = _trades(CheckpointDue())
+    due = CheckpointDue()
     while (message := _read(requests)) is not None:
-        job = msgspec.msgpack.decode(message, type=Job)
+        assignment = msgspec.msgpack.decode(message, type=Assignment)
+        _limit_memory(assignment.memory_bytes or usual_memory_bytes)
         _write(answers, Begun())
-        for sent in _messages(trades[type(job)], job):
-            _write(answers, sent)
+        for said in _messages(assignment, due):
+            _write(answers, said)
 
 
 class CheckpointDue:
@@ -69,35 +57,37 @@ class CheckpointDue:
         self._last = time.monotonic()
 
 
-def _messages(trade: Callable[[Any], Iterator[Message]], job: Job) -> Iterator[Message]:
+def _messages(assignment: Assignment, due: CheckpointDue) -> Iterator[Message]:
     try:
-        yield from trade(job)
+        work = _named(assignment.work)
+        _limit_threads(assignment.threads)
+        job = msgspec.msgpack.decode(assignment.job, type=_named(assignment.job_type))
+        if assignment.resumable:
+            yield from map(sent, work(job, due))
+        else:
+            yield sent(work(job))
     except CerebrosError as error:
         yield Refused(type(error).__name__, error.message)
 
 
-def _trades(due: CheckpointDue) -> dict[type, Callable[[Any], Iterator[Message]]]:
-    import torch
+def _named(path: str) -> Any:
+    module, _, name = path.partition(":")
+    return getattr(importlib.import_module(module), name)
 
-    from bridge.nas import jobs as training
 
-    # One thread a process: two threads on busy cores cost many times the CPU of one.
-    torch.set_num_threads(1)
-    return {
-        CheckJob: training.check,
-        TrainJob: lambda job: training.train(job, due),
-        GroupJob: training.train_group,
-        ScoreJob: lambda job: training.score(job, due),
-        RepeatJob: training.repeat,
-        EmbedJob: training.embed,
-        ExportJob: training.export,
-    }
+def _limit_threads(threads: int) -> None:
+    # OMP_NUM_THREADS is read when a library is loaded; torch, where a job uses it, has a number of its own.
+    if (torch := sys.modules.get("torch")) is not None and torch.get_num_threads() != threads:
+        torch.set_num_threads(threads)
 
 
 def _limit_memory(limit_bytes: int) -> None:
-    # RLIMIT_DATA counts what is really written to; RLIMIT_AS would count torch's reservations.
+    # RLIMIT_DATA counts what is really written to; RLIMIT_AS would count torch's reservations. The soft limit is what
+    # binds, and the next job may have another.
     if limit_bytes and sys.platform == "linux":
-        resource.setrlimit(resource.RLIMIT_DATA, (limit_bytes, limit_bytes))
+        _, most = resource.getrlimit(resource.RLIMIT_DATA)
+        bounded = limit_bytes if most == resource.RLIM_INFINITY else min(limit_bytes, most)
+        resource.setrlimit(resource.RLIMIT_DATA, (bounded, most))
 
 
 def _private_streams() -> tuple[BinaryIO, BinaryIO]:
@@ -115,8 +105,8 @@ def _read(stream: BinaryIO) -> bytes | None:
     return stream.read(LENGTH.unpack(head)[0])
 
 
-def _write(stream: BinaryIO, sent: Begun | Message) -> None:
-    message = msgspec.msgpack.encode(sent)
+def _write(stream: BinaryIO, said: Begun | Message) -> None:
+    message = msgspec.msgpack.encode(said)
     stream.write(LENGTH.pack(len(message)) + message)
     stream.flush()
 

@@ -6,15 +6,17 @@ import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
-from typing import TypeVar
+from typing import Any
 
 import msgspec
 
-from bridge.jobs.work import Answer, Checkpoint, Job, Message, Refused, ScoreJob, TrainJob
+from bridge.jobs.work import Answer, Answered, Assignment, Checkpoint, Job, JobType, Message, Noted, Refused
 from cerebros import errors
 from cerebros.errors import CerebrosError, DeadlineExceeded, Internal
 
-Expected = TypeVar("Expected", bound=msgspec.Struct)
+Keep = Callable[[Checkpoint], Awaitable[None]]
+Hear = Callable[[Any], Awaitable[None]]
+Take = Callable[[Checkpoint | Noted], Awaitable[None]]
 
 
 class JobLost(Internal):
@@ -41,12 +43,12 @@ class Slot(ABC):
     """
 
     @abstractmethod
-    async def begin(self, job: Job) -> None:
+    async def begin(self, job: Assignment) -> None:
         """Give it a job; returns when the job has begun, and only then may be asked for a checkpoint."""
 
     @abstractmethod
     async def read(self) -> Message:
-        """The job's next checkpoint or, last, its answer."""
+        """The job's next checkpoint or note or, last, its answer or refusal."""
 
     @abstractmethod
     def ask_for_checkpoint(self) -> None:
@@ -72,12 +74,9 @@ class Executor:
         self._training: dict[Slot, asyncio.Event] = {}
 
     async def run(
-        self,
-        job: Job,
-        expected: type[Expected],
-        keep: Callable[[Checkpoint], Awaitable[None]] | None = None,
-    ) -> Expected:
-        """Run a job to its answer; `keep` gets each checkpoint on the way.
+        self, kind: JobType[Job, Answer], job: Job, *, keep: Keep | None = None, hear: Hear | None = None
+    ) -> Answer:
+        """Run a job to its answer; `keep` gets each checkpoint on the way, `hear` each note.
 
         Cancelling the caller kills the job.
 
@@ -87,23 +86,24 @@ class Executor:
         """
         newest: Checkpoint | None = None
 
-        async def noted(checkpoint: Checkpoint) -> None:
+        async def taken(message: Checkpoint | Noted) -> None:
             nonlocal newest
-            if keep is not None:
-                await keep(checkpoint)
-            newest = checkpoint
+            if isinstance(message, Checkpoint):
+                if keep is not None:
+                    await keep(message)
+                newest = message
+            elif hear is not None and kind.note is not None:
+                await hear(msgspec.msgpack.decode(message.note, type=kind.note))
 
         try:
-            answer = await self._answer(job, noted)
+            answer = await self._answer(kind.assign(job), taken)
         except JobLost:  # once may be chance; a job that is lost again is the reason itself
             if newest is not None:
                 job = msgspec.structs.replace(job, resume=newest)
-            answer = await self._answer(job, noted)
+            answer = await self._answer(kind.assign(job), taken)
         if isinstance(answer, Refused):
             raise _error_named(answer.error)(answer.message)
-        if not isinstance(answer, expected):
-            raise Internal(f"a job answered {type(answer).__name__} where {expected.__name__} was due")
-        return answer
+        return msgspec.msgpack.decode(answer.answer, type=kind.answer)
 
     async def checkpoint_all(self, within_s: float) -> None:
         """Ask every training for its state; returns when all are kept, or the time is over."""
@@ -121,28 +121,29 @@ class Executor:
         while self._free:
             await self._free.pop().end()
 
-    async def _answer(self, job: Job, keep: Callable[[Checkpoint], Awaitable[None]]) -> Answer:
+    async def _answer(self, job: Assignment, take: Take) -> Answered | Refused:
         async with self._places:
             slot = await self._begin(job)
             async with _ended_on_failure(slot):
-                answer = await self._read(slot, job, keep)
+                answer = await self._read(slot, job, take)
             self._free.append(slot)
             return answer
 
-    async def _read(self, slot: Slot, job: Job, keep: Callable[[Checkpoint], Awaitable[None]]) -> Answer:
+    async def _read(self, slot: Slot, job: Assignment, take: Take) -> Answered | Refused:
         kept = asyncio.Event()
-        if isinstance(job, TrainJob | ScoreJob):  # the others have no state to ask for
+        if job.resumable:  # the others have no state to ask for
             self._training[slot] = kept
         try:
-            while isinstance(message := await slot.read(), Checkpoint):
-                await keep(message)
-                kept.set()
+            while isinstance(message := await slot.read(), Checkpoint | Noted):
+                await take(message)
+                if isinstance(message, Checkpoint):
+                    kept.set()
             return message
         finally:
             self._training.pop(slot, None)
             kept.set()
 
-    async def _begin(self, job: Job) -> Slot:
+    async def _begin(self, job: Assignment) -> Slot:
         while self._free:
             # One that died while it was free says nothing about this job, which keeps its second chance.
             with suppress(JobLost, JobCrashed):
@@ -150,7 +151,7 @@ class Executor:
         return await _begin_in(await self._start(), job)
 
 
-async def _begin_in(slot: Slot, job: Job) -> Slot:
+async def _begin_in(slot: Slot, job: Assignment) -> Slot:
     async with _ended_on_failure(slot):
         await slot.begin(job)
     return slot

@@ -19,7 +19,7 @@ from typing import TypeVar
 import msgspec
 
 from bridge.jobs.executor import Executor, JobCrashed, JobLost, JobTimedOut, Slot
-from bridge.jobs.work import CHECKPOINT_SIGNAL, LENGTH, Job, Message
+from bridge.jobs.work import CHECKPOINT_SIGNAL, LENGTH, MEMORY_VARIABLE, Assignment, Message
 from bridge.process.parentage import parent_environment
 
 # The last lines of a crashed process's stderr are its own account of why.
@@ -51,7 +51,7 @@ class JobProcess(Slot):
         self._stderr = bytearray()
         self._drain = asyncio.create_task(self._read_stderr())
 
-    async def begin(self, job: Job) -> None:
+    async def begin(self, job: Assignment) -> None:
         self._end = monotonic() + self._timeout_s
         await self._in_time(self._send(msgspec.msgpack.encode(job)))
         await self._in_time(self._receive())  # Begun: before it the signal for a checkpoint would kill
@@ -123,7 +123,7 @@ async def start_process(memory_bytes: int, timeout_s: float) -> JobProcess:
         | parent_environment()
         | {
             "OMP_NUM_THREADS": "1",
-            "CEREBROS_TRIAL_MEMORY_BYTES": str(memory_bytes),
+            MEMORY_VARIABLE: str(memory_bytes),
             "HF_HUB_OFFLINE": "1",
             "TOKENIZERS_PARALLELISM": "false",
         }

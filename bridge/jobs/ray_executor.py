@@ -19,7 +19,7 @@ from ray.exceptions import AuthenticationError, ObjectLostError, RayActorError
 
 from bridge.jobs.executor import NO_ANSWER, Executor, JobLost, Slot
 from bridge.jobs.pool import JobProcess, start_process
-from bridge.jobs.work import Job, Message
+from bridge.jobs.work import Assignment, Message
 from cerebros.errors import FailedPrecondition, Unauthenticated, Unavailable
 
 # What an actor answers with is a name with bytes: a message, or one of these with its account.
@@ -48,7 +48,7 @@ class JobHost:
     async def begin(self, job: bytes) -> tuple[str, bytes]:
         if self._process is None:
             self._process = await start_process(*self._limits)
-        return await _sent(self._process.begin(msgspec.msgpack.decode(job, type=Job)))
+        return await _sent(self._process.begin(msgspec.msgpack.decode(job, type=Assignment)))
 
     async def read(self) -> tuple[str, bytes]:
         assert self._process is not None  # noqa: S101 - a job is read after it has begun
@@ -65,7 +65,7 @@ class _Actor(Slot):
     def __init__(self, host: Any) -> None:
         self._host = host
 
-    async def begin(self, job: Job) -> None:
+    async def begin(self, job: Assignment) -> None:
         await _received(self._host.begin.remote(msgspec.msgpack.encode(job)))
 
     async def read(self) -> Message:

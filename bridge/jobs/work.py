@@ -1,35 +1,83 @@
-"""What a job process is asked and what it answers; msgpack on its standard streams."""
+"""What a job is and how its process is spoken to: msgpack messages on standard streams.
+
+A room registers a job type as a `JobType` value: which struct asks, which
+struct answers, and the function that does the work, by its import path, so
+that nobody but the job process imports it.
+"""
 
 from __future__ import annotations
 
-import math
 import signal
 import struct
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from bridge.contract.words import Outcome
-from cerebros.data.check import DatasetReport
-from cerebros.data.manifest import Manifest
-from cerebros.metrics import PriceTable, Spent, TrainingMetrics
-from cerebros.space.rose_tree import Tree
+from cerebros.metrics import Spent
 
 # Each message is preceded by its length, 4 bytes, big endian.
 LENGTH = struct.Struct(">I")
 
+# The variable by which a process hears of the operator's limit; a job type may have one of its own.
+MEMORY_VARIABLE = "CEREBROS_TRIAL_MEMORY_BYTES"
+
 # Asks a job process for a checkpoint at the end of its epoch.
 CHECKPOINT_SIGNAL = signal.SIGUSR1
 
-
-class Data(msgspec.Struct, frozen=True):
-    """A dataset by its manifest and the directory its relative paths start from."""
-
-    manifest: Manifest
-    base: str
+Job = TypeVar("Job", bound=msgspec.Struct)
+Answer = TypeVar("Answer", bound=msgspec.Struct)
 
 
-class CheckJob(msgspec.Struct, frozen=True, tag="check"):
-    data: Data
+@dataclass(frozen=True)
+class JobType(Generic[Job, Answer]):
+    """A kind of work that job processes do.
+
+    Attributes:
+        job: what is asked.
+        answer: what is answered.
+        work: `module:function`, imported in the job process only. The function takes the job and
+            returns the answer. That of a resumable type takes the job and a `CheckpointDue`, and yields
+            checkpoints and then the answer.
+        threads: for arithmetic in the process. Two threads on busy cores cost many times the CPU of one.
+        memory_bytes: a limit of its own; None for the operator's.
+        resumable: the job has the fields `resume` and `checkpoint_s`, and goes on from a checkpoint.
+        note: what a resumable job may yield besides, for whoever follows it.
+    """
+
+    job: type[Job]
+    answer: type[Answer]
+    work: str
+    threads: int = 1
+    memory_bytes: int | None = None
+    resumable: bool = False
+    note: type[msgspec.Struct] | None = None
+
+    def assign(self, job: Job) -> Assignment:
+        """Describe one job so that a process that knows no type can do it."""
+        return Assignment(
+            work=self.work,
+            job_type=f"{self.job.__module__}:{self.job.__qualname__}",
+            threads=self.threads,
+            memory_bytes=self.memory_bytes,
+            resumable=self.resumable,
+            job=msgspec.Raw(msgspec.msgpack.encode(job)),
+        )
+
+
+class Assignment(msgspec.Struct, frozen=True, kw_only=True):
+    """One job as its process gets it; the two paths are `module:name`."""
+
+    work: str
+    job_type: str
+    threads: int
+    memory_bytes: int | None
+    resumable: bool
+    job: msgspec.Raw
+
+
+class Begun(msgspec.Struct, frozen=True, tag="begun"):
+    """The process has taken the job; from now on it hears `CHECKPOINT_SIGNAL`, which would have killed it before."""
 
 
 class Checkpoint(msgspec.Struct, frozen=True, tag="checkpoint"):
@@ -41,133 +89,16 @@ class Checkpoint(msgspec.Struct, frozen=True, tag="checkpoint"):
     state: bytes
 
 
-class TrainJob(msgspec.Struct, frozen=True, tag="train"):
-    """Train a tree's network on the training rows and measure it on the validation rows.
+class Noted(msgspec.Struct, frozen=True, tag="noted"):
+    """Something the job tells on its way, of its type's `note`."""
 
-    Where `until` is less than `epochs` it is trained so far and then waits at
-    its rung: its state comes as a checkpoint, its answer is pruned.
-
-    A checkpoint is sent at the end of the epoch in which `checkpoint_s`
-    seconds have passed since the last one, and whenever one is asked for.
-    """
-
-    data: Data
-    tree: Tree
-    epochs: int
-    seed: int
-    prices: PriceTable
-    checkpoint_s: float = math.inf
-    resume: Checkpoint | None = None
-    until: int | None = None
+    note: msgspec.Raw
 
 
-class GroupJob(msgspec.Struct, frozen=True, tag="group"):
-    """Train several trees' networks side by side, each as its `TrainJob` says, from their starts."""
+class Answered(msgspec.Struct, frozen=True, tag="answered"):
+    """The job's last word, of its type's `answer`."""
 
-    members: tuple[TrainJob, ...]
-
-
-class ScoreJob(msgspec.Struct, frozen=True, tag="score"):
-    """Refit on training and validation rows for exactly `epochs`, then score on the held-out test rows."""
-
-    data: Data
-    tree: Tree
-    epochs: int
-    seed: int
-    prices: PriceTable
-    checkpoint_s: float = math.inf
-    resume: Checkpoint | None = None
-
-
-class RepeatJob(msgspec.Struct, frozen=True, tag="repeat"):
-    """Train a tree's network once for each seed on the training rows and score each on the validation rows."""
-
-    data: Data
-    tree: Tree
-    epochs: int
-    seeds: tuple[int, ...]
-    prices: PriceTable
-
-
-class EmbedJob(msgspec.Struct, frozen=True, tag="embed"):
-    text: str
-
-
-class ExportJob(msgspec.Struct, frozen=True, tag="export"):
-    description: bytes
-    weights: bytes
-
-
-Job = CheckJob | TrainJob | GroupJob | ScoreJob | RepeatJob | EmbedJob | ExportJob
-
-
-class Begun(msgspec.Struct, frozen=True, tag="begun"):
-    """The process has taken the job; from now on it hears `CHECKPOINT_SIGNAL`, which would have killed it before."""
-
-
-class Checked(msgspec.Struct, frozen=True, tag="checked"):
-    report: DatasetReport
-
-
-class Trained(msgspec.Struct, frozen=True, tag="trained"):
-    """How a training ended.
-
-    Attributes:
-        metrics: exactly when the outcome is ok or pruned.
-        curve: the validation loss per epoch.
-        spent: what it took; None when its process did not live to tell.
-    """
-
-    outcome: Outcome
-    metrics: TrainingMetrics | None = None
-    curve: tuple[float, ...] = ()
-    reason: str | None = None
-    spent: Spent | None = None
-
-
-class Member(msgspec.Struct, frozen=True):
-    """One training of a group, and the state of one that waits at its rung."""
-
-    trained: Trained
-    checkpoint: Checkpoint | None
-
-
-class TrainedGroup(msgspec.Struct, frozen=True, tag="trained_group"):
-    """How each training of a group ended, in the job's order."""
-
-    members: tuple[Member, ...]
-
-
-class Scored(msgspec.Struct, frozen=True, tag="scored"):
-    """Held-out figures, the naive answer's accuracy (or R², 0) to compare with, and the model's two documents."""
-
-    metrics: TrainingMetrics
-    baseline: float
-    weights: bytes
-    description: bytes
-
-
-class Repeated(msgspec.Struct, frozen=True, tag="repeated"):
-    """What the seeds that did not diverge came to; None where they are too few to say.
-
-    Attributes:
-        mean: of their accuracies.
-        spread: the accuracies' standard deviation.
-        epochs: the median of their best epochs.
-    """
-
-    mean: float | None
-    spread: float | None
-    epochs: int | None
-    spent: Spent
-
-
-class Embedded(msgspec.Struct, frozen=True, tag="embedded"):
-    vector: tuple[float, ...]
-
-
-class Exported(msgspec.Struct, frozen=True, tag="exported"):
-    onnx: bytes
+    answer: msgspec.Raw
 
 
 class Refused(msgspec.Struct, frozen=True, tag="refused"):
@@ -177,7 +108,18 @@ class Refused(msgspec.Struct, frozen=True, tag="refused"):
     message: str
 
 
-Answer = Checked | Trained | TrainedGroup | Scored | Repeated | Embedded | Exported | Refused
+# A job is followed by any number of checkpoints and notes, then by one answer or refusal. Its process says before
+# them that it has begun.
+Message = Checkpoint | Noted | Answered | Refused
 
-# What a job is followed by: any number of checkpoints, then one answer. Its process says before them that it has begun.
-Message = Checkpoint | Answer
+
+def sent(message: Any) -> Checkpoint | Noted | Answered:
+    """Wrap what a resumable job yields: its answer, unless it is a checkpoint or a note already."""
+    if isinstance(message, Checkpoint | Noted):
+        return message
+    return Answered(msgspec.Raw(msgspec.msgpack.encode(message)))
+
+
+def note(value: msgspec.Struct) -> Noted:
+    """Wrap what a job tells on its way."""
+    return Noted(msgspec.Raw(msgspec.msgpack.encode(value)))

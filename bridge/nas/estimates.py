@@ -18,9 +18,9 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from bridge.capability.rows import MeasuredRun
-from bridge.contract.replies import RunEstimate
-from bridge.contract.requests import Budget
+from bridge.contract.nas import Budget
+from bridge.contract.runs import RunEstimate
+from bridge.nas.rows import MeasuredRun
 from cerebros.errors import FailedPrecondition
 from cerebros.metrics import Spent
 from cerebros.search.halving import epochs_a_trial, rung_epochs

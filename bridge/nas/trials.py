@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 
 import msgspec
 
-from bridge.contract.replies import Trial
-from bridge.jobs.executor import NO_ANSWER, JobCrashed, JobLost, JobTimedOut
-from bridge.jobs.work import Checkpoint, Data, GroupJob, Trained, TrainedGroup, TrainJob
+from bridge.contract.runs import Trial
+from bridge.jobs.executor import NO_ANSWER, JobCrashed, JobLost, JobTimedOut, Keep
+from bridge.nas.payload import SearchRun
+from bridge.nas.work import TRAIN, TRAIN_GROUP, GroupJob, Trained, TrainJob
 from bridge.process.tasks import to_its_end
-from bridge.runs.claims import Claim, Rung
-from bridge.runs.deps import Deps
+from bridge.runs.kinds import Deps
+from bridge.runs.trials import Rung
 from cerebros.errors import ArtifactCorrupt
 from cerebros.metrics import Spent
 from cerebros.nets.wiring import with_links
@@ -21,12 +22,12 @@ from cerebros.space.rose_tree import Tree, tree_hash
 from telemetry.events import trial_rung, trial_stop
 
 
-class Done:
+class StoredTrials:
     """What a search has stored: trials that ended, and how others stood at their rungs."""
 
     def __init__(self, trials: Sequence[Trial], rungs: Sequence[Rung]) -> None:
         self.trials = {trial.number: trial for trial in trials}
-        self._rungs = {(rung.trial.number, rung.epochs): rung.trial for rung in rungs}
+        self._rungs = {(rung.trial.number, rung.resource): rung.trial for rung in rungs}
 
     def result_of(self, step: Step) -> Trial | None:
         """What the step came to, or None where it has not been done."""
@@ -41,10 +42,10 @@ class Done:
         return {number: trial for number, trial in newest.items() if number not in self.trials}
 
 
-async def train_once(job: TrainJob, deps: Deps, keep: Callable[[Checkpoint], Awaitable[None]] | None = None) -> Trained:
+async def train_once(job: TrainJob, deps: Deps, keep: Keep | None = None) -> Trained:
     """Train to an outcome: what can go wrong with one trial is a value, not an exception."""
     try:
-        return await deps.jobs.run(job, Trained, keep)
+        return await deps.jobs.run(TRAIN, job, keep=keep)
     except JobTimedOut as problem:
         return Trained("timeout", reason=problem.message)
     except JobCrashed as problem:
@@ -53,39 +54,39 @@ async def train_once(job: TrainJob, deps: Deps, keep: Callable[[Checkpoint], Awa
         return Trained("lost", reason=problem.message)
 
 
-async def run_steps(steps: Sequence[Step], done: Done, claim: Claim, deps: Deps) -> list[Trial]:
+async def run_steps(steps: Sequence[Step], known: StoredTrials, run: SearchRun, deps: Deps) -> list[Trial]:
     """What the steps come to: as it was stored, or by training them.
 
     Several first steps are trained side by side, those that were stored with them again:
     in other company the others would come out otherwise, by some roundings.
     """
-    stored = [done.result_of(step) for step in steps]
+    stored = [known.result_of(step) for step in steps]
     if all(stored):
         return [trial for trial in stored if trial]
     if len(steps) == 1:
-        return [await _store(steps[0], await _train_from_checkpoint(steps[0], claim, deps), claim, deps)]
+        return [await _store(steps[0], await _train_from_checkpoint(steps[0], run, deps), run, deps)]
     try:
-        group = await deps.jobs.run(GroupJob(tuple(_step_job(step, claim, deps) for step in steps)), TrainedGroup)
+        group = await deps.jobs.run(TRAIN_GROUP, GroupJob(tuple(_step_job(step, run, deps) for step in steps)))
     except NO_ANSWER:  # one of them may be the reason; the others must not suffer for it
         return [
-            trial or (await run_steps([step], done, claim, deps))[0] for step, trial in zip(steps, stored, strict=True)
+            trial or (await run_steps([step], known, run, deps))[0] for step, trial in zip(steps, stored, strict=True)
         ]
     trials = []
     for step, trial, member in zip(steps, stored, group.members, strict=True):
         if trial is None and member.checkpoint is not None:
-            await deps.checkpoints.save(claim, step.number, member.checkpoint)
-        trials.append(trial or await _store(step, member.trained, claim, deps))
+            await deps.checkpoints.save(run.claim, step.number, member.checkpoint)
+        trials.append(trial or await _store(step, member.trained, run, deps))
     return trials
 
 
-async def _store(step: Step, ended: Trained, claim: Claim, deps: Deps) -> Trial:
+async def _store(step: Step, ended: Trained, run: SearchRun, deps: Deps) -> Trial:
     """Keep how a trial ended, or how it stands at the rung where it waits."""
     trial = _trial(step, ended)
     if ended.outcome == "pruned" and ended.metrics is not None:
-        event = trial_rung(claim.run_id, trial.number, trial.tree_hash, ended.metrics)
-        storing = deps.engine.append_rung(claim, Rung(step.until, trial), event)
+        event = trial_rung(run.run_id, trial.number, trial.tree_hash, ended.metrics)
+        storing = deps.trials.append_rung(run.claim, Rung(step.until, trial), ended.metrics.spent, event)
     else:
-        storing = _end_trial(trial, ended.spent, claim, deps)
+        storing = _end_trial(trial, ended.spent, run, deps)
     await to_its_end(storing)  # a drain that comes just now does not throw a finished training away
     return trial
 
@@ -95,49 +96,44 @@ def _trial(step: Step, ended: Trained) -> Trial:
         number=step.number,
         outcome=ended.outcome,
         tree_hash=tree_hash(step.tree),
-        tree=msgspec.to_builtins(with_links(step.tree)),  # rebuilds this network, whatever becomes of the drawing
+        tree=with_links(step.tree),  # rebuilds this network, whatever becomes of the drawing
         metrics=ended.metrics,
         reason=ended.reason,
         curve=ended.curve,
     )
 
 
-async def settle(trial: Trial, claim: Claim, deps: Deps) -> Trial:
+async def settle(trial: Trial, run: SearchRun, deps: Deps) -> Trial:
     """A trial that still waits when the search is over ends where it stands."""
     if trial.outcome != "pruned" or trial.metrics is None:
         return trial
     pruned = msgspec.structs.replace(trial, reason=f"others were better after {len(trial.curve)} epochs")
-    await _end_trial(pruned, trial.metrics.spent, claim, deps)
+    await _end_trial(pruned, trial.metrics.spent, run, deps)
     return pruned
 
 
-async def _end_trial(trial: Trial, spent: Spent | None, claim: Claim, deps: Deps) -> None:
-    event = trial_stop(claim.run_id, trial.number, trial.outcome, trial.tree_hash, trial.metrics, trial.reason)
-    await deps.engine.append_trial(claim, trial, spent, event)
-    await deps.checkpoints.forget(claim.run_id, trial.number)
+async def _end_trial(trial: Trial, spent: Spent | None, run: SearchRun, deps: Deps) -> None:
+    event = trial_stop(run.run_id, trial.number, trial.outcome, trial.tree_hash, trial.metrics, trial.reason)
+    await deps.trials.append_trial(run.claim, trial, spent, event)
+    await deps.checkpoints.forget(run.run_id, trial.number)
 
 
-async def _train_from_checkpoint(step: Step, claim: Claim, deps: Deps) -> Trained:
+async def _train_from_checkpoint(step: Step, run: SearchRun, deps: Deps) -> Trained:
     """Train from the trial's newest whole checkpoint, or from its start where it never had one."""
     try:
-        resume = await deps.checkpoints.newest(claim.run_id, step.number)
+        resume = await deps.checkpoints.newest(run.run_id, step.number)
     except ArtifactCorrupt as problem:
         return Trained("error", reason=f"artifact_corrupt: {problem.message}")
-    job = msgspec.structs.replace(_step_job(step, claim, deps), checkpoint_s=deps.settings.checkpoint_s, resume=resume)
-    return await train_once(job, deps, partial(deps.checkpoints.save, claim, step.number))
+    job = msgspec.structs.replace(_step_job(step, run, deps), checkpoint_s=deps.settings.checkpoint_s, resume=resume)
+    return await train_once(job, deps, partial(deps.checkpoints.save, run.claim, step.number))
 
 
-def _step_job(step: Step, claim: Claim, deps: Deps) -> TrainJob:
-    request = claim.payload.request
-    job = train_job(claim, step.tree, request.seed + step.number, request.budget.epochs, deps)
+def _step_job(step: Step, run: SearchRun, deps: Deps) -> TrainJob:
+    payload = run.payload
+    job = train_job(run, step.tree, payload.spec.seed + step.number, payload.budget.epochs, deps)
     return msgspec.structs.replace(job, until=step.until)
 
 
-def train_job(claim: Claim, tree: Tree, seed: int, epochs: int, deps: Deps) -> TrainJob:
+def train_job(run: SearchRun, tree: Tree, seed: int, epochs: int, deps: Deps) -> TrainJob:
     """A whole training of the tree's network on the run's dataset."""
-    return TrainJob(data_of(claim), tree, epochs, seed, deps.settings.prices)
-
-
-def data_of(claim: Claim) -> Data:
-    """The dataset a run was started with."""
-    return Data(claim.payload.manifest, claim.payload.base)
+    return TrainJob(run.payload.data, tree, epochs, seed, deps.settings.prices)

@@ -1,10 +1,13 @@
-"""Ending asyncio tasks so that they have ended, and work that no cancel cuts short."""
+"""Ending asyncio tasks so that they have ended, work that no cancel cuts short, and duties that never end."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+import traceback
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
+
+from telemetry.logs import log_failure
 
 # Until Python 3.12 `asyncio.wait_for` swallows a cancel that arrives together
 # with the result it waits for, and the connection pool uses it. A task that
@@ -53,3 +56,17 @@ async def to_its_end(work: Coroutine[Any, Any, None]) -> None:
     finally:
         if cancel is not None:
             raise cancel
+
+
+# A duty that a defect ends at once is not started again faster than this.
+RESTART_PAUSE_S = 1.0
+
+
+async def tireless(duty: Callable[[], Awaitable[None]]) -> None:
+    """Begin a duty again where a defect ended it: without its sweep the service would stand still and not say so."""
+    while True:
+        try:
+            await duty()
+        except Exception:  # noqa: BLE001 - the outermost frame of a duty
+            log_failure("cerebros.service.defect", traceback=traceback.format_exc())
+        await asyncio.sleep(RESTART_PAUSE_S)

@@ -15,7 +15,7 @@ import msgspec
 
 from bridge.jobs.work import Checkpoint
 from bridge.runs.claims import Claim
-from bridge.runs.engine import Engine
+from bridge.runs.trials import TrialStore
 from bridge.store.artifacts import write_whole
 from cerebros.errors import ArtifactCorrupt
 from telemetry.events import TrialProgress
@@ -28,9 +28,9 @@ KEPT = 2
 class Checkpoints:
     """The checkpoints of all trials, as files under one directory and rows in the database."""
 
-    def __init__(self, directory: Path, engine: Engine) -> None:
+    def __init__(self, directory: Path, trials: TrialStore) -> None:
         self._directory = directory
-        self._engine = engine
+        self._trials = trials
         directory.mkdir(parents=True, exist_ok=True)
 
     async def save(self, claim: Claim, trial: int, checkpoint: Checkpoint) -> None:
@@ -51,8 +51,8 @@ class Checkpoints:
             run_id=claim.run_id,
             number=trial,
         )
-        await self._engine.append_checkpoint(claim, digest, len(content), progress)
-        for row in await self._engine.forget_checkpoints(claim.run_id, trial, KEPT):
+        await self._trials.append_checkpoint(claim, digest, len(content), progress)
+        for row in await self._trials.forget_checkpoints(claim.run_id, trial, KEPT):
             path = self._directory / file_name(claim.run_id, trial, row.epoch, row.digest)
             await asyncio.to_thread(path.unlink, missing_ok=True)
 
@@ -63,7 +63,7 @@ class Checkpoints:
             ArtifactCorrupt: there are checkpoints, and every one of them is damaged or missing.
         """
         faults: list[str] = []
-        for row in await self._engine.checkpoint_rows(run_id, trial):
+        for row in await self._trials.checkpoint_rows(run_id, trial):
             path = self._directory / file_name(run_id, trial, row.epoch, row.digest)
             content = b""
             with suppress(OSError):
@@ -78,17 +78,17 @@ class Checkpoints:
 
     async def forget(self, run_id: str, trial: int) -> None:
         """The trial has ended: nobody goes on from its checkpoints any more."""
-        if await self._engine.forget_checkpoints(run_id, trial, 0):
+        if await self._trials.forget_checkpoints(run_id, trial, 0):
             await self._unlink(f"{run_id}~{trial}~*")
 
     async def forget_ended_trials(self, run_id: str) -> None:
         """What is left of trials whose worker was on its way out when they ended; a refit would take it for its own."""
-        for trial in await self._engine.forget_checkpoints_of_trials(run_id):
+        for trial in await self._trials.forget_checkpoints_of_trials(run_id):
             await self._unlink(f"{run_id}~{trial}~*")
 
     async def forget_ended_runs(self) -> None:
         """What is left of trainings that were under way when their run was ended."""
-        for run_id in await self._engine.forget_checkpoints_of_runs():
+        for run_id in await self._trials.forget_checkpoints_of_runs():
             await self._unlink(f"{run_id}~*")
 
     async def _unlink(self, pattern: str) -> None:

@@ -1,6 +1,6 @@
 """The durable side of a run: queued, claimed under a lease, written step by step, ended once.
 
-Every write of a worker carries the epoch of its claim (the fence) in the
+Every write of a worker carries the attempt of its claim (the fence) in the
 statement or transaction that stores what it found out, numbers the event
 that tells of it, and is told to the world after the commit. Leases and
 deadlines are in seconds of the service clock, which no wall clock moves.
@@ -9,8 +9,9 @@ docs/adr/0001-runs-are-rows.md says why this is not a workflow library.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 from time import monotonic
 from types import MappingProxyType
 from typing import Any
@@ -19,11 +20,12 @@ import msgspec
 from psycopg.errors import UniqueViolation
 from psycopg.rows import DictRow
 
-from bridge.contract.replies import RunError, RunEvent, TrainingLock, Trial
-from bridge.contract.requests import SetTrainingLock
-from bridge.runs.claims import CheckpointRow, Claim, Lease, Payload, Rung, Step, appended, fenced, stale, stored_event
+from bridge.contract.operator import SetTrainingLock, TrainingLock
+from bridge.contract.runs import RunError, RunEvent
+from bridge.runs.claims import Claim, Lease, Step, appended, fenced, stale, stored_event
 from bridge.runs.notices import queue_topic
 from bridge.store.database import Database, jsonb
+from bridge.store.statements import Statements
 from cerebros.errors import (
     AlreadyExists,
     Cancelled,
@@ -34,8 +36,8 @@ from cerebros.errors import (
     ResourceExhausted,
     StaleWorker,
 )
-from cerebros.metrics import Spent, TrainingMetrics
-from telemetry.events import Event, RunQueued, TrialProgress, TrialRung, run_stop
+from cerebros.metrics import TrainingMetrics
+from telemetry.events import Event, RunQueued, run_stop
 
 # A run that loses this many workers is not unlucky, it kills them.
 WORKERS_LOST_AT_MOST = 5
@@ -44,8 +46,30 @@ WORKERS_LOST_AT_MOST = 5
 # slept nobody could renew a lease, so the leases have to sleep with it.
 TICK_AT_MOST_S = 2.0
 
+SQL = Path(__file__).with_name("runs.sql")
+
 # A claim may lose the race for a PAC or a slot; with so many losses in a row the next poll is soon enough.
 CLAIM_ATTEMPTS = 3
+
+
+class Order(msgspec.Struct, frozen=True, kw_only=True):
+    """All that a run is queued with.
+
+    Attributes:
+        dataset, dataset_digest: what it learns from, by name and content.
+        payload: what its kind needs, complete.
+        payload_digest: equal for two orders that ask for the same.
+    """
+
+    kind: str
+    pac_id: str
+    dataset: str
+    dataset_digest: str
+    payload: msgspec.Struct
+    payload_digest: str
+    queue: str
+    priority: int
+    deadline_s: float | None
 
 
 class Engine:
@@ -56,6 +80,7 @@ class Engine:
 
     def __init__(self, database: Database, emit: Callable[[RunEvent], None], announce: Callable[[str], None]) -> None:
         self._database = database
+        self._sql = Statements(database, SQL)
         self._emit = emit
         self._announce = announce
         self._ticks: int | None = None
@@ -63,40 +88,30 @@ class Engine:
 
     # A caller's side
 
-    async def enqueue(
-        self, payload: Payload, dataset_digest: str, payload_digest: str, event: RunQueued, queued_at_most: int
-    ) -> bool:
+    async def enqueue(self, order: Order, event: RunQueued, queued_at_most: int) -> bool:
         """Queue a run with its first event; False when the same run was queued before.
 
         Raises:
             AlreadyExists: the id belongs to a run with another payload.
             ResourceExhausted: as many runs wait in the queue as may.
         """
-        request, run_id, record = payload.request, event.run_id, event.record()
-        rows = await self._database.rows(
+        run_id, record = event.run_id, event.record()
+        rows = await self._sql.rows(
             "insert_run",
             **appended(run_id, record),
-            kind=request.kind,
-            pac_id=request.pac_id,
-            dataset=payload.manifest.name,
-            dataset_digest=dataset_digest,
-            payload=jsonb(payload),
-            payload_digest=payload_digest,
-            queue=request.queue,
-            priority=request.priority,
-            deadline_s=request.deadline_s,
+            **msgspec.structs.asdict(order) | {"payload": jsonb(order.payload)},
             queued_at_most=queued_at_most,
         )
         if rows:
             self._tell(stored_event(run_id, 0, record, rows), rows[0])
             return True
-        there = await self._database.row("payload_digest", run_id=run_id)
+        there = await self._sql.row("payload_digest", run_id=run_id)
         if there is None:
             raise ResourceExhausted(
-                f"{queued_at_most} runs wait in queue {request.queue!r}, which is as many as may; "
+                f"{queued_at_most} runs wait in queue {order.queue!r}, which is as many as may; "
                 "try again when some have ended"
             )
-        if there["payload_digest"] != payload_digest:
+        if there["payload_digest"] != order.payload_digest:
             raise AlreadyExists(
                 f"run {run_id!r} was started with another payload; choose another run_id or send the same payload"
             )
@@ -104,61 +119,60 @@ class Engine:
 
     async def cancel(self, run_id: str, reason: str) -> None:
         """End a run: now when no worker has it, else with its worker's next heartbeat."""
-        await self._database.rows("request_cancel", run_id=run_id, reason=reason)
-        await self._end_forsaken(run_id)
+        await self._sql.rows("request_cancel", run_id=run_id, reason=reason)
+        await self._end_orphaned(run_id)
 
     async def training_lock(self, pac_id: str) -> TrainingLock:
-        row = await self._database.row("training_lock", pac_id=pac_id)
+        row = await self._sql.row("training_lock", pac_id=pac_id)
         return msgspec.convert(row, TrainingLock)
 
     async def set_training_lock(self, wanted: SetTrainingLock) -> TrainingLock:
         """Open or close a PAC for training.
 
         Raises:
-            FailedPrecondition: somebody has changed the lock since the caller saw `expected_epoch`.
+            FailedPrecondition: somebody has changed the lock since the caller saw `expected_revision`.
         """
-        changed = await self._database.rows("set_training_lock", **msgspec.structs.asdict(wanted))
+        changed = await self._sql.rows("set_training_lock", **msgspec.structs.asdict(wanted))
         lock = await self.training_lock(wanted.pac_id)
         if not changed:
             raise FailedPrecondition(
-                f"the training lock of PAC {wanted.pac_id!r} has epoch {lock.epoch}, not {wanted.expected_epoch}: "
-                f"{lock.holder or 'nobody'} set it to {lock.state}; look at it and decide again"
+                f"the training lock of PAC {wanted.pac_id!r} has revision {lock.revision}, not "
+                f"{wanted.expected_revision}: {lock.holder or 'nobody'} set it to {lock.state}; "
+                "look at it and decide again"
             )
         return lock
 
     async def limit_queue(self, name: str, running_at_most: int | None) -> None:
         """How many runs of a queue may be at work at once on all machines; None for no limit."""
-        await self._database.rows("limit_queue", name=name, running_at_most=running_at_most)
+        await self._sql.rows("limit_queue", name=name, running_at_most=running_at_most)
 
     # A worker's side
 
-    async def claim(self, worker_id: str, queue: str, lease_s: float, only: str | None = None) -> Claim | None:
-        """The next run to work on, now under a new epoch; None when nothing waits or may be worked on.
+    async def claim(
+        self, worker_id: str, queue: str, lease_s: float, kinds: Sequence[str], only: str | None = None
+    ) -> Claim | None:
+        """The next run of these kinds to work on, now under a new attempt; None when nothing waits or may be worked on.
 
-        A run whose payload this version cannot read, or that has cost too
-        many workers, is ended here, so that it cannot take one after the other.
+        A run that has cost too many workers is ended here, so that it cannot
+        take one after the other.
         """
         row = None
         for _ in range(CLAIM_ATTEMPTS):
             try:
-                row = await self._database.row(
-                    "claim_run", worker_id=worker_id, queue=queue, lease_s=lease_s, only=only
+                row = await self._sql.row(
+                    "claim_run", worker_id=worker_id, queue=queue, lease_s=lease_s, kinds=list(kinds), only=only
                 )
                 break
             except UniqueViolation:  # another worker was faster with the same PAC or the last slot
                 continue
         if row is None:
             return None
-        if row["lost_workers"] >= WORKERS_LOST_AT_MOST:
-            fault = f"{row['lost_workers']} workers were lost over it; look at their logs"
-        else:
-            try:
-                return msgspec.convert(row, Claim)
-            except msgspec.ValidationError as problem:
-                fault = f"its stored payload cannot be read: {problem}; start it again"
-        error = Internal(f"run {row['run_id']!r}: {fault}")
-        event = run_stop(row["run_id"], row["kind"], row["pac_id"], "failed", error=error)
-        await self.end(row["run_id"], row["epoch"], "failed", None, RunError.of(error), event)
+        claim = Claim(**row)
+        if claim.lost_workers < WORKERS_LOST_AT_MOST:
+            return claim
+        error = Internal(f"run {claim.run_id!r}: {claim.lost_workers} workers were lost over it; look at their logs")
+        event = run_stop(claim.run_id, claim.kind, claim.pac_id, "failed", error=error)
+        await self.end(claim, "failed", None, RunError.of(error), event)
         return None
 
     async def heartbeat(self, claim: Claim, lease_s: float) -> Lease:
@@ -168,14 +182,14 @@ class Engine:
             StaleWorker: somebody else has it.
         """
         async with self._counting_refusals(claim.run_id):
-            row = await self._database.row("renew_lease", run_id=claim.run_id, epoch=claim.epoch, lease_s=lease_s)
+            row = await self._sql.row("renew_lease", run_id=claim.run_id, attempt=claim.attempt, lease_s=lease_s)
             if row is None:
-                raise stale(claim.run_id, claim.epoch)
+                raise stale(claim.run_id, claim.attempt)
         return msgspec.convert(row, Lease)
 
     async def release(self, claim: Claim) -> None:
         """Give the run back to its queue; a lost claim has nothing to give."""
-        for row in await self._database.rows("release_run", run_id=claim.run_id, epoch=claim.epoch):
+        for row in await self._sql.rows("release_run", run_id=claim.run_id, attempt=claim.attempt):
             self._announce(queue_topic(row["queue"]))
 
     @asynccontextmanager
@@ -186,7 +200,7 @@ class Engine:
             StaleWorker: the claim is lost; nothing is written.
         """
         async with self._counting_refusals(claim.run_id), self._database.transaction() as connection:
-            step = Step(self._database, connection, claim.run_id, claim.epoch)
+            step = Step(self._sql, connection, claim)
             yield step
             if not step.events:
                 raise Internal(f"a write to run {claim.run_id!r} without an event would pass the fence unseen")
@@ -194,55 +208,21 @@ class Engine:
             self._tell(event)
 
     async def append(self, claim: Claim, event: Event) -> None:
-        await self._write("append_event", claim.run_id, claim.epoch, event)
-
-    async def append_trial(self, claim: Claim, trial: Trial, spent: Spent | None, event: Event) -> None:
-        """A trial's result and its event, together or not at all, once."""
-        await self._write(
-            "append_trial",
-            claim.run_id,
-            claim.epoch,
-            event,
-            number=trial.number,
-            outcome=trial.outcome,
-            tree=jsonb(trial.tree),
-            tree_hash=trial.tree_hash,
-            metrics_of_trial=jsonb(trial.metrics),
-            spent=jsonb(spent),
-            reason=trial.reason,
-            curve=list(trial.curve),
-        )
-
-    async def append_rung(self, claim: Claim, rung: Rung, event: TrialRung) -> None:
-        """How a trial stands at a rung and its event, together or not at all, once."""
-        await self._write(
-            "append_rung",
-            claim.run_id,
-            claim.epoch,
-            event,
-            epochs=rung.epochs,
-            number=rung.trial.number,
-            tree=jsonb(rung.trial.tree),
-            tree_hash=rung.trial.tree_hash,
-            metrics_of_trial=jsonb(rung.trial.metrics),
-            spent=jsonb(rung.trial.metrics.spent if rung.trial.metrics else None),
-            curve=list(rung.trial.curve),
-        )
+        await self.write(self._sql, "append_event", claim, event)
 
     async def end(
         self,
-        run_id: str,
-        epoch: int,
+        claim: Claim,
         state: str,
         metrics: TrainingMetrics | None,
         error: RunError | None,
         event: Event,
     ) -> None:
         """The run's last write, with its last event."""
-        await self._write(
+        await self.write(
+            self._sql,
             "append_end",
-            run_id,
-            epoch,
+            claim,
             event,
             unclaimed=False,
             state=state,
@@ -250,82 +230,66 @@ class Engine:
             error=jsonb(error),
         )
 
-    async def append_checkpoint(self, claim: Claim, digest: str, size_bytes: int, event: TrialProgress) -> None:
-        """Remember a training's state, together with the event that tells of it."""
-        await self._write(
-            "append_checkpoint",
-            claim.run_id,
-            claim.epoch,
-            event,
-            trial=event.number,
-            at_epoch=event.epoch,
-            digest=digest,
-            bytes=size_bytes,
-        )
+    async def write(self, sql: Statements, statement: str, claim: Claim, event: Event, **more: Any) -> None:
+        """Run one statement that calls the fence with this event, and commit it by itself.
 
-    async def checkpoint_rows(self, run_id: str, trial: int) -> list[CheckpointRow]:
-        """A trial's checkpoints, newest first."""
-        rows = await self._database.rows("checkpoint_rows", run_id=run_id, trial=trial)
-        return [CheckpointRow(**row) for row in rows]
-
-    async def forget_checkpoints(self, run_id: str, trial: int, kept: int) -> list[CheckpointRow]:
-        """Drop a trial's checkpoints but the newest `kept`; those that are gone."""
-        rows = await self._database.rows("forget_checkpoints", run_id=run_id, trial=trial, kept=kept)
-        return [CheckpointRow(**row) for row in rows]
-
-    async def forget_checkpoints_of_trials(self, run_id: str) -> set[int]:
-        """Drop the checkpoints of a run's ended trials; the numbers of those that had any."""
-        return {row["trial"] for row in await self._database.rows("forget_checkpoints_of_trials", run_id=run_id)}
-
-    async def forget_checkpoints_of_runs(self) -> set[str]:
-        """Drop the checkpoints of ended runs; the ids of those that had any."""
-        return {row["run_id"] for row in await self._database.rows("forget_checkpoints_of_runs")}
+        Raises:
+            StaleWorker: the claim is lost, or what it would write is stored already; nothing is written.
+        """
+        record = event.record()
+        async with self._counting_refusals(claim.run_id):
+            try:
+                rows = await sql.rows(statement, **fenced(claim.run_id, claim.attempt, record), **more)
+            except UniqueViolation:
+                raise StaleWorker(f"run {claim.run_id!r} already has this result; drop the second one") from None
+            stored = stored_event(claim.run_id, claim.attempt, record, rows)
+        self._tell(stored, rows[0])
 
     async def worker_seen(self, worker_id: str, queue: str) -> None:
-        await self._database.rows("worker_seen", worker_id=worker_id, queue=queue)
+        await self._sql.rows("worker_seen", worker_id=worker_id, queue=queue)
 
     async def worker_gone(self, worker_id: str) -> None:
-        await self._database.rows("worker_gone", worker_id=worker_id)
+        await self._sql.rows("worker_gone", worker_id=worker_id)
 
     # What any process does from time to time
 
     async def sweep(self) -> None:
-        """Move the service clock, requeue what lapsed, end what is forsaken."""
+        """Move the service clock, requeue what lapsed, end what is orphaned."""
         await self.tick()
-        for row in await self._database.rows("requeue_lapsed"):
+        for row in await self._sql.rows("requeue_lapsed"):
             self._announce(queue_topic(row["queue"]))
-        while await self._end_forsaken():
+        while await self._end_orphaned():
             pass
 
     async def forget_events(self, kept_s: float) -> None:
         """Drop the events of runs that ended longer ago, but the last of each; reads all runs, so do it seldom."""
-        while await self._database.rows("forget_events", kept_s=kept_s):
+        while await self._sql.rows("forget_events", kept_s=kept_s):
             pass
 
     async def forget_workers(self, unseen_s: float) -> None:
         """Drop workers that gave no sign of life for so long: those that were killed left none."""
-        await self._database.rows("forget_workers", unseen_s=unseen_s)
+        await self._sql.rows("forget_workers", unseen_s=unseen_s)
 
     async def tick(self) -> None:
         """Add the seconds since this process last saw the clock move, unless somebody else has."""
         elapsed_s = min(monotonic() - self._ticked, TICK_AT_MOST_S)
         row = None
         if self._ticks is not None:
-            row = await self._database.row("tick", seen=self._ticks, elapsed_s=elapsed_s)
+            row = await self._sql.row("tick", seen=self._ticks, elapsed_s=elapsed_s)
         if row is None:
-            row = await self._database.row("clock_ticks")
+            row = await self._sql.row("clock_ticks")
         assert row is not None  # noqa: S101 - the migration puts the one row there
         self._ticks, self._ticked = row["ticks"], monotonic()
 
-    async def _end_forsaken(self, run_id: str | None = None) -> bool:
+    async def _end_orphaned(self, run_id: str | None = None) -> bool:
         """End one run that is cancelled or overdue and that no worker holds; False when there is none."""
         async with self._database.transaction() as connection:
-            rows = await self._database.rows_on(connection, "lock_forsaken", run_id=run_id)
+            rows = await self._sql.rows_on(connection, "lock_orphaned", run_id=run_id)
             if not rows:
                 return False
             row = rows[0]
-            state, error = _end_of_forsaken(row)
-            (counts,) = await self._database.rows_on(connection, "trial_counts", run_id=row["run_id"])
+            state, error = _end_of_orphaned(row)
+            (counts,) = await self._sql.rows_on(connection, "trial_counts", run_id=row["run_id"])
             stop = run_stop(
                 row["run_id"],
                 row["kind"],
@@ -336,28 +300,17 @@ class Engine:
                 error=error,
             )
             record = stop.record()
-            stored = await self._database.rows_on(
+            stored = await self._sql.rows_on(
                 connection,
                 "append_end",
-                **fenced(row["run_id"], row["epoch"], record),
+                **fenced(row["run_id"], row["attempt"], record),
                 unclaimed=True,
                 state=state,
                 metrics_of_run=None,
                 error=jsonb(RunError.of(error)),
             )
-        self._tell(stored_event(row["run_id"], row["epoch"], record, stored), stored[0])
+        self._tell(stored_event(row["run_id"], row["attempt"], record, stored), stored[0])
         return True
-
-    async def _write(self, statement: str, run_id: str, epoch: int, event: Event, **more: Any) -> None:
-        """One fenced statement with its event, committed by itself."""
-        record = event.record()
-        async with self._counting_refusals(run_id):
-            try:
-                rows = await self._database.rows(statement, **fenced(run_id, epoch, record), **more)
-            except UniqueViolation:
-                raise StaleWorker(f"run {run_id!r} already has this result; drop the second one") from None
-            stored = stored_event(run_id, epoch, record, rows)
-        self._tell(stored, rows[0])
 
     def _tell(self, event: RunEvent, row: Mapping[str, Any] = MappingProxyType({})) -> None:
         """An event is committed; where its row names a queue, a run waits there or room has come."""
@@ -371,11 +324,11 @@ class Engine:
         try:
             yield
         except StaleWorker:
-            await self._database.rows("count_refused_write", run_id=run_id)
+            await self._sql.rows("count_refused_write", run_id=run_id)
             raise
 
 
-def _end_of_forsaken(row: DictRow) -> tuple[str, CerebrosError]:
+def _end_of_orphaned(row: DictRow) -> tuple[str, CerebrosError]:
     if row["cancel_reason"] is not None:
         return "cancelled", cancelled(row["run_id"], row["cancel_reason"])
     return "timed_out", DeadlineExceeded(f"run {row['run_id']!r} reached its deadline while no worker had it")

@@ -9,11 +9,15 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from contextlib import suppress
+from pathlib import Path
 
 import psycopg
 
 from bridge.store.database import Database
+from bridge.store.statements import Statements
 from cerebros.errors import ResourceExhausted, Unavailable
+
+SQL = Path(__file__).with_name("runs.sql")
 
 CHANNEL = "cerebros_news"
 
@@ -28,8 +32,9 @@ GATHERED_S = 0.01
 class Notices:
     """Tells those who wait for a topic that something is new."""
 
-    def __init__(self, url: str) -> None:
-        self._url = url
+    def __init__(self, database: Database) -> None:
+        self._url = database.url
+        self._sql = Statements(database, SQL)
         self._waiting: defaultdict[str, set[asyncio.Event]] = defaultdict(set)
         self._news: set[str] = set()
         self._fresh = asyncio.Event()
@@ -50,19 +55,19 @@ class Notices:
         self._news.add(topic)
         self._fresh.set()
 
-    async def send(self, database: Database) -> None:
+    async def send(self) -> None:
         """Tell the other processes what was announced, until cancelled; news that gets lost costs their patience."""
         while True:
             await self._fresh.wait()
-            await self.flush(database)
+            await self.flush()
             await asyncio.sleep(GATHERED_S)
 
-    async def flush(self, database: Database) -> None:
+    async def flush(self) -> None:
         topics, self._news = sorted(self._news), set()
         self._fresh.clear()
         if topics:
             with suppress(Unavailable, ResourceExhausted):
-                await database.rows("notify", topics=topics)
+                await self._sql.rows("notify", topics=topics)
 
     def _wake(self, topic: str) -> None:
         for event in self._waiting.get(topic, ()):

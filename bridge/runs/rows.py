@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections import defaultdict
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
-from psycopg.rows import DictRow
 
-from bridge.contract.replies import Run, RunEvent, Shortlist, Trial
+from bridge.contract.operator import QueueStatus
+from bridge.contract.runs import Artifact, Run, RunEvent, Trial
 from bridge.contract.words import ENDED
-from bridge.runs.claims import Payload, Rung
+from bridge.runs.trials import TrialStore
 from bridge.store.database import WAITING_AT_MOST, Database
+from bridge.store.statements import Statements
 from cerebros.errors import NotFound
 from cerebros.metrics import Spent
+
+SQL = Path(__file__).with_name("runs.sql")
 
 EVENTS_PER_READ = 500
 
@@ -43,31 +47,45 @@ class TrialCounts(NamedTuple):
         return self.total - self.ok - self.pruned
 
 
-class RunStore:
-    """Everything that reads runs, their trials and their events."""
+class StoredRun(NamedTuple):
+    """What a run was queued with, as its kind has to read it."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    kind: str
+    pac_id: str
+    payload: Any
+
+
+class RunStore:
+    """Everything that reads runs and their events."""
+
+    def __init__(self, database: Database, trials: TrialStore) -> None:
+        self._sql = Statements(database, SQL)
+        self._trials = trials
         self._watching = asyncio.Semaphore(WATCHERS_AT_ONCE)
 
     async def get_run(self, run_id: str) -> Run:
-        """The run as it stands, with its front.
+        """The run as it stands, with its Pareto set.
 
         Raises:
             NotFound: there is no such run.
         """
-        rows = await self._run_rows(run_id=run_id, limit=1)
-        if not rows:
-            raise NotFound(f"run {run_id!r} does not exist; list_runs shows those that do")
-        front = await self.trials_of(run_id, rows[0]["front"]) if rows[0]["front"] else ()
-        return _run(rows[0], tuple(front))
+        runs = await self._run_rows(run_id=run_id, limit=1)
+        if not runs:
+            raise _unknown(run_id)
+        return runs[0]
 
     async def list_runs(self, pac_id: str | None, state: str | None, limit: int) -> tuple[Run, ...]:
-        """Runs, newest first, without their fronts."""
-        return tuple(_run(row, ()) for row in await self._run_rows(pac_id=pac_id, state=state, limit=limit))
+        """Runs, newest first, with their Pareto sets."""
+        return await self._run_rows(pac_id=pac_id, state=state, limit=limit)
 
-    async def _run_rows(self, **narrowed: Any) -> list[DictRow]:
-        return await self._database.rows("run_rows", **{"run_id": None, "pac_id": None, "state": None} | narrowed)
+    async def _run_rows(self, **narrowed: Any) -> tuple[Run, ...]:
+        rows = await self._sql.rows("run_rows", **{"run_id": None, "pac_id": None, "state": None} | narrowed)
+        best: defaultdict[str, list[Trial]] = defaultdict(list)
+        for run_id, trial in await self._trials.pareto_set_of([row["run_id"] for row in rows]):
+            best[run_id].append(trial)
+        return tuple(
+            msgspec.structs.replace(msgspec.convert(row, Run), pareto_set=tuple(best[row["run_id"]])) for row in rows
+        )
 
     async def run_state(self, run_id: str) -> RunState:
         """Whether more events will come.
@@ -76,57 +94,54 @@ class RunStore:
             NotFound: there is no such run.
         """
         async with self._watching:
-            row = await self._database.row("run_state", run_id=run_id)
+            row = await self._sql.row("run_state", run_id=run_id)
         if row is None:
-            raise NotFound(f"run {run_id!r} does not exist; list_runs shows those that do")
+            raise _unknown(run_id)
         return RunState(row["state"] in ENDED, row["first_seq"], row["last_seq"])
 
-    async def payload_of(self, run_id: str) -> Payload:
-        (row,) = await self._database.rows("payload_of", run_id=run_id)
-        return msgspec.convert(row["payload"], Payload)
+    async def stored_run(self, run_id: str) -> StoredRun:
+        """What the run was queued with.
+
+        Raises:
+            NotFound: there is no such run.
+        """
+        row = await self._sql.row("stored_run", run_id=run_id)
+        if row is None:
+            raise _unknown(run_id)
+        return StoredRun(**row)
 
     async def events_after(self, run_id: str, after_seq: int) -> list[RunEvent]:
         async with self._watching:
-            rows = await self._database.rows("events_after", run_id=run_id, after_seq=after_seq, limit=EVENTS_PER_READ)
+            rows = await self._sql.rows("events_after", run_id=run_id, after_seq=after_seq, limit=EVENTS_PER_READ)
         return [RunEvent(**row) for row in rows]
-
-    async def trials_after(self, run_id: str, after: int, limit: int) -> list[Trial]:
-        rows = await self._database.rows("trials_after", run_id=run_id, after=after, limit=limit)
-        return [msgspec.convert(row, Trial) for row in rows]
-
-    async def trials_of(self, run_id: str, numbers: Sequence[int] | None = None) -> list[Trial]:
-        rows = await self._database.rows("trials_of", run_id=run_id, numbers=None if numbers is None else list(numbers))
-        return [msgspec.convert(row, Trial) for row in rows]
-
-    async def rungs_of(self, run_id: str) -> list[Rung]:
-        rows = await self._database.rows("rungs_of", run_id=run_id)
-        return [Rung(row.pop("epochs"), msgspec.convert(row, Trial)) for row in rows]
-
-    async def earlier_trials(self, run_id: str, dataset_digest: str, limit: int) -> list[Trial]:
-        rows = await self._database.rows("earlier_trials", run_id=run_id, dataset_digest=dataset_digest, limit=limit)
-        return [msgspec.convert(row, Trial) for row in rows]
-
-    async def shortlist_of(self, run_id: str) -> Shortlist:
-        row = await self._database.row("shortlist_of", run_id=run_id)
-        if row is None:
-            raise NotFound(f"run {run_id!r} has no shortlist yet; it is written before the search starts")
-        return msgspec.convert(row, Shortlist)
 
     async def stage_results(self, run_id: str) -> dict[str, Any]:
         """Results of the stages a run has finished, which is where a resumed run goes on."""
-        rows = await self._database.rows("stage_results", run_id=run_id)
+        rows = await self._sql.rows("stage_results", run_id=run_id)
         return {row["name"]: row["result"] for row in rows}
 
     async def spending(self, run_id: str) -> Spent:
-        """What the run's probes, trials and refit took, as far as their processes lived to tell."""
-        row = await self._database.row("spending", run_id=run_id)
+        """What the run's stages and trials took, as far as their processes lived to tell."""
+        row = await self._sql.row("spending", run_id=run_id)
         return msgspec.convert(row, Spent)
 
     async def trial_counts(self, run_id: str) -> TrialCounts:
-        (row,) = await self._database.rows("trial_counts", run_id=run_id)
+        (row,) = await self._sql.rows("trial_counts", run_id=run_id)
         return TrialCounts(**row)
 
+    async def queue_rows(self) -> tuple[QueueStatus, ...]:
+        return tuple(QueueStatus(**row) for row in await self._sql.rows("queue_rows"))
 
-def _run(row: DictRow, front: tuple[Trial, ...]) -> Run:
-    fields = {name: row[name] for name in Run.__struct_fields__ if name != "front"}
-    return msgspec.structs.replace(msgspec.convert(fields, Run), front=front)
+    async def note_promotion(self, run_id: str, version: int) -> None:
+        """Remember the capability version that the run's model became."""
+        await self._sql.rows("note_promotion", run_id=run_id, version=version)
+
+    async def artifact_rows(
+        self, directory: str, *, run_id: str | None = None, digest: str | None = None
+    ) -> tuple[Artifact, ...]:
+        rows = await self._sql.rows("artifact_rows", run_id=run_id, digest=digest)
+        return tuple(Artifact(**row, path=f"{directory}/{row['digest']}") for row in rows)
+
+
+def _unknown(run_id: str) -> NotFound:
+    return NotFound(f"run {run_id!r} does not exist; list_runs shows those that do")

@@ -1,4 +1,4 @@
-"""The worker: claims runs, keeps its lease while a cycle advances, and ends each run with its last event."""
+"""The worker: claims runs, keeps its lease while their stages advance, and ends each run with its last event."""
 
 from __future__ import annotations
 
@@ -7,25 +7,28 @@ import os
 import socket
 from contextlib import suppress
 from time import monotonic
+from typing import Any
 
 import msgspec
 
-from bridge.contract.replies import RunError
-from bridge.nas.cycle import CycleRun, advance, resume
+from bridge.contract.runs import RunError
 from bridge.process.defects import defects_answered
 from bridge.process.tasks import end_tasks, to_its_end
 from bridge.runs.claims import Claim
-from bridge.runs.deps import Deps
 from bridge.runs.engine import cancelled
+from bridge.runs.kinds import ClaimedRun, Deps
 from bridge.runs.notices import queue_topic, until_woken
+from bridge.runs.stages import advance, resumed
 from cerebros.errors import (
     Cancelled,
     CerebrosError,
     DeadlineExceeded,
+    Internal,
     ResourceExhausted,
     StaleWorker,
     Unavailable,
 )
+from cerebros.metrics import TrainingMetrics
 from telemetry.events import RunStart, run_stop
 from telemetry.logs import log_failure
 
@@ -42,7 +45,7 @@ class TrainingLocked(Exception):
     """Somebody locked the PAC; its run goes back to the queue as it stands."""
 
 
-class Runner:
+class Worker:
     """One worker: works on one run at a time, with as many job processes as it was given."""
 
     def __init__(self, deps: Deps, only: str | None = None) -> None:
@@ -51,6 +54,7 @@ class Runner:
         self._queue = deps.settings.queue
         self.worker_id = f"{socket.gethostname()}-{os.getpid()}"
         self._held: Claim | None = None  # the claim this worker has
+        self._reached: ClaimedRun[Any] | None = None  # how far its run has come
 
     async def work(self, *, until_idle: bool = False) -> None:
         """Claim and finish runs until cancelled, or until none is left.
@@ -91,7 +95,9 @@ class Runner:
 
     async def _take(self) -> None:
         """Claim the next run, where there is one."""
-        self._held = await self._deps.engine.claim(self.worker_id, self._queue, self._deps.settings.lease_s, self._only)
+        self._held = await self._deps.engine.claim(
+            self.worker_id, self._queue, self._deps.settings.lease_s, tuple(self._deps.kinds), self._only
+        )
 
     async def _release(self) -> None:
         """Give back what is held; where the worker ends before it can, the lease runs out."""
@@ -107,15 +113,16 @@ class Runner:
             Unavailable, ResourceExhausted: the database's trouble is not the run's; it is given back.
         """
         started = monotonic()
-        cycle = asyncio.create_task(self._advance(claim))
-        heart = asyncio.create_task(self._keep_lease(claim, cycle))
+        self._reached = None
+        work = asyncio.create_task(self._advance(claim))
+        heart = asyncio.create_task(self._keep_lease(claim, work))
         try:
-            await asyncio.wait({cycle, heart}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({work, heart}, return_when=asyncio.FIRST_COMPLETED)
             error = heart.result() if heart.done() else None
             if error is None:
-                error = await self._outcome(claim, cycle)
+                error = await self._outcome(claim, work)
             else:
-                await end_tasks(cycle)
+                await end_tasks(work)
             await self._end(claim, error, claim.elapsed_s + monotonic() - started)
             self._held = None
         except StaleWorker as problem:
@@ -123,62 +130,63 @@ class Runner:
             log_failure("cerebros.worker.stale", run_id=claim.run_id, reason=problem.message)
             raise
         except TrainingLocked:
-            await to_its_end(self._keep_states(cycle))
+            await to_its_end(self._keep_states(work))
         except (asyncio.CancelledError, Unavailable, ResourceExhausted):
-            await to_its_end(self._keep_states(cycle))
+            await to_its_end(self._keep_states(work))
             raise
         finally:
-            await end_tasks(cycle, heart)
+            await end_tasks(work, heart)
 
-    async def _keep_states(self, cycle: asyncio.Task[CycleRun]) -> None:
+    async def _keep_states(self, work: asyncio.Task[None]) -> None:
         """Keep what the trainings have reached."""
-        if not cycle.done():
+        if not work.done():
             await self._deps.jobs.checkpoint_all(self._deps.settings.drain_s)
 
-    async def _advance(self, claim: Claim) -> CycleRun:
+    async def _advance(self, claim: Claim) -> None:
         event = RunStart(
             queue_s=claim.queue_s,
             run_id=claim.run_id,
             kind=claim.kind,
             pac_id=claim.pac_id,
-            epoch=claim.epoch,
+            attempt=claim.attempt,
             worker_id=self.worker_id,
         )
         await self._deps.engine.append(claim, event)
-        return await advance(await resume(claim, self._deps), self._deps)
+        self._reached = await resumed(claim, self._deps)
+        async for reached in advance(self._reached, self._deps):
+            self._reached = reached
 
-    async def _keep_lease(self, claim: Claim, cycle: asyncio.Task[CycleRun]) -> CerebrosError | None:
-        """Renew until the cycle is done (None), or somebody wants the run ended (the reason).
+    async def _keep_lease(self, claim: Claim, work: asyncio.Task[None]) -> CerebrosError | None:
+        """Renew until the work is done (None), or somebody wants the run ended (the reason).
 
         Raises:
             StaleWorker: the run is not ours any more.
             TrainingLocked: it shall not go on now.
         """
         lease_s = self._deps.settings.lease_s
-        while not cycle.done():
+        while not work.done():
             # The next renewal may succeed; if none does, the lease runs out.
             with suppress(Unavailable, ResourceExhausted):
                 lease = await self._deps.engine.heartbeat(claim, lease_s)
                 if lease.cancel_reason is not None:
                     return cancelled(claim.run_id, lease.cancel_reason)
                 if lease.overdue:
-                    limit = claim.payload.request.deadline_s
-                    return DeadlineExceeded(f"run {claim.run_id!r} did not end within its {limit} s; allow more")
+                    return DeadlineExceeded(f"run {claim.run_id!r} did not end within its deadline_s; allow more")
                 if lease.locked:
                     raise TrainingLocked
                 await self._deps.engine.worker_seen(self.worker_id, self._queue)
             await asyncio.sleep(min(1.0, lease_s / RENEWALS_PER_LEASE))
         return None
 
-    async def _outcome(self, claim: Claim, cycle: asyncio.Task[CycleRun]) -> CerebrosError | None:
-        """None for a finished cycle, or the error that ended it.
+    async def _outcome(self, claim: Claim, work: asyncio.Task[None]) -> CerebrosError | None:
+        """None for a finished run, or the error that ended it.
 
         Raises:
             StaleWorker, Unavailable, ResourceExhausted: there is no outcome yet.
         """
         try:
             with defects_answered(f"run {claim.run_id!r}"):  # a defect ends the run, not the worker
-                await cycle
+                await work
         except (StaleWorker, Unavailable, ResourceExhausted):
             raise
         except CerebrosError as error:
@@ -188,15 +196,11 @@ class Runner:
     async def _end(self, claim: Claim, error: CerebrosError | None, duration_s: float) -> None:
         """Write the run's last event; a score that was reached is kept, also when the verdict denied."""
         runs = self._deps.runs
-        try:
-            reached = await resume(claim, self._deps)
-        except (msgspec.ValidationError, KeyError):  # results of another version, which is what ended the run
-            reached = CycleRun(claim)
         counts = await runs.trial_counts(claim.run_id)
-        metrics = None
-        if reached.score is not None:
+        metrics = await self._summary(claim)
+        if metrics is not None:
             metrics = msgspec.structs.replace(
-                reached.score.metrics,
+                metrics,
                 trials_total=counts.total,
                 trials_ok=counts.ok,
                 trials_failed=counts.failed,
@@ -216,4 +220,11 @@ class Runner:
             error=error,
         )
         ended_by = RunError.of(error) if error else None
-        await self._deps.engine.end(claim.run_id, claim.epoch, state, metrics, ended_by, event)
+        await self._deps.engine.end(claim, state, metrics, ended_by, event)
+
+    async def _summary(self, claim: Claim) -> TrainingMetrics | None:
+        reached = self._reached
+        if reached is None:  # ended before its stages were read; or they cannot be, which is what ended it
+            with suppress(Internal):
+                reached = await resumed(claim, self._deps)
+        return reached.kind.summary(reached) if reached else None

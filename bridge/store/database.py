@@ -6,9 +6,9 @@ import asyncio
 import os
 import socket
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
-from typing import Any
+from typing import Any, LiteralString
 
 import msgspec
 import psycopg
@@ -17,7 +17,6 @@ from psycopg.rows import DictRow, dict_row
 from psycopg.types.json import Jsonb, set_json_dumps, set_json_loads
 from psycopg_pool import AsyncConnectionPool, PoolTimeout, TooManyRequests
 
-from bridge.store.statements import read_statements
 from cerebros.errors import InvalidArgument, ResourceExhausted, Unavailable
 
 Connection = psycopg.AsyncConnection[DictRow]
@@ -50,11 +49,10 @@ def jsonb(value: object) -> Jsonb | None:
 
 
 class Database:
-    """A pool of connections and the statements that run on it."""
+    """A pool of connections to one PostgreSQL."""
 
     def __init__(self, url: str) -> None:
         self.url = url
-        self._statements = read_statements()
         self._pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
             url,
             min_size=1,
@@ -78,20 +76,17 @@ class Database:
     async def close(self) -> None:
         await self._pool.close()
 
-    async def rows(self, statement: str, **parameters: Any) -> list[DictRow]:
-        """Run one named statement by itself and return its rows."""
+    async def rows(self, statement: LiteralString, parameters: Mapping[str, Any]) -> list[DictRow]:
+        """Run one statement by itself and return its rows."""
         async with self._connection() as connection:
-            return await self.rows_on(connection, statement, **parameters)
+            return await self.rows_on(connection, statement, parameters)
 
-    async def row(self, statement: str, **parameters: Any) -> DictRow | None:
-        """Like `rows`, for a statement that gives one row at most."""
-        rows = await self.rows(statement, **parameters)
-        return rows[0] if rows else None
-
-    async def rows_on(self, connection: Connection, statement: str, **parameters: Any) -> list[DictRow]:
-        """Run one named statement within a transaction of the caller's."""
+    async def rows_on(
+        self, connection: Connection, statement: LiteralString, parameters: Mapping[str, Any]
+    ) -> list[DictRow]:
+        """Run one statement within a transaction of the caller's."""
         with _hanging_up(connection):
-            cursor = await connection.execute(self._statements[statement], parameters)
+            cursor = await connection.execute(statement, parameters)
             # `cursor.description` would say the same, and build an object a column to say it.
             return await cursor.fetchall() if cursor.pgresult and cursor.pgresult.nfields else []
 

@@ -1,16 +1,42 @@
-"""Reads `queries.sql`: SQL is written there and nowhere in Python."""
+"""A room's SQL: written in the room's own `.sql` file and nowhere in Python."""
 
 from __future__ import annotations
 
 import re
+from functools import cache
 from pathlib import Path
-from typing import LiteralString, cast
+from typing import Any, LiteralString, cast
+
+from psycopg.rows import DictRow
+
+from bridge.store.database import Connection, Database
 
 
-def read_statements() -> dict[str, LiteralString]:
-    """Each statement of queries.sql under its name, without its comments."""
-    text = (Path(__file__).parent / "queries.sql").read_text()
-    parts = re.split(r"^-- name: (\w+)$", text, flags=re.MULTILINE)[1:]
+class Statements:
+    """The named statements of one `.sql` file, run on one database."""
+
+    def __init__(self, database: Database, file: Path) -> None:
+        self._database = database
+        self._statements = read_statements(file)
+
+    async def rows(self, statement: str, **parameters: Any) -> list[DictRow]:
+        """Run one statement by itself and return its rows."""
+        return await self._database.rows(self._statements[statement], parameters)
+
+    async def row(self, statement: str, **parameters: Any) -> DictRow | None:
+        """Like `rows`, for a statement that gives one row at most."""
+        rows = await self.rows(statement, **parameters)
+        return rows[0] if rows else None
+
+    async def rows_on(self, connection: Connection, statement: str, **parameters: Any) -> list[DictRow]:
+        """Run one statement within a transaction of the caller's."""
+        return await self._database.rows_on(connection, self._statements[statement], parameters)
+
+
+@cache
+def read_statements(file: Path) -> dict[str, LiteralString]:
+    """Return each statement of an `.sql` file under its name, without its comments."""
+    parts = re.split(r"^-- name: (\w+)$", file.read_text(), flags=re.MULTILINE)[1:]
     statements = {name: _bare(body) for name, body in zip(parts[::2], parts[1::2], strict=True)}
     # The file is part of this package, as constant as a literal.
     return cast("dict[str, LiteralString]", statements)

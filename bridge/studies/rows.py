@@ -8,16 +8,19 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import msgspec
 from psycopg.rows import DictRow
 
-from bridge.contract.replies import Study, StudyTrial, Suggestion
-from bridge.contract.requests import Report, StudyObjective
+from bridge.contract.studies import Report, Study, StudyObjective, StudyTrial, Suggestion
 from bridge.contract.words import StudySampler
 from bridge.store.database import Connection, Database, jsonb
+from bridge.store.statements import Statements
 from cerebros.errors import NotFound
 from cerebros.space.rose_tree import Space, Tree, tree_hash
+
+SQL = Path(__file__).with_name("studies.sql")
 
 
 class StudyPlan(msgspec.Struct, frozen=True):
@@ -43,7 +46,7 @@ class LockedStudy:
 
     def __init__(
         self,
-        database: Database,
+        sql: Statements,
         connection: Connection,
         study_id: str,
         *,
@@ -53,19 +56,19 @@ class LockedStudy:
         trials_total: int,
         trials_out: int,
     ) -> None:
-        self._database, self._connection, self._study_id = database, connection, study_id
+        self._sql, self._connection, self._study_id = sql, connection, study_id
         self.study_key, self.plan, self.last_seq = study_key, plan, last_seq
         self.trials_total, self.trials_out = trials_total, trials_out
 
     async def log(self, after_seq: int, up_to_seq: int) -> list[LogEntry]:
-        rows = await self._database.rows_on(
+        rows = await self._sql.rows_on(
             self._connection, "study_log", study_key=self.study_key, after_seq=after_seq, up_to_seq=up_to_seq
         )
         return [msgspec.convert(row, LogEntry) for row in rows]
 
     async def reclaim_trials(self, limit: int) -> list[Suggestion]:
-        """Trials whose lease ran out, lowest number first, under a raised epoch."""
-        rows = await self._database.rows_on(
+        """Trials whose lease ran out, lowest number first, under a raised attempt."""
+        rows = await self._sql.rows_on(
             self._connection,
             "reclaim_trials",
             study_key=self.study_key,
@@ -77,7 +80,7 @@ class LockedStudy:
     async def insert_trial(self, tree: Tree) -> Suggestion:
         """Hand a tree out as the study's next number."""
         self.last_seq += 1
-        (row,) = await self._database.rows_on(
+        (row,) = await self._sql.rows_on(
             self._connection,
             "insert_study_trial",
             study_key=self.study_key,
@@ -90,16 +93,16 @@ class LockedStudy:
         return self._suggestion(row)
 
     def _suggestion(self, row: DictRow) -> Suggestion:
-        return Suggestion(study_id=self._study_id, lease_s=self.plan.lease_s, **row)
+        return msgspec.convert(row | {"study_id": self._study_id, "lease_s": self.plan.lease_s}, Suggestion)
 
     async def trial(self, number: int) -> StudyTrial | None:
-        rows = await self._database.rows_on(self._connection, "study_trials", study_id=self._study_id, numbers=[number])
+        rows = await self._sql.rows_on(self._connection, "study_trials", study_id=self._study_id, numbers=[number])
         return msgspec.convert(rows[0], StudyTrial) if rows else None
 
     async def tell_trial(self, report: Report) -> None:
         self.last_seq += 1
         told = {"values": report.values or None, "reason": report.reason or None}
-        await self._database.rows_on(
+        await self._sql.rows_on(
             self._connection,
             "tell_study_trial",
             study_key=self.study_key,
@@ -110,7 +113,7 @@ class LockedStudy:
         )
 
     async def advance(self) -> None:
-        await self._database.rows_on(self._connection, "advance_study", study_key=self.study_key, seq=self.last_seq)
+        await self._sql.rows_on(self._connection, "advance_study", study_key=self.study_key, seq=self.last_seq)
 
 
 class StudyStore:
@@ -118,14 +121,15 @@ class StudyStore:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._sql = Statements(database, SQL)
 
     async def insert_study(self, study_id: str, plan: StudyPlan) -> bool:
         """False when the id is taken."""
-        return bool(await self._database.rows("insert_study", study_id=study_id, plan=jsonb(plan)))
+        return bool(await self._sql.rows("insert_study", study_id=study_id, plan=jsonb(plan)))
 
     async def study_rows(self, study_id: str | None, limit: int) -> tuple[Study, ...]:
         """Studies, newest first."""
-        rows = await self._database.rows("study_rows", study_id=study_id, limit=limit)
+        rows = await self._sql.rows("study_rows", study_id=study_id, limit=limit)
         return tuple(msgspec.convert(row.pop("plan") | row, Study) for row in rows)
 
     async def get_study(self, study_id: str) -> Study:
@@ -147,24 +151,24 @@ class StudyStore:
             NotFound: there is no such study.
         """
         async with self._database.transaction() as connection:
-            rows = await self._database.rows_on(connection, "lock_study", study_id=study_id)
+            rows = await self._sql.rows_on(connection, "lock_study", study_id=study_id)
             if not rows:
                 raise _unknown(study_id)
             row = rows[0] | {"plan": msgspec.convert(rows[0]["plan"], StudyPlan)}
-            study = LockedStudy(self._database, connection, study_id, **row)
+            study = LockedStudy(self._sql, connection, study_id, **row)
             yield study
             await study.advance()
 
     async def study_values(self, study_id: str) -> list[tuple[int, dict[str, float]]]:
-        rows = await self._database.rows("study_values", study_id=study_id)
+        rows = await self._sql.rows("study_values", study_id=study_id)
         return [(row["number"], row["values"]) for row in rows]
 
     async def study_trials(self, study_id: str, numbers: Sequence[int]) -> tuple[StudyTrial, ...]:
-        rows = await self._database.rows("study_trials", study_id=study_id, numbers=list(numbers))
+        rows = await self._sql.rows("study_trials", study_id=study_id, numbers=list(numbers))
         return tuple(msgspec.convert(row, StudyTrial) for row in rows)
 
     async def delete_study(self, study_id: str) -> None:
-        await self._database.rows("delete_study", study_id=study_id)
+        await self._sql.rows("delete_study", study_id=study_id)
 
 
 def _unknown(study_id: str) -> NotFound:

@@ -1,10 +1,10 @@
 """Studies: ask and tell for callers who evaluate by themselves.
 
 The rows are the study. A sampler in memory is only a fast way to know what
-they imply: it is brought up to the log's end before each proposal, so a front
-that was killed, or another front on the same database, proposes the same.
+they imply: it is brought up to the log's end before each proposal, so a server
+that was killed, or another one on the same database, proposes the same.
 
-Samplers live in the front, not in a job process: a proposal is some tens of
+Samplers live in the server process, not in a job process: a proposal is some tens of
 milliseconds of numpy and needs no torch, while a process for each study would
 hold 100 MB and still have to be brought up to date. The arithmetic runs in a
 thread, so the event loop stays free.
@@ -22,8 +22,22 @@ import msgspec
 import numpy as np
 import uuid_utils
 
-from bridge.contract.replies import Study, StudyList, StudyTrial, StudyTrialList, Suggestion, SuggestionList
-from bridge.contract.requests import BestTrials, CreateStudy, DeleteStudy, ListStudies, Report, StudyObjective, Suggest
+from bridge.contract.studies import (
+    BestTrials,
+    CreateStudy,
+    DeleteStudy,
+    ListStudies,
+    Report,
+    Study,
+    StudyList,
+    StudyObjective,
+    StudyTrial,
+    StudyTrialList,
+    Suggest,
+    Suggestion,
+    SuggestionList,
+)
+from bridge.runs.kinds import Deps
 from bridge.studies.rows import LockedStudy, LogEntry, StudyPlan, StudyStore
 from cerebros.errors import (
     AlreadyExists,
@@ -80,10 +94,10 @@ class Resident:
 
 
 class Studies:
-    """The procedures of studies: one per process of the front."""
+    """Studies as their procedures use them: one per server process."""
 
-    def __init__(self, store: StudyStore) -> None:
-        self._store = store
+    def __init__(self, deps: Deps) -> None:
+        self._store = StudyStore(deps.database)
         self._residents: OrderedDict[int, Resident] = OrderedDict()  # by study_key, last asked last
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._places = asyncio.Semaphore(AT_WORK)
@@ -110,7 +124,7 @@ class Studies:
         return study
 
     async def suggest(self, request: Suggest) -> SuggestionList:
-        """Hand out trials: first those whose lease ran out, under a raised epoch, then new ones as far as they may.
+        """Hand out trials: first those whose lease ran out, under a raised attempt, then new ones as far as they may.
 
         Raises:
             ResourceExhausted: so many trials are out that there is not one to hand out.
@@ -149,7 +163,7 @@ class Studies:
                     f"study {request.study_id!r} has no trial {request.number}; "
                     f"it has handed out {study.trials_total}, numbered from 0"
                 )
-            _require_epoch(request, trial)
+            _require_attempt(request, trial)
             if trial.outcome is None:
                 await study.tell_trial(request)
                 trial = await study.trial(request.number)
@@ -229,16 +243,16 @@ def _require_values(report: Report, objectives: Sequence[StudyObjective]) -> Non
             )
 
 
-def _require_epoch(report: Report, trial: StudyTrial) -> None:
-    if report.epoch < trial.epoch:
+def _require_attempt(report: Report, trial: StudyTrial) -> None:
+    if report.attempt < trial.attempt:
         raise FailedPrecondition(
-            f"trial {report.number} of study {report.study_id!r} was handed out again after its lease: its epoch is "
-            f"{trial.epoch}, not {report.epoch}; drop this result"
+            f"trial {report.number} of study {report.study_id!r} was handed out again after its lease: its attempt is "
+            f"{trial.attempt}, not {report.attempt}; drop this result"
         )
-    if report.epoch > trial.epoch:
+    if report.attempt > trial.attempt:
         raise InvalidArgument(
-            f"trial {report.number} of study {report.study_id!r} has epoch {trial.epoch}, {report.epoch} was never "
-            "handed out; report the epoch of the suggestion"
+            f"trial {report.number} of study {report.study_id!r} has attempt {trial.attempt}, {report.attempt} was "
+            "never handed out; report the attempt of the suggestion"
         )
 
 

@@ -18,7 +18,7 @@ from typing import Any, cast
 import msgspec
 
 from bridge.api.procedures import VERSION, Bridge, call, watch
-from bridge.contract.replies import RunEvent
+from bridge.contract.runs import RunEvent
 from bridge.process.tasks import end_tasks
 from bridge.transports.port_frames import Connection
 from bridge.transports.port_messages import Cancel, Command, Credit, Drain, Heartbeat, Invoke, Watch

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import msgspec
 
-from bridge.contract.replies import RunEvent
+from bridge.contract.runs import RunEvent
 from cerebros.errors import Internal
 from telemetry.events import is_progress
 

@@ -19,7 +19,7 @@ from grpc_reflection.v1alpha.reflection import enable_server_reflection
 
 from bridge.api import procedures
 from bridge.api.procedures import STREAM, Bridge
-from bridge.contract.replies import RunEvent
+from bridge.contract.runs import RunEvent
 from bridge.process.defects import defects_answered
 from bridge.process.settings import Settings
 from bridge.transports.grpc_codec import (

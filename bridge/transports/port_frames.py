@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from bridge.api.procedures import STREAM
-from bridge.contract.replies import RunEvent
+from bridge.contract.runs import RunEvent
 from bridge.transports.etf import Atom, EtfError, decode
 from bridge.transports.feed import Feed
 from bridge.transports.port_messages import (

@@ -14,9 +14,9 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, multiple, rule, run_state_machine_as_test
 
-from bridge.api.procedures import call
-from bridge.contract.replies import Trial
-from bridge.contract.requests import SetTrainingLock, StartRun
+from bridge.contract.nas import StartRun
+from bridge.contract.operator import SetTrainingLock
+from bridge.contract.runs import Trial
 from bridge.nas.goals import goals_named
 from bridge.runs import engine as engine_module
 from bridge.runs.claims import Claim, Payload
@@ -26,6 +26,7 @@ from bridge.store.migrate import migrate
 from cerebros.data.manifest import parse_manifest
 from cerebros.errors import AlreadyExists, StaleWorker
 from telemetry.events import RunQueued, StageStart, run_stop, trial_stop
+from tests.calling import call
 from tests.conftest import EXAMPLES
 from tests.faults.unguarded import unfenced
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from bridge.api.procedures import read_manifest
+from bridge.datasets.manifests import read_manifest
 from cerebros.errors import ManifestRejected
 from tests.conftest import EXAMPLES
 

@@ -7,9 +7,8 @@ import msgspec
 import numpy as np
 import pytest
 
-from bridge.api.procedures import call, watch
 from bridge.jobs.work import Data, Scored, ScoreJob
-from bridge.service import runner_on
+from bridge.service import worker_on
 from cerebros.data.manifest import parse_manifest
 from cerebros.errors import AlreadyExists, FailedPrecondition, InvalidArgument, NotFound
 from cerebros.nets import wiring
@@ -19,13 +18,14 @@ from cerebros.search.objectives import losses, objectives_named
 from cerebros.search.pareto import nondominated
 from cerebros.space.rose_tree import from_mapping
 from telemetry.events import VOCABULARY
+from tests.calling import call, watch, with_settings
 from tests.conftest import EXAMPLES, SMALL
 
 
 async def finished(bridge, request):
     """Start a run, work until it has ended, and return it with all its events."""
     started = await call(bridge, "start_run", request)
-    working = asyncio.create_task(runner_on(bridge, only=started.run_id).work())
+    working = asyncio.create_task(worker_on(bridge, only=started.run_id).work())
     try:
         events = [event async for event in watch(bridge, {"run_id": started.run_id})]
     finally:
@@ -107,7 +107,7 @@ async def test_the_shortlist_was_persisted_with_its_densities_and_searched_first
 async def test_the_promoted_weights_reproduce_the_held_out_score(bridge, cycle):
     run, _ = cycle
     listed = (await call(bridge, "list_artifacts", {"run_id": "digits-cycle"})).artifacts
-    files = {artifact.kind: bridge.artifacts.read(artifact.digest) for artifact in listed}
+    files = {artifact.kind: bridge.deps.artifacts.read(artifact.digest) for artifact in listed}
     model = load_model(files["description"], files["weights"])
     from sklearn.datasets import load_digits
 
@@ -135,8 +135,8 @@ async def test_the_verdict_is_signed_and_bound_to_the_weights(bridge, cycle):
 async def test_an_equal_refit_gives_equal_weights(bridge, cycle):
     trial = (await call(bridge, "get_run", {"run_id": "digits-cycle"})).front[0]
     manifest = parse_manifest((EXAMPLES / "digits.toml").read_text(), "digits.toml")
-    job = ScoreJob(Data(manifest, "."), from_mapping(trial.tree), 2, 1, bridge.settings.prices)
-    first, second = [await bridge.jobs.run(job, Scored) for _ in range(2)]
+    job = ScoreJob(Data(manifest, "."), from_mapping(trial.tree), 2, 1, bridge.deps.settings.prices)
+    first, second = [await bridge.deps.jobs.run(job, Scored) for _ in range(2)]
     assert first.weights == second.weights
 
 
@@ -181,7 +181,7 @@ async def test_a_policy_that_denies_ends_the_run_without_a_version(bridge, start
     policy = tmp_path / "strict.toml"
     text = (EXAMPLES.parent / "priv/policy/default.toml").read_text()
     policy.write_text(text.replace("min_gain = 0.05", "min_gain = 0.99"))
-    strict = msgspec.structs.replace(bridge, settings=msgspec.structs.replace(bridge.settings, policy=str(policy)))
+    strict = with_settings(bridge, policy=str(policy))
     run, events = await finished(strict, start(pac_id="denied"))
     assert (run.state, run.error.code) == ("failed", "PERMISSION_DENIED")
     assert "beats the naive answer by" in run.error.message

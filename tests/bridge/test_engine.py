@@ -4,21 +4,20 @@ import asyncio
 from contextlib import asynccontextmanager, contextmanager
 
 import httpx
-import msgspec
 import psycopg
 import pytest
 
 from bridge import service
-from bridge.api import procedures
-from bridge.api.procedures import call, watch
-from bridge.contract.replies import Trial
+from bridge.contract.runs import Trial
 from bridge.jobs.work import Checkpoint
 from bridge.process import tasks
-from bridge.service import open_bridge, runner_on
+from bridge.runs import procedures
+from bridge.service import open_bridge, worker_on
 from bridge.transports.http.app import make_app
 from cerebros.errors import ArtifactCorrupt, FailedPrecondition, ResourceExhausted, StaleWorker, Unavailable
 from cerebros.metrics import Spent
 from telemetry.events import trial_stop
+from tests.calling import call, watch, with_parts, with_settings
 from tests.conftest import SMALL
 
 LONG = {**SMALL, "trials": 100, "epochs": 10_000}
@@ -43,7 +42,7 @@ async def queued(bridge, start):
 @asynccontextmanager
 async def working(bridge, run_id):
     """A worker on one run, drained at the end."""
-    task = asyncio.create_task(runner_on(bridge, only=run_id).work())
+    task = asyncio.create_task(worker_on(bridge, only=run_id).work())
     try:
         async with asyncio.timeout(60):
             while (await call(bridge, "get_run", {"run_id": run_id})).state != "running":
@@ -61,9 +60,9 @@ async def state(bridge, run_id):
 async def test_the_urgent_run_goes_first_and_a_worker_takes_only_from_its_queue(bridge, queued):
     usual, urgent = await queued(queue="gpu"), await queued(queue="gpu", priority=9)
     await queued(queue="cpu")
-    claims = [await bridge.engine.claim("test", "gpu", 600.0) for _ in range(3)]
+    claims = [await bridge.deps.engine.claim("test", "gpu", 600.0) for _ in range(3)]
     for claim in claims[:2]:
-        await bridge.engine.release(claim)
+        await bridge.deps.engine.release(claim)
     assert [claim and claim.run_id for claim in claims] == [urgent, usual, None]
 
 
@@ -71,9 +70,9 @@ async def test_a_queue_at_its_limit_gives_no_more_runs(bridge, queued):
     for _ in range(2):
         await queued(queue="gpu")
     await call(bridge, "limit_queue", {"name": "gpu", "running_at_most": 1})
-    first, second = [await bridge.engine.claim("test", "gpu", 600.0) for _ in range(2)]
+    first, second = [await bridge.deps.engine.claim("test", "gpu", 600.0) for _ in range(2)]
     limited = {queue.name: queue for queue in (await call(bridge, "list_queues", {})).queues}["gpu"]
-    await bridge.engine.release(first)
+    await bridge.deps.engine.release(first)
     await call(bridge, "limit_queue", {"name": "gpu"})
     assert second is None
     assert (limited.running, limited.queued, limited.running_at_most) == (1, 1, 1)
@@ -83,7 +82,7 @@ async def test_a_full_queue_refuses_a_new_run_and_still_knows_the_old_ones(bridg
     request = start(queue="gpu")
     await queued(**request)
     waiting = {queue.name: queue.queued for queue in (await call(bridge, "list_queues", {})).queues}["gpu"]
-    full = msgspec.structs.replace(bridge, settings=msgspec.structs.replace(bridge.settings, queued_at_most=waiting))
+    full = with_settings(bridge, queued_at_most=waiting)
     with pytest.raises(ResourceExhausted, match="try again when some have ended"):
         await call(full, "start_run", start(queue="gpu"))
     assert (await call(full, "start_run", request)).run_id == request["run_id"]
@@ -91,23 +90,23 @@ async def test_a_full_queue_refuses_a_new_run_and_still_knows_the_old_ones(bridg
 
 async def test_a_pac_is_trained_by_one_run_at_a_time(bridge, queued):
     first, second = await queued(pac_id="one"), await queued(pac_id="one")
-    claim = await bridge.engine.claim("test", "cpu", 600.0, first)
-    assert await bridge.engine.claim("test", "cpu", 600.0, second) is None
+    claim = await bridge.deps.engine.claim("test", "cpu", 600.0, first)
+    assert await bridge.deps.engine.claim("test", "cpu", 600.0, second) is None
     assert (await call(bridge, "get_training_lock", {"pac_id": "one"})).run_id == first
-    await bridge.engine.release(claim)
-    claim = await bridge.engine.claim("test", "cpu", 600.0, second)
-    await bridge.engine.release(claim)
+    await bridge.deps.engine.release(claim)
+    claim = await bridge.deps.engine.claim("test", "cpu", 600.0, second)
+    await bridge.deps.engine.release(claim)
 
 
 async def test_a_draining_pac_starts_no_run_and_a_stale_decision_is_refused(bridge, queued):
     run_id, pac = await queued(pac_id="drained"), {"pac_id": "drained", "holder": "zara", "reason": "release"}
     lock = await call(bridge, "set_training_lock", pac | {"state": "draining", "expected_epoch": 0})
     assert (lock.state, lock.holder, lock.epoch) == ("draining", "zara", 1)
-    assert await bridge.engine.claim("test", "cpu", 600.0, run_id) is None
+    assert await bridge.deps.engine.claim("test", "cpu", 600.0, run_id) is None
     with pytest.raises(FailedPrecondition, match="zara set it to draining"):
         await call(bridge, "set_training_lock", pac | {"state": "locked", "expected_epoch": 0})
     await call(bridge, "set_training_lock", pac | {"state": "open", "expected_epoch": 1})
-    await bridge.engine.release(await bridge.engine.claim("test", "cpu", 600.0, run_id))
+    await bridge.deps.engine.release(await bridge.deps.engine.claim("test", "cpu", 600.0, run_id))
 
 
 async def test_a_locked_pacs_run_goes_back_to_its_queue_with_its_trainings_kept(bridge, queued):
@@ -123,17 +122,17 @@ async def test_a_locked_pacs_run_goes_back_to_its_queue_with_its_trainings_kept(
         async with asyncio.timeout(30):
             while await state(bridge, run_id) != "queued":
                 await asyncio.sleep(0.1)
-    kept = {event.name for event in await bridge.runs.events_after(run_id, before)}
+    kept = {event.name for event in await bridge.deps.runs.events_after(run_id, before)}
     assert kept & {"cerebros.trial.progress", "cerebros.trial.stop"}  # a state, or what it had just come to
     await call(bridge, "set_training_lock", pac | {"state": "open"})
 
 
 def states(bridge, run_id: str) -> list[str]:
-    return sorted(file.name for file in (bridge.settings.home_path / "checkpoints").glob(f"{run_id}~*"))
+    return sorted(file.name for file in (bridge.deps.settings.home_path / "checkpoints").glob(f"{run_id}~*"))
 
 
 async def test_a_run_that_could_not_be_given_back_is_given_back_before_the_next_is_claimed(bridge, queued, monkeypatch):
-    run_id, release = await queued(), bridge.engine.release
+    run_id, release = await queued(), bridge.deps.engine.release
     troubles = [Unavailable("the database does not answer"), Unavailable("still not")]
 
     async def troubled(claim):
@@ -144,15 +143,15 @@ async def test_a_run_that_could_not_be_given_back_is_given_back_before_the_next_
     async def lost(*_):
         raise Unavailable("the database does not answer")
 
-    monkeypatch.setattr(bridge.engine, "release", troubled)
+    monkeypatch.setattr(bridge.deps.engine, "release", troubled)
     with monkeypatch.context() as trouble:
-        trouble.setattr(bridge.engine, "append", lost)
-        worker = asyncio.create_task(runner_on(bridge, only=run_id).work())
+        trouble.setattr(bridge.deps.engine, "append", lost)
+        worker = asyncio.create_task(worker_on(bridge, only=run_id).work())
         async with asyncio.timeout(30):
             while troubles:
                 await asyncio.sleep(0.05)
     async with asyncio.timeout(30):
-        while "cerebros.run.start" not in [e.name for e in await bridge.runs.events_after(run_id, 0)]:
+        while "cerebros.run.start" not in [e.name for e in await bridge.deps.runs.events_after(run_id, 0)]:
             await asyncio.sleep(0.05)
     worker.cancel()
     await asyncio.gather(worker, return_exceptions=True)
@@ -179,7 +178,7 @@ async def test_a_training_that_ends_in_a_drain_is_stored_however_slow_the_databa
     bridge, queued, sql, database_url
 ):
     run_id = await queued(kind="nas", budget=SMALL | {"window": 1})
-    worker = asyncio.create_task(runner_on(bridge, only=run_id).work())
+    worker = asyncio.create_task(worker_on(bridge, only=run_id).work())
     with locked(database_url, "LOCK TABLE trials IN EXCLUSIVE MODE"):
         await until_it_waits(sql, "INSERT INTO trials")
         worker.cancel()
@@ -192,7 +191,7 @@ async def test_a_training_that_ends_in_a_drain_is_stored_however_slow_the_databa
 async def test_a_claim_that_comes_as_its_worker_is_ended_is_given_back(bridge, queued, sql, database_url):
     run_id = await queued()
     with locked(database_url, "LOCK TABLE runs IN SHARE MODE"):
-        worker = asyncio.create_task(runner_on(bridge, only=run_id).work())
+        worker = asyncio.create_task(worker_on(bridge, only=run_id).work())
         await until_it_waits(sql, "SET state = 'running'")
         worker.cancel()
         await asyncio.sleep(0.1)
@@ -203,63 +202,63 @@ async def test_a_claim_that_comes_as_its_worker_is_ended_is_given_back(bridge, q
 
 async def test_a_worker_that_comes_back_under_the_name_of_a_dead_one_has_its_own_queue(bridge, sql):
     for queue in ("cpu", "gpu"):
-        await bridge.engine.worker_seen("host-1", queue)
+        await bridge.deps.engine.worker_seen("host-1", queue)
     seen = sql.execute("SELECT queue FROM workers WHERE worker_id = 'host-1'").fetchall()
-    await bridge.engine.worker_gone("host-1")
+    await bridge.deps.engine.worker_gone("host-1")
     assert seen == [("gpu",)]
 
 
 async def test_a_stale_workers_state_leaves_the_newer_claims_state_alone(bridge, queued):
     run_id = await queued()
-    stale = await bridge.engine.claim("stale", "cpu", 600.0, run_id)
-    await bridge.engine.release(stale)
-    claim = await bridge.engine.claim("test", "cpu", 600.0, run_id)
+    stale = await bridge.deps.engine.claim("stale", "cpu", 600.0, run_id)
+    await bridge.deps.engine.release(stale)
+    claim = await bridge.deps.engine.claim("test", "cpu", 600.0, run_id)
     ours, theirs = (Checkpoint(3, (0.5,) * 3, Spent(s, s, s, s), b"state") for s in (1.0, 2.0))
-    await bridge.checkpoints.save(claim, 0, ours)
+    await bridge.deps.checkpoints.save(claim, 0, ours)
     with pytest.raises(StaleWorker):
-        await bridge.checkpoints.save(stale, 0, theirs)
-    assert await bridge.checkpoints.newest(run_id, 0) == ours
-    await bridge.engine.release(claim)
+        await bridge.deps.checkpoints.save(stale, 0, theirs)
+    assert await bridge.deps.checkpoints.newest(run_id, 0) == ours
+    await bridge.deps.engine.release(claim)
 
 
 async def test_states_of_what_has_ended_are_dropped(bridge, queued):
     run_id, other = await queued(), await queued()
     for each in (run_id, other):
-        claim = await bridge.engine.claim("test", "cpu", 600.0, each)
+        claim = await bridge.deps.engine.claim("test", "cpu", 600.0, each)
         for trial in (0, 1):
-            await bridge.checkpoints.save(claim, trial, Checkpoint(1, (0.5,), Spent(1.0, 1.0, 1.0, 1.0), b"state"))
+            await bridge.deps.checkpoints.save(claim, trial, Checkpoint(1, (0.5,), Spent(1.0, 1.0, 1.0, 1.0), b"state"))
         if each == run_id:
-            await bridge.engine.append_trial(
+            await bridge.deps.engine.append_trial(
                 claim,
                 Trial(number=0, outcome="lost", tree_hash="h", tree={}),
                 None,
                 trial_stop(each, 0, "lost", "h", None, None),
             )
-        await bridge.engine.release(claim)
-    await bridge.checkpoints.forget_ended_trials(run_id)
+        await bridge.deps.engine.release(claim)
+    await bridge.deps.checkpoints.forget_ended_trials(run_id)
     assert [name.split("~")[1] for name in states(bridge, run_id)] == ["1"]
-    await bridge.engine.cancel(run_id, "enough")
-    await bridge.checkpoints.forget_ended_runs()
+    await bridge.deps.engine.cancel(run_id, "enough")
+    await bridge.deps.checkpoints.forget_ended_runs()
     assert (len(states(bridge, run_id)), len(states(bridge, other))) == (0, 2)
 
 
 async def test_a_damaged_checkpoint_falls_back_to_the_one_before_and_the_last_one_to_an_error(bridge, queued):
     run_id = await queued()
-    claim = await bridge.engine.claim("test", "cpu", 600.0, run_id)
+    claim = await bridge.deps.engine.claim("test", "cpu", 600.0, run_id)
     kept = [Checkpoint(epoch, (0.5,) * epoch, Spent(1.0, 1.0, 1.0, 1.0), b"state" * epoch) for epoch in (1, 2, 3)]
     for checkpoint in kept:
-        await bridge.checkpoints.save(claim, 7, checkpoint)
-    files = sorted((bridge.settings.home_path / "checkpoints").glob(f"{run_id}~7~*"))
+        await bridge.deps.checkpoints.save(claim, 7, checkpoint)
+    files = sorted((bridge.deps.settings.home_path / "checkpoints").glob(f"{run_id}~7~*"))
     assert [file.name.split("~")[2] for file in files] == ["2", "3"]
-    assert await bridge.checkpoints.newest(run_id, 7) == kept[2]
+    assert await bridge.deps.checkpoints.newest(run_id, 7) == kept[2]
     files[1].write_bytes(files[1].read_bytes()[:-3])
-    assert await bridge.checkpoints.newest(run_id, 7) == kept[1]
+    assert await bridge.deps.checkpoints.newest(run_id, 7) == kept[1]
     files[0].unlink()
     with pytest.raises(ArtifactCorrupt, match="no checkpoint of trial 7 is whole"):
-        await bridge.checkpoints.newest(run_id, 7)
-    await bridge.checkpoints.forget(run_id, 7)
-    assert await bridge.checkpoints.newest(run_id, 7) is None
-    await bridge.engine.release(claim)
+        await bridge.deps.checkpoints.newest(run_id, 7)
+    await bridge.deps.checkpoints.forget(run_id, 7)
+    assert await bridge.deps.checkpoints.newest(run_id, 7) is None
+    await bridge.deps.engine.release(claim)
 
 
 async def test_a_watcher_that_once_caught_up_and_then_sleeps_is_told_where_to_go_on(bridge, queued, sql, monkeypatch):
@@ -287,7 +286,7 @@ async def test_old_events_are_forgotten_but_the_last_and_a_watcher_is_told_so(br
     await call(bridge, "start_run", request)
     await call(bridge, "cancel_run", {"run_id": request["run_id"]})
     sql.execute("UPDATE runs SET finished_at = now() - interval '40 days' WHERE run_id = %s", (request["run_id"],))
-    await bridge.engine.forget_events(30 * 86400.0)
+    await bridge.deps.engine.forget_events(30 * 86400.0)
     with pytest.raises(FailedPrecondition, match="watch after_seq 1"):
         await anext(watch(bridge, {"run_id": request["run_id"]}))
     (last,) = [event async for event in watch(bridge, {"run_id": request["run_id"], "after_seq": 1})]
@@ -320,7 +319,7 @@ async def test_a_bridge_forgets_what_is_old_after_a_pause_and_not_as_it_opens(
 
 
 async def test_a_draining_front_is_not_ready_and_starts_no_run(bridge, start):
-    front = msgspec.structs.replace(bridge, draining=asyncio.Event())
+    front = with_parts(bridge, draining=asyncio.Event())
     assert (await call(front, "drain", {})).status == "draining"
     with pytest.raises(Unavailable, match="call another one"):
         await call(front, "start_run", start())

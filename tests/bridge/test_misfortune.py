@@ -8,21 +8,20 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-import msgspec
 import numpy as np
 import psutil
 import pytest
 
-from bridge.api.procedures import call, watch
 from bridge.jobs.work import Checked, CheckJob, Data, Trained, TrainJob
 from bridge.runs.engine import WORKERS_LOST_AT_MOST
-from bridge.service import runner_on
+from bridge.service import worker_on
 from cerebros.data.manifest import parse_manifest
 from cerebros.errors import Internal, PermissionDenied, Unavailable
 from cerebros.metrics import PriceTable
 from cerebros.nets.space import cerebros_space
 from tests.bridge.test_command_line import bridge_command, csv_manifest  # noqa: F401 - a fixture
 from tests.bridge.test_cycle import finished
+from tests.calling import call, watch, with_parts, with_settings
 from tests.conftest import EXAMPLES, SMALL
 
 DIGITS = (EXAMPLES / "digits.toml").read_text()
@@ -43,7 +42,7 @@ async def test_lost_database_connections_do_not_fail_a_run(bridge, start, sql):
     dice = random.Random(7)
     request = start(kind="nas", budget={**SMALL, "trials": 12})
     await call(bridge, "start_run", request)
-    working = asyncio.create_task(runner_on(bridge, only=request["run_id"]).work())
+    working = asyncio.create_task(worker_on(bridge, only=request["run_id"]).work())
     others = "SELECT pid FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'"
     kills, seen = 0, []
     while not seen or seen[-1].name != "cerebros.run.stop":
@@ -52,7 +51,7 @@ async def test_lost_database_connections_do_not_fail_a_run(bridge, start, sql):
             sql.execute("SELECT pg_terminate_backend(%s)", dice.choice(pids))
             kills += 1
         with suppress(Unavailable):  # what a client does: reconnect behind the last number it saw
-            seen += await bridge.runs.events_after(request["run_id"], len(seen))
+            seen += await bridge.deps.runs.events_after(request["run_id"], len(seen))
     working.cancel()
     await asyncio.gather(working, return_exceptions=True)
     run = await call(bridge, "get_run", {"run_id": request["run_id"]})
@@ -72,12 +71,12 @@ async def test_a_queued_run_times_out_without_a_worker(bridge, start):
 async def test_a_run_given_back_and_cancelled_keeps_its_count_of_trials(bridge, start, sql):
     request = start()
     await call(bridge, "start_run", request)
-    claim = await bridge.engine.claim("a", "cpu", 60.0, request["run_id"])
+    claim = await bridge.deps.engine.claim("a", "cpu", 60.0, request["run_id"])
     sql.execute(
         "INSERT INTO trials (run_id, number, outcome, tree, tree_hash) VALUES (%s, 0, 'error', '{}', 'x')",
         (claim.run_id,),
     )
-    await bridge.engine.release(claim)
+    await bridge.deps.engine.release(claim)
     await call(bridge, "cancel_run", {"run_id": claim.run_id})
     events = [event async for event in watch(bridge, {"run_id": claim.run_id})]
     assert events[-1].measurements["trials_total"] == 1
@@ -87,7 +86,7 @@ async def test_a_payload_nobody_can_read_ends_its_run_and_not_its_worker(bridge,
     request = start()
     await call(bridge, "start_run", request)
     sql.execute("""UPDATE runs SET payload = '{"from": "the future"}' WHERE run_id = %s""", (request["run_id"],))
-    assert await bridge.engine.claim("a", "cpu", 60.0, request["run_id"]) is None
+    assert await bridge.deps.engine.claim("a", "cpu", 60.0, request["run_id"]) is None
     run = await call(bridge, "get_run", {"run_id": request["run_id"]})
     assert (run.state, run.error.code) == ("failed", "INTERNAL")
     assert "cannot be read" in run.error.message
@@ -98,8 +97,8 @@ async def test_a_run_that_keeps_losing_its_workers_is_given_up(bridge, start):
     await call(bridge, "start_run", request)
     claims = []
     for n in range(WORKERS_LOST_AT_MOST + 1):
-        claims.append(await bridge.engine.claim(f"w{n}", "cpu", -1.0, request["run_id"]))
-        await bridge.engine.sweep()
+        claims.append(await bridge.deps.engine.claim(f"w{n}", "cpu", -1.0, request["run_id"]))
+        await bridge.deps.engine.sweep()
     assert [claim is None for claim in claims] == [False] * WORKERS_LOST_AT_MOST + [True]
     run = await call(bridge, "get_run", {"run_id": request["run_id"]})
     assert run.state == "failed"
@@ -116,14 +115,14 @@ async def test_a_retry_with_another_correlation_id_is_the_same_run(bridge, start
 
 
 async def test_a_defect_ends_its_run_and_keeps_its_words_to_itself(bridge, start):
-    run, _ = await finished(msgspec.structs.replace(bridge, catalogue=None), start())
+    run, _ = await finished(with_parts(bridge, catalogue=None), start())
     assert (run.state, run.error.code) == ("failed", "INTERNAL")
     assert run.error.message == f"run {run.run_id!r}: AttributeError; this is a defect, please report it"
 
 
 async def test_a_defect_ends_a_stream_and_keeps_its_words_to_itself(bridge):
     with pytest.raises(Internal) as told:
-        await anext(watch(msgspec.structs.replace(bridge, runs=None), {"run_id": "any"}))
+        await anext(watch(with_parts(bridge, runs=None), {"run_id": "any"}))
     assert told.value.message == "watch_run: AttributeError; this is a defect, please report it"
 
 
@@ -140,7 +139,7 @@ async def test_a_run_costs_all_that_was_trained_for_it(bridge, start, sql):
 async def test_a_denied_cycle_keeps_the_score_it_reached(bridge, start, tmp_path):
     policy = tmp_path / "strict.toml"
     policy.write_text((EXAMPLES.parent / "priv/policy/default.toml").read_text().replace("0.05", "0.99"))
-    strict = msgspec.structs.replace(bridge, settings=msgspec.structs.replace(bridge.settings, policy=str(policy)))
+    strict = with_settings(bridge, policy=str(policy))
     run, events = await finished(strict, start())
     assert run.state == "failed"
     assert run.metrics.accuracy > 0.5
@@ -149,12 +148,12 @@ async def test_a_denied_cycle_keeps_the_score_it_reached(bridge, start, tmp_path
 
 async def test_an_idle_job_process_that_died_is_not_handed_out(bridge):
     job = CheckJob(Data(parse_manifest(DIGITS, "digits.toml"), "."))
-    assert (await bridge.jobs.run(job, Checked)).report.rows == 1797
+    assert (await bridge.deps.jobs.run(job, Checked)).report.rows == 1797
     for child in psutil.Process().children():
         if "bridge.jobs.child" in child.cmdline():
             child.kill()
     await asyncio.sleep(0.2)
-    assert (await bridge.jobs.run(job, Checked)).report.rows == 1797
+    assert (await bridge.deps.jobs.run(job, Checked)).report.rows == 1797
 
 
 async def test_a_cell_float32_cannot_hold_counts_as_missing(bridge, tmp_path):
@@ -162,7 +161,7 @@ async def test_a_cell_float32_cannot_hold_counts_as_missing(bridge, tmp_path):
     path = csv_manifest(tmp_path, rows)
     data = Data(parse_manifest(path.read_text(), path.name), str(tmp_path))
     tree = cerebros_space().draw(np.random.default_rng(3))
-    ended = await bridge.jobs.run(TrainJob(data, tree, 3, 1, PriceTable(0.04, 10.0)), Trained)
+    ended = await bridge.deps.jobs.run(TrainJob(data, tree, 3, 1, PriceTable(0.04, 10.0)), Trained)
     assert ended.outcome == "ok"
 
 

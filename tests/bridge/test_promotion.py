@@ -9,16 +9,16 @@ from time import monotonic
 import msgspec
 import pytest
 
-from bridge.api.procedures import call
 from bridge.policy.rules import read_policy
-from bridge.service import runner_on
+from bridge.service import worker_on
 from cerebros.errors import FailedPrecondition, NotFound, PermissionDenied
+from tests.calling import call, with_settings
 from tests.conftest import EXAMPLES, SMALL
 
 
 async def finished(bridge, request):
     run = await call(bridge, "start_run", request)
-    working = asyncio.create_task(runner_on(bridge, only=run.run_id).work(until_idle=True))
+    working = asyncio.create_task(worker_on(bridge, only=run.run_id).work(until_idle=True))
     await working
     return await call(bridge, "get_run", {"run_id": run.run_id})
 
@@ -69,7 +69,7 @@ async def test_without_a_verdict_that_holds_nothing_is_promoted(bridge, searched
     policy = tmp_path / "policy.toml"
     fields = msgspec.structs.asdict(read_policy("")) | rule
     policy.write_text("\n".join(f"{name} = {value!r}" for name, value in fields.items()))
-    strict = msgspec.structs.replace(bridge, settings=msgspec.structs.replace(bridge.settings, policy=str(policy)))
+    strict = with_settings(bridge, policy=str(policy))
 
     assert (await call(strict, "evaluate_policy", {"run_id": "searched"})).decision == decision
 
@@ -80,7 +80,7 @@ async def test_without_a_verdict_that_holds_nothing_is_promoted(bridge, searched
 async def test_the_loop_is_free_while_a_promotion_reads_its_artifact(bridge, searched):
     """The artifact is a pipe for once, and whoever fills it takes two seconds."""
     verdict = await call(bridge, "evaluate_policy", {"run_id": "searched"})
-    path = bridge.artifacts.directory / verdict.artifact_digest
+    path = bridge.deps.artifacts.directory / verdict.artifact_digest
     content = path.read_bytes()
     path.unlink()
     os.mkfifo(path)
@@ -150,7 +150,7 @@ async def test_an_estimate_of_a_measured_budget_is_what_was_measured(bridge, sea
     assert told.runs == 1
     assert told.expected == told.low == told.high
     assert told.expected.duration_s == pytest.approx(taken)
-    spent = await bridge.runs.spending("searched")
+    spent = await bridge.deps.runs.spending("searched")
     assert told.expected.cpu_s == pytest.approx(spent.cpu_s)
     assert told.expected.cost_usd == pytest.approx(spent.cost_usd)
 

@@ -13,12 +13,12 @@ import msgspec
 import psutil
 import pytest
 
-from bridge.api.procedures import call
 from bridge.jobs.executor import JobLost, JobTimedOut
 from bridge.jobs.work import Trained
 from cerebros.errors import FailedPrecondition
 from tests.bridge.test_cycle import finished
 from tests.bridge.test_jobs import job
+from tests.calling import call, with_parts
 from tests.conftest import SMALL
 from tests.test_service import free_port
 
@@ -78,7 +78,7 @@ async def test_the_same_run_gives_the_same_events_on_ray_and_here(bridge, start,
     here, events_here = await finished(bridge, start(kind="nas", budget=budget, objectives=objectives))
     sql.execute(forget)
     there, events_there = await finished(
-        msgspec.structs.replace(bridge, jobs=on_ray), start(kind="nas", budget=budget, objectives=objectives)
+        with_parts(bridge, jobs=on_ray), start(kind="nas", budget=budget, objectives=objectives)
     )
     assert (here.state, there.state) == ("succeeded", "succeeded")
     assert told(events_here) == told(events_there)

@@ -9,13 +9,13 @@ import msgspec
 import numpy as np
 import pytest
 
-from bridge.api.procedures import call
 from bridge.cli.report import AGAINST, FRONT, architecture_of, page
 from cerebros.nets.space import cerebros_space
 from cerebros.search.hypervolume import hypervolume
 from cerebros.search.objectives import Goal, ObjectiveSet, losses, objectives_named
 from cerebros.search.pareto import nondominated
 from tests.bridge.test_cycle import finished
+from tests.calling import call
 from tests.conftest import EXAMPLES
 
 TITLES = (
@@ -43,7 +43,7 @@ async def run_and_trials(bridge):
         "budget": {"trials": 9, "epochs": EPOCHS, "probes": 4, "shortlist": 2},
     }
     await finished(bridge, request)
-    return await call(bridge, "get_run", {"run_id": "reported"}), await bridge.runs.trials_of("reported")
+    return await call(bridge, "get_run", {"run_id": "reported"}), await bridge.deps.runs.trials_of("reported")
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +99,7 @@ async def test_every_trial_with_figures_is_on_the_page(run_and_trials):
 async def test_the_promoted_models_own_description_can_be_drawn(bridge, run_and_trials):
     listed = await call(bridge, "list_artifacts", {"run_id": "reported"})
     (digest,) = [artifact.digest for artifact in listed.artifacts if artifact.kind == "description"]
-    architecture = architecture_of(bridge.artifacts.read(digest))
+    architecture = architecture_of(bridge.deps.artifacts.read(digest))
     html = page(*run_and_trials, GOALS, architecture)
     assert f"{architecture.inputs} inputs" in html
     assert html.count("<circle cx=") == len(architecture.units) + 2

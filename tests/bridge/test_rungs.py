@@ -7,16 +7,16 @@ import msgspec
 import numpy as np
 import psycopg
 import pytest
+from bridge.nas.cycle import _choice, resume
 
-from bridge.api.procedures import call, watch
 from bridge.jobs.pool import JobPool
 from bridge.jobs.work import Checkpoint, GroupJob, Trained, TrainedGroup
-from bridge.nas.cycle import _choice, resume
 from bridge.nas.search import SearchResult
 from bridge.runs.claims import Claim
 from tests.bridge.test_cycle import finished
 from tests.bridge.test_jobs import job
 from tests.bridge.test_worker import worker
+from tests.calling import call, watch
 from tests.conftest import EXAMPLES
 
 
@@ -84,7 +84,7 @@ async def test_the_finalists_error_bar_is_measured_over_seeds(bridge, whole, sql
 
 async def searched(bridge, run):
     """The cycle of an ended run, as it came to the choice of its model."""
-    payload = await bridge.runs.payload_of(run.run_id)
+    payload = await bridge.deps.runs.payload_of(run.run_id)
     return await resume(Claim(run.run_id, run.kind, run.pac_id, payload, run.epoch, 0, 0.0, 0.0), bridge.deps)
 
 
@@ -113,7 +113,7 @@ async def killed(bridge, database_url, asked, *, at_rungs=(2, 5)):
     for rungs in at_rungs:
         async with worker(bridge, database_url) as process:
             async with asyncio.timeout(60):
-                while len(await bridge.runs.rungs_of(run_id)) < rungs:
+                while len(await bridge.deps.runs.rungs_of(run_id)) < rungs:
                     await asyncio.sleep(0.01)
             process.kill()
             await process.wait()
@@ -157,7 +157,7 @@ async def test_populations_train_as_many_trials_alike_also_when_workers_are_kill
 
 async def test_a_resumed_search_without_time_left_ends_every_trial_that_waits(bridge, database_url, sql):
     run_id = await killed(bridge, database_url, request("late", window=4, wall_s=300.0), at_rungs=(5,))
-    measured = {rung.trial.number for rung in await bridge.runs.rungs_of(run_id)}
+    measured = {rung.trial.number for rung in await bridge.deps.runs.rungs_of(run_id)}
     sql.execute("UPDATE runs SET started_s = started_s - 400 WHERE run_id = %s", (run_id,))
     run = await ended(bridge, database_url, run_id)
     trials = await trials_of(bridge, run)
@@ -169,13 +169,13 @@ async def test_a_resumed_search_without_time_left_ends_every_trial_that_waits(br
 async def test_a_population_costs_its_members_what_it_took(bridge):
     jobs = tuple(msgspec.structs.replace(job(epochs=3, dropout=0.0), seed=seed) for seed in range(3))
     before = time.perf_counter()
-    group = await bridge.jobs.run(GroupJob(jobs), TrainedGroup)
+    group = await bridge.deps.jobs.run(GroupJob(jobs), TrainedGroup)
     took_s = time.perf_counter() - before
     metrics = [member.trained.metrics for member in group.members]
     assert {one.population for one in metrics} == {3}
     assert len({one.duration_s for one in metrics}) == 1  # one network thrice: equal shares
     assert 0 < sum(one.duration_s for one in metrics) < took_s
-    alone = [await bridge.jobs.run(one, Trained) for one in jobs]
+    alone = [await bridge.deps.jobs.run(one, Trained) for one in jobs]
     for member, one in zip(group.members, alone, strict=True):
         assert member.trained.curve == pytest.approx(one.curve, rel=1e-3)
 
@@ -183,18 +183,18 @@ async def test_a_population_costs_its_members_what_it_took(bridge):
 async def test_one_member_that_cannot_be_trained_does_not_take_the_others_with_it(bridge, database_url):
     """A learning rate of 1e300 makes the loss run off at once."""
     jobs = (job(epochs=2), job(epochs=2, learning_rate=1e300))
-    group = await bridge.jobs.run(GroupJob(jobs), TrainedGroup)
+    group = await bridge.deps.jobs.run(GroupJob(jobs), TrainedGroup)
     assert [member.trained.outcome for member in group.members] == ["ok", "diverged"]
 
 
 async def test_a_training_that_waits_goes_on_as_if_it_had_not(bridge):
-    whole = await bridge.jobs.run(job(epochs=6), Trained)
+    whole = await bridge.deps.jobs.run(job(epochs=6), Trained)
     kept: list[Checkpoint] = []
 
     async def keep(checkpoint):
         kept.append(checkpoint)
 
-    waiting = await bridge.jobs.run(msgspec.structs.replace(job(epochs=6), until=2), Trained, keep)
+    waiting = await bridge.deps.jobs.run(msgspec.structs.replace(job(epochs=6), until=2), Trained, keep)
     assert (waiting.outcome, waiting.curve, kept[-1].epoch) == ("pruned", whole.curve[:2], 2)
-    ended = await bridge.jobs.run(msgspec.structs.replace(job(epochs=6), resume=kept[-1]), Trained)
+    ended = await bridge.deps.jobs.run(msgspec.structs.replace(job(epochs=6), resume=kept[-1]), Trained)
     assert (ended.outcome, ended.curve) == ("ok", whole.curve)

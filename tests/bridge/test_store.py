@@ -14,13 +14,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bridge.api.procedures import call
 from bridge.store import embedded
 from bridge.store.database import Database
 from bridge.store.embedded import embedded_postgres
 from bridge.store.migrate import current_revision, migrate, newest_revision
 from bridge.store.statements import read_statements
 from cerebros.errors import InvalidArgument, Unavailable
+from tests.calling import call
 
 SCHEMA = Path(__file__).parents[2] / "priv/sql/schema.sql"
 
@@ -156,7 +156,7 @@ async def test_trials_are_read_page_by_page(bridge, ended_with):
 
     assert [trial.number for trial in first] == list(range(1000))
     assert [trial.number for trial in second] == [1000]
-    assert [*first, *second] == await bridge.runs.trials_of(run_id)  # what the search, an export and a report read
+    assert [*first, *second] == await bridge.deps.runs.trials_of(run_id)  # what the search, an export and a report read
 
 
 @pytest.mark.parametrize(("field", "value"), [("after", -2), ("limit", 0), ("limit", 1001)])

@@ -13,14 +13,14 @@ import pytest
 from google.protobuf import json_format
 from uuid_utils import uuid7
 
-from bridge.api.procedures import call
-from bridge.contract.requests import StudyObjective
+from bridge.contract.studies import StudyObjective
 from bridge.service import open_bridge
 from bridge.studies.rows import LogEntry, StudyPlan
 from bridge.studies.studies import OUT_AT_MOST, Resident, read_space
 from bridge.transports.grpc_codec import RPCS, decode_request, encode_reply
 from cerebros.errors import AlreadyExists, FailedPrecondition, InvalidArgument, NotFound, ResourceExhausted
 from cerebros.space.rose_tree import DEPTH_AT_MOST, from_mapping, tree_hash
+from tests.calling import call
 
 LAYERS = {
     "root": "net",

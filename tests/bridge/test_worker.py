@@ -9,9 +9,9 @@ from contextlib import asynccontextmanager
 import psutil
 import pytest
 
-from bridge.api.procedures import call, watch
-from bridge.service import runner_on
+from bridge.service import worker_on
 from cerebros.errors import StaleWorker
+from tests.calling import call, watch
 from tests.conftest import SMALL
 
 LEASE_S = 1.5
@@ -22,7 +22,7 @@ async def worker(bridge, database_url):
     """A worker process on the test's database, killed at the end if it still runs."""
     environment = os.environ | {
         "DATABASE_URL": database_url,
-        "CEREBROS_HOME": bridge.settings.home,
+        "CEREBROS_HOME": bridge.deps.settings.home,
         "CEREBROS_LEASE_S": str(LEASE_S),
         "CEREBROS_LOG_LEVEL": "critical",
         "CEREBROS_TRIAL_PROCESSES": "2",
@@ -121,29 +121,29 @@ async def test_a_cancelled_run_ends_within_seconds(bridge, database_url, start):
 async def test_a_stale_worker_cannot_write(bridge, start):
     request = start()
     await call(bridge, "start_run", request)
-    stale = await bridge.engine.claim("first", "cpu", -1.0, request["run_id"])
-    await bridge.engine.sweep()
-    fresh = await bridge.engine.claim("second", "cpu", 60.0, request["run_id"])
+    stale = await bridge.deps.engine.claim("first", "cpu", -1.0, request["run_id"])
+    await bridge.deps.engine.sweep()
+    fresh = await bridge.deps.engine.claim("second", "cpu", 60.0, request["run_id"])
     assert (stale.epoch, fresh.epoch) == (1, 2)
     stage = {"name": "check", "result": {}, "duration_s": 0.0}
     from telemetry.events import StageStop
 
     event = StageStop(duration_s=0.0, run_id=request["run_id"], stage="check")
     with pytest.raises(StaleWorker):
-        async with bridge.engine.step(stale) as step:
+        async with bridge.deps.engine.step(stale) as step:
             await step.insert_stage(**stage)
             await step.append(event)
-    assert await bridge.runs.stage_results(stale.run_id) == {}
+    assert await bridge.deps.runs.stage_results(stale.run_id) == {}
     with pytest.raises(StaleWorker):
-        await bridge.engine.heartbeat(stale, 60.0)
-    await bridge.engine.release(fresh)
+        await bridge.deps.engine.heartbeat(stale, 60.0)
+    await bridge.deps.engine.release(fresh)
     await call(bridge, "cancel_run", {"run_id": request["run_id"]})
 
 
 async def test_a_trial_process_that_is_killed_costs_only_time(bridge, start):
     request = start(kind="nas", budget={**SMALL, "trials": 6, "epochs": 100})
     await call(bridge, "start_run", request)
-    working = asyncio.create_task(runner_on(bridge, only=request["run_id"]).work())
+    working = asyncio.create_task(worker_on(bridge, only=request["run_id"]).work())
     try:
         killed = False
         async for event in watch(bridge, {"run_id": request["run_id"]}):

@@ -228,8 +228,8 @@ def test_two_workers_share_a_study_in_a_database(tmp_path):
         asked = [(study, study.ask()) for study in (first, second)]
         for study, trial in asked:
             study.tell(trial, layers(trial))
-    assert len(first.trials) == 12
-    assert len({tuple(trial.params.items()) for trial in second.trials}) == 12
+    assert len(first.deps.trials) == 12
+    assert len({tuple(trial.params.items()) for trial in second.deps.trials}) == 12
 
 
 def test_a_seeded_study_repeats_itself():

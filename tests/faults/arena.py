@@ -18,11 +18,12 @@ import psycopg
 from psycopg.rows import DictRow, dict_row
 from uuid_utils import uuid7
 
-from bridge.api.procedures import Bridge, call
+from bridge.api.bridge import Bridge
 from bridge.process.settings import Settings, read_settings
 from bridge.service import migrated_database, open_bridge
 from cerebros.errors import Unavailable
 from telemetry.logs import configure_logging
+from tests.calling import call
 from tests.faults import unguarded
 
 MANIFEST = str(unguarded.ROOT / "examples" / "digits.toml")

@@ -16,10 +16,10 @@ from time import monotonic
 
 import psycopg
 
-from bridge.api.procedures import call
 from bridge.service import migrated_database, open_bridge
 from bridge.store.database import Database
 from cerebros.errors import CerebrosError, ResourceExhausted, Unavailable
+from tests.calling import call
 from tests.faults.arena import LEASE_S, Arena, arranged, promise, settings_at, until
 from tests.faults.unguarded import changed
 

@@ -10,10 +10,11 @@ from contextlib import asynccontextmanager
 from functools import partial
 from random import Random
 
-from bridge.api.procedures import WATCHER_LAG_AT_MOST, call, watch
+from bridge.runs.procedures import WATCHER_LAG_AT_MOST
 from bridge.transports.grpc_server import start_grpc
 from cerebros.errors import ResourceExhausted
 from telemetry.events import StageStart
+from tests.calling import call, watch
 from tests.faults.arena import Arena, promise, until
 from tests.faults.unguarded import changed
 from tests.faults.workers import ENDLESS
@@ -44,7 +45,7 @@ async def _lost_client(how: signal.Signals, arena: Arena, _dice: Random, *guards
                 async with client(front.port, run_id, 0) as lost:
                     seen = [int(await _line(lost)) for _ in range(6)]
                     lost.send_signal(how)
-                    waiting = arena.bridge.notices._waiting
+                    waiting = arena.bridge.deps.notices._waiting
                     freed_s = await until(lambda: run_id not in waiting, "its stream is not freed", FREED_S)
                     promise(arena.run(run_id)["state"] == "running", "the run has ended, and with it the stream")
                 async with client(front.port, run_id, seen[-1]) as again:
@@ -71,7 +72,7 @@ frozen_client = partial(_lost_client, signal.SIGSTOP)
 async def slow_watcher(arena: Arena, _dice: Random, *guards: str) -> str:
     """A watcher that has caught up, and then takes nothing while more events come than it may lag."""
     run_id = await arena.start()
-    engine = arena.bridge.engine
+    engine = arena.bridge.deps.engine
     claim = await engine.claim("test", "cpu", 600.0, run_id)
     promise(claim is not None, "no claim")
     event = StageStart(run_id=run_id, stage="check")

@@ -12,10 +12,12 @@ import pytest
 import uvicorn
 from websockets.asyncio.client import ClientConnection, connect
 
-from bridge.api.procedures import Bridge, call
-from bridge.contract.replies import HealthReport, Run
+from bridge.api.bridge import Bridge
+from bridge.contract.operator import HealthReport
+from bridge.contract.runs import Run
 from bridge.transports.http.app import make_app
 from bridge.transports.http.page import front_page
+from tests.calling import call
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from strawberry.types import ExecutionResult
 
-from bridge.api.procedures import Bridge
+from bridge.api.bridge import Bridge
 from bridge.contract import replies, requests
 from bridge.contract import words as messages
 from bridge.transports.http.app import STATUS

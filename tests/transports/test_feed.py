@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.contract.replies import RunEvent
+from bridge.contract.runs import RunEvent
 from bridge.transports.feed import Feed
 from cerebros.errors import Internal
 

@@ -12,10 +12,11 @@ from collections.abc import AsyncIterator
 import grpc
 import pytest
 
-from bridge.api.procedures import Bridge, call
+from bridge.api.bridge import Bridge
 from bridge.pb.cerebros.v1 import bridge_pb2
 from bridge.transports.grpc_codec import ATTACH, RPCS, SERVICE
 from bridge.transports.grpc_server import GrpcFront, start_grpc
+from tests.calling import call
 
 # A client that watches a run, says so, and then does nothing but be.
 WATCHER = """
@@ -69,7 +70,7 @@ async def forgotten(bridge: Bridge, run_id: str, within_s: float) -> float:
     """Seconds until nobody watches the run any more."""
     began = time.monotonic()
     async with asyncio.timeout(within_s):
-        while run_id in bridge.notices._waiting:
+        while run_id in bridge.deps.notices._waiting:
             await asyncio.sleep(0.01)
     return time.monotonic() - began
 
@@ -153,7 +154,7 @@ async def test_a_client_that_leaves_is_forgotten(channel, bridge, start):
     stream = attach(channel)
     await send(stream, run_id=request["run_id"], credit=9)
     assert (await stream.read()).seq == 1
-    assert request["run_id"] in bridge.notices._waiting
+    assert request["run_id"] in bridge.deps.notices._waiting
 
     stream.cancel()
 
@@ -169,7 +170,7 @@ async def test_a_deadline_ends_the_call_on_both_sides(channel, bridge, start):
 
     with pytest.raises(grpc.aio.AioRpcError) as refused:
         async for _ in channel.unary_stream(f"/{SERVICE}/{rpc.method}")(payload, timeout=0.3):
-            assert request["run_id"] in bridge.notices._waiting
+            assert request["run_id"] in bridge.deps.notices._waiting
 
     assert refused.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
     await forgotten(bridge, request["run_id"], within_s=1)
@@ -186,7 +187,7 @@ async def test_a_frozen_clients_stream_is_freed_within_five_seconds(front, bridg
     try:
         assert client.stdout is not None
         assert await client.stdout.readline() == b"1\n"
-        assert run_id in bridge.notices._waiting
+        assert run_id in bridge.deps.notices._waiting
 
         os.kill(client.pid, signal.SIGSTOP)
 

@@ -19,9 +19,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import inspect
 
-from bridge.api.procedures import PROCEDURES, STREAM
-from bridge.contract.replies import RunEvent, Trial, TrialList
-from bridge.contract.requests import Budget, ListTrials, StartRun, WatchRun
+from bridge.contract.nas import Budget, StartRun
+from bridge.contract.runs import ListTrials, RunEvent, Trial, TrialList, WatchRun
 from bridge.contract.words import decode
 from bridge.transports.grpc_codec import RPCS, STATUS, decode_request, encode_reply, refusal
 from cerebros.errors import InvalidArgument, ResourceExhausted, family

@@ -13,7 +13,7 @@ from google.rpc import error_details_pb2, status_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
-from bridge.api.procedures import Bridge
+from bridge.api.bridge import Bridge
 from bridge.transports.grpc_codec import MESSAGE_BYTES, RPCS, SERVICE
 from bridge.transports.grpc_server import GrpcFront, start_grpc
 from cerebros.errors import FailedPrecondition
@@ -156,12 +156,12 @@ async def test_a_watcher_that_leaves_is_forgotten(bridge, channel, start):
     await ask(channel, "start_run", **request)
     stream = watch(channel, run_id=request["run_id"])
     assert (await stream.read()).seq == 1
-    assert request["run_id"] in bridge.notices._waiting
+    assert request["run_id"] in bridge.deps.notices._waiting
 
     stream.cancel()
 
     async with asyncio.timeout(5):
-        while request["run_id"] in bridge.notices._waiting:
+        while request["run_id"] in bridge.deps.notices._waiting:
             await asyncio.sleep(0.01)
     await ask(channel, "cancel_run", run_id=request["run_id"])
 

@@ -10,17 +10,17 @@ from pathlib import Path
 from typing import NamedTuple
 
 import grpc
-import msgspec
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from bridge.api.procedures import Bridge
+from bridge.api.bridge import Bridge
 from bridge.transports.grpc_codec import RPCS, SERVICE
 from bridge.transports.grpc_server import start_grpc
 from cerebros.errors import FailedPrecondition
+from tests.calling import with_settings
 
 
 class Authority(NamedTuple):
@@ -89,7 +89,7 @@ def ca_file(ca: Authority, tmp_path: Path) -> Path:
 @asynccontextmanager
 async def serving(bridge: Bridge, socket: Path | None = None, **tls: Path) -> AsyncIterator[str]:
     chosen = {f"grpc_tls_{name}": str(file) for name, file in tls.items()}
-    secured = msgspec.structs.replace(bridge, settings=msgspec.structs.replace(bridge.settings, **chosen))
+    secured = with_settings(bridge, **chosen)
     front = await start_grpc(secured, address="127.0.0.1:0", socket_path=socket)
     try:
         yield f"127.0.0.1:{front.port}"

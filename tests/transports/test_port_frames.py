@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.contract.replies import HealthReport, RunEvent
+from bridge.contract.operator import HealthReport
+from bridge.contract.runs import RunEvent
 from bridge.transports.etf import Atom, EtfError, decode, encode
 from bridge.transports.port_frames import Connection
 from bridge.transports.port_messages import (

@@ -16,7 +16,9 @@ from strawberry.subscriptions import GRAPHQL_TRANSPORT_WS_PROTOCOL
 
 from bridge.api import procedures
 from bridge.api.procedures import Bridge
-from bridge.contract.replies import HealthReport, RunList, VcvList
+from bridge.contract.capability import VcvList
+from bridge.contract.operator import HealthReport
+from bridge.contract.runs import RunList
 from bridge.transports.http.page import front_page
 from cerebros.errors import CerebrosError, Code
 from grid_graphql.asking import Context

@@ -6,7 +6,9 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from html import escape
 
-from bridge.contract.replies import HealthReport, Run, VcvEntry
+from bridge.contract.capability import VcvEntry
+from bridge.contract.operator import HealthReport
+from bridge.contract.runs import Run
 
 # The page carries its own style and loads nothing, which its Content-Security-Policy says too.
 _PAGE = """<!doctype html>

@@ -7,8 +7,8 @@ after the run itself is there (its id is printed then).
 import asyncio
 import sys
 
-from bridge.api.procedures import call
-from bridge.contract.replies import RunError
+from tests.calling import call
+from bridge.contract.runs import RunError
 from bridge.process.settings import read_settings
 from bridge.service import migrated_database, open_bridge
 from cerebros.errors import Internal

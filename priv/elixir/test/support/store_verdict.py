@@ -4,8 +4,8 @@ import asyncio
 import sys
 from datetime import UTC, datetime, timedelta
 
-from bridge.api.procedures import call
-from bridge.contract.replies import Verdict
+from tests.calling import call
+from bridge.contract.policy import Verdict
 from bridge.process.settings import read_settings
 from bridge.service import migrated_database, open_bridge
 from cerebros.metrics import Spent

@@ -1,0 +1,30 @@
+"""A caller's deadline, at the work that it waits for."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from bridge.contract.procedure import Caller
+from cerebros.errors import DeadlineExceeded
+
+
+@asynccontextmanager
+async def within(caller: Caller) -> AsyncIterator[None]:
+    """End the work inside when the caller stops waiting."""
+    if caller.deadline is None:
+        yield
+        return
+    # The loop's clock and `time.monotonic` need not begin at the same moment.
+    until = asyncio.get_running_loop().time() + caller.deadline - time.monotonic()
+    try:
+        async with asyncio.timeout_at(until) as limit:
+            yield
+    except TimeoutError:
+        if not limit.expired():
+            raise
+        raise DeadlineExceeded(
+            "no answer within the time the caller gave; give more, or ask get_run what became of a run"
+        ) from None

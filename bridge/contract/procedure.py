@@ -1,0 +1,84 @@
+"""The procedure seam: how a capability is asked, and who asks.
+
+A room declares its procedures beside the code that does them; `bridge.api`
+serves them all over every transport, and no transport knows one by name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+import msgspec
+
+Parts = TypeVar("Parts", contravariant=True)
+Request = TypeVar("Request", bound=msgspec.Struct)
+Reply = TypeVar("Reply", bound=msgspec.Struct)
+
+
+class Caller(msgspec.Struct, frozen=True, kw_only=True):
+    """Who asks, over which transport, and within which time.
+
+    Attributes:
+        principal: the caller's name as far as its transport proves it, such as the
+            subject of a client certificate; empty for an unnamed caller.
+        transport: `cli`, `grpc`, `http` or `port`.
+        traceparent: the W3C trace context that the call belongs to.
+        deadline: the moment of `time.monotonic()` at which the caller stops waiting.
+        correlation_id: the caller's id of what the call belongs to.
+    """
+
+    principal: str
+    transport: str
+    traceparent: str | None = None
+    deadline: float | None = None
+    correlation_id: str | None = None
+
+
+@dataclass(frozen=True)
+class Procedure(Generic[Parts, Request, Reply]):
+    """A question with one answer.
+
+    Attributes:
+        name: as transports call it, in snake case.
+        request, reply: the types that it turns into each other.
+        action: `thing:verb`, which policy decides on; the verb `read` changes nothing.
+        run: the function that answers; it gets the server's parts, the caller and the request.
+        noun: the answer's name where a query language asks for things, `name` when empty.
+    """
+
+    name: str
+    request: type[Request]
+    reply: type[Reply]
+    action: str
+    run: Callable[[Parts, Caller, Request], Awaitable[Reply]]
+    noun: str = ""
+
+    streams = False
+
+    @property
+    def reads(self) -> bool:
+        return self.action.endswith(":read")
+
+
+@dataclass(frozen=True)
+class Stream(Generic[Parts, Request, Reply]):
+    """A question with any number of answers, sent as fast as the caller takes them.
+
+    Attributes: those of `Procedure`; `reply` is the type of one item.
+    """
+
+    name: str
+    request: type[Request]
+    reply: type[Reply]
+    action: str
+    run: Callable[[Parts, Caller, Request], AsyncGenerator[Reply, None]]
+    noun: str = ""
+
+    streams = True
+    reads = True
+
+
+# Any of a table's procedures, whose types differ from each other.
+AnyProcedure = Procedure[Any, Any, Any] | Stream[Any, Any, Any]

@@ -1,0 +1,24 @@
+"""Where this process's jobs run, as the operator has set it."""
+
+from __future__ import annotations
+
+from bridge.jobs.executor import Executor
+from bridge.jobs.pool import JobPool
+from bridge.process.settings import Settings
+from cerebros.errors import FailedPrecondition
+
+
+def executor_of(settings: Settings) -> Executor:
+    """The executor of these settings; it starts nothing yet.
+
+    Raises:
+        FailedPrecondition: it needs an extra that is not installed, or a setting that is not set.
+    """
+    limits = settings.trial_processes, settings.trial_memory_bytes, settings.trial_timeout_s
+    if settings.executor == "local":
+        return JobPool(*limits)
+    try:
+        from bridge.jobs.ray_executor import RayExecutor
+    except ImportError:
+        raise FailedPrecondition("CEREBROS_EXECUTOR is ray; install cerebros-bridge[ray]") from None
+    return RayExecutor(settings.ray_address, *limits, gpus=int(settings.queue == "gpu"))

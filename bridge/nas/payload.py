@@ -1,0 +1,41 @@
+"""What an architecture search was asked for, complete."""
+
+from __future__ import annotations
+
+import msgspec
+
+from bridge.contract.nas import Budget, Cycle, Nas
+from bridge.datasets.work import Data
+from bridge.runs.kinds import ClaimedRun, RunRecord
+from cerebros.data.manifest import Manifest
+from cerebros.search.objectives import Objective, ObjectiveSet, objectives_named
+
+
+class SearchPayload(msgspec.Struct, frozen=True):
+    """The spec of a search with its files read: a later change of one does not reach the run.
+
+    Attributes:
+        base: the directory from which relative paths of the manifest start.
+        goals: the objectives with their limits.
+    """
+
+    spec: Nas | Cycle
+    manifest: Manifest
+    base: str
+    goals: ObjectiveSet
+
+    @property
+    def data(self) -> Data:
+        return Data(self.manifest, self.base)
+
+    @property
+    def budget(self) -> Budget:
+        return self.spec.budget
+
+    @property
+    def objectives(self) -> tuple[Objective, ...]:
+        return objectives_named(self.goals.names)
+
+
+SearchRun = ClaimedRun[SearchPayload]
+SearchRecord = RunRecord[SearchPayload]

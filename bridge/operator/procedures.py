@@ -1,0 +1,102 @@
+"""What operators may ask: the gate, training locks, queues, draining and health."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from importlib.metadata import version
+
+import msgspec
+
+from bridge.contract.operator import (
+    CheckGate,
+    Drain,
+    GateFinding,
+    GateReport,
+    GetTrainingLock,
+    Health,
+    HealthReport,
+    LimitQueue,
+    ListQueues,
+    QueueList,
+    SetTrainingLock,
+    TrainingLock,
+)
+from bridge.contract.procedure import Caller, Procedure
+from bridge.operator.rows import OperatorRows
+from bridge.runs.kinds import Deps
+from cerebros import gate
+from cerebros.errors import Unavailable
+from telemetry import prometheus
+
+VERSION = version("cerebros-bridge")
+
+
+async def check_gate(deps: Deps, _caller: Caller, request: CheckGate) -> GateReport:
+    figures = await OperatorRows(deps).gate_figures(request.pac_id)
+    findings = gate.judge(figures, deps.settings.gate_max_verdict_age_s)
+    return GateReport(
+        overall_status=gate.overall(findings),
+        timestamp=datetime.now(UTC),
+        findings=tuple(GateFinding(**msgspec.structs.asdict(finding)) for finding in findings),
+    )
+
+
+async def get_training_lock(deps: Deps, _caller: Caller, request: GetTrainingLock) -> TrainingLock:
+    return await deps.engine.training_lock(request.pac_id)
+
+
+async def set_training_lock(deps: Deps, _caller: Caller, request: SetTrainingLock) -> TrainingLock:
+    return await deps.engine.set_training_lock(request)
+
+
+async def list_queues(deps: Deps, _caller: Caller, _request: ListQueues) -> QueueList:
+    return QueueList(queues=await deps.runs.queue_rows())
+
+
+async def limit_queue(deps: Deps, _caller: Caller, request: LimitQueue) -> QueueList:
+    await deps.engine.limit_queue(request.name, request.running_at_most)
+    return QueueList(queues=await deps.runs.queue_rows())
+
+
+async def drain(deps: Deps, caller: Caller, _request: Drain) -> HealthReport:
+    """Stop starting runs here; `up` also does this when it is asked to end."""
+    deps.draining.set()
+    return await health(deps, caller, Health())
+
+
+async def health(deps: Deps, _caller: Caller, _request: Health) -> HealthReport:
+    """Whether the service can do its work; an unreachable database is an answer, not an error."""
+    try:
+        now = await OperatorRows(deps).occupation()
+    except Unavailable as problem:
+        return HealthReport(
+            status="not_serving", version=VERSION, database=problem.message, workers=0, queued=0, running=0
+        )
+    return HealthReport(
+        status="draining" if deps.draining.is_set() else "serving",
+        version=VERSION,
+        database="reachable",
+        workers=now.workers,
+        queued=now.queued,
+        running=now.running,
+    )
+
+
+async def scrape(deps: Deps) -> str:
+    """The figures Prometheus reads, counted in the database now, and the gate's findings on them."""
+    figures = await OperatorRows(deps).figures()
+    return prometheus.render(figures, gate.judge(figures.gate, deps.settings.gate_max_verdict_age_s))
+
+
+CHECK_GATE = Procedure("check_gate", CheckGate, GateReport, "gate:read", check_gate, noun="gate")
+HEALTH = Procedure("health", Health, HealthReport, "service:read", health)
+
+PROCEDURES = (
+    CHECK_GATE,
+    Procedure("get_training_lock", GetTrainingLock, TrainingLock, "lock:read", get_training_lock, noun="training_lock"),
+    Procedure("set_training_lock", SetTrainingLock, TrainingLock, "lock:set", set_training_lock),
+    Procedure("list_queues", ListQueues, QueueList, "queue:read", list_queues, noun="queues"),
+    Procedure("limit_queue", LimitQueue, QueueList, "queue:limit", limit_queue),
+    Procedure("drain", Drain, HealthReport, "service:drain", drain),
+    HEALTH,
+)

@@ -1,0 +1,81 @@
+"""A run's stages, one after the other: what is done is read back, what is not done is done and stored."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from time import monotonic
+from typing import Any
+
+import msgspec
+
+from bridge.runs.claims import Claim
+from bridge.runs.kinds import ClaimedRun, Deps, Kind, RunRecord, Stage
+from cerebros.errors import CerebrosError, Internal
+from telemetry.events import StageStart, StageStop, stage_exception
+
+
+async def resumed(claim: Claim, deps: Deps) -> ClaimedRun[Any]:
+    """The claimed run with all that earlier workers have finished.
+
+    Raises:
+        Internal: its payload or a stage's result was stored by a version that this one cannot read.
+    """
+    kind, results = deps.kinds[claim.kind], await deps.runs.stage_results(claim.run_id)
+    payload, done = _read(claim.run_id, kind, claim.payload, results)
+    return ClaimedRun(claim.run_id, claim.pac_id, kind, payload, done, claim)
+
+
+async def recorded(run_id: str, deps: Deps) -> RunRecord[Any]:
+    """A run with what its stages have come to, whoever holds it.
+
+    Raises:
+        NotFound: there is no such run.
+        Internal: it is of a kind, or of a version, that this process cannot read.
+    """
+    stored, results = await deps.runs.stored_run(run_id), await deps.runs.stage_results(run_id)
+    kind = deps.kinds.get(stored.kind)
+    if kind is None:
+        raise Internal(f"run {run_id!r} is of kind {stored.kind!r}, which this version does not know")
+    payload, done = _read(run_id, kind, stored.payload, results)
+    return RunRecord(run_id, stored.pac_id, kind, payload, done)
+
+
+def _read(run_id: str, kind: Kind[Any, Any], payload: Any, results: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+    try:
+        return msgspec.convert(payload, kind.payload), {
+            stage.name: msgspec.convert(results[stage.name], stage.result)
+            for stage in kind.stages
+            if stage.name in results
+        }
+    except msgspec.ValidationError as problem:
+        raise Internal(f"run {run_id!r}: its stored payload cannot be read: {problem}; start it again") from None
+
+
+async def advance(run: ClaimedRun[Any], deps: Deps) -> AsyncIterator[ClaimedRun[Any]]:
+    """Do the stages that are not done yet; yields the run after each of them.
+
+    Raises:
+        CerebrosError: a stage refused; what is saved stays saved.
+        StaleWorker: the claim is lost.
+    """
+    for stage in run.kind.stages:
+        if stage.name not in run.results:
+            run = await _do(stage, run, deps)
+            yield run
+
+
+async def _do(stage: Stage[Any, Any], run: ClaimedRun[Any], deps: Deps) -> ClaimedRun[Any]:
+    await deps.engine.append(run.claim, StageStart(run_id=run.run_id, stage=stage.name))
+    started = monotonic()
+    try:
+        done = await stage.work(run, deps)
+    except CerebrosError as error:
+        wall_s = monotonic() - started
+        await deps.engine.append(run.claim, stage_exception(run.run_id, stage.name, wall_s, error))
+        raise
+    wall_s = monotonic() - started
+    async with deps.engine.step(run.claim) as step:
+        await stage.record(run, done.result, step, deps)
+        await step.insert_stage(stage.name, done.result, done.spent, wall_s)
+        await step.append(StageStop(duration_s=wall_s, run_id=run.run_id, stage=stage.name))
+    return run.after(stage, done.result)

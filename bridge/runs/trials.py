@@ -1,0 +1,137 @@
+"""Trials of runs: the candidates that were tried, how they ended, and where those that wait have come to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+
+from bridge.contract.runs import Trial
+from bridge.runs.claims import Claim, Step
+from bridge.runs.engine import Engine
+from bridge.store.database import Database, jsonb
+from bridge.store.statements import Statements
+from cerebros.metrics import Spent
+from telemetry.events import TrialProgress, TrialRung, TrialStop
+
+SQL = Path(__file__).with_name("trials.sql")
+
+
+class Rung(NamedTuple):
+    """How a trial stood after `resource` epochs or steps, where it had to wait; the trial as it would end here."""
+
+    resource: int
+    trial: Trial
+
+
+class CheckpointRow(msgspec.Struct, frozen=True):
+    """A training's state after `epoch` epochs, and the SHA-256 of its file."""
+
+    epoch: int
+    digest: str
+
+
+class TrialStore:
+    """All statements about trials, rungs and checkpoints; what a worker writes goes through the engine's fence."""
+
+    def __init__(self, database: Database, engine: Engine) -> None:
+        self._sql = Statements(database, SQL)
+        self._engine = engine
+
+    async def append_trial(self, claim: Claim, trial: Trial, spent: Spent | None, event: TrialStop) -> None:
+        """A trial's result and its event, together or not at all, once."""
+        await self._engine.write(
+            self._sql,
+            "append_trial",
+            claim,
+            event,
+            outcome=trial.outcome,
+            reason=trial.reason,
+            **_measured(trial),
+            **_costs(spent),
+        )
+
+    async def append_rung(self, claim: Claim, rung: Rung, spent: Spent, event: TrialRung) -> None:
+        """How a trial stands at a rung and its event, together or not at all, once."""
+        await self._engine.write(
+            self._sql,
+            "append_rung",
+            claim,
+            event,
+            resource=rung.resource,
+            **_measured(rung.trial),
+            **_costs(spent),
+        )
+
+    async def mark_pareto_set(self, step: Step, numbers: Sequence[int]) -> None:
+        """Mark the trials of a run that no other trial beats."""
+        await self._sql.rows_on(step.connection, "mark_pareto_set", run_id=step.run_id, numbers=list(numbers))
+
+    async def pareto_set_of(self, run_ids: Sequence[str]) -> list[tuple[str, Trial]]:
+        """The marked trials of these runs, each with its run's id."""
+        rows = await self._sql.rows("pareto_set_of", run_ids=list(run_ids))
+        return [(row.pop("run_id"), msgspec.convert(row, Trial)) for row in rows]
+
+    async def trials_after(self, run_id: str, after: int, limit: int) -> list[Trial]:
+        rows = await self._sql.rows("trials_after", run_id=run_id, after=after, limit=limit)
+        return [msgspec.convert(row, Trial) for row in rows]
+
+    async def trials_of(self, run_id: str, numbers: Sequence[int] | None = None) -> list[Trial]:
+        rows = await self._sql.rows("trials_of", run_id=run_id, numbers=None if numbers is None else list(numbers))
+        return [msgspec.convert(row, Trial) for row in rows]
+
+    async def rungs_of(self, run_id: str) -> list[Rung]:
+        rows = await self._sql.rows("rungs_of", run_id=run_id)
+        return [Rung(row.pop("resource"), msgspec.convert(row, Trial)) for row in rows]
+
+    async def earlier_trials(self, run_id: str, dataset_digest: str, limit: int) -> list[Trial]:
+        """The latest finished trials of other succeeded runs on the same dataset, oldest first."""
+        rows = await self._sql.rows("earlier_trials", run_id=run_id, dataset_digest=dataset_digest, limit=limit)
+        return [msgspec.convert(row, Trial) for row in rows]
+
+    async def append_checkpoint(self, claim: Claim, digest: str, size_bytes: int, event: TrialProgress) -> None:
+        """Remember a training's state, together with the event that tells of it."""
+        await self._engine.write(
+            self._sql,
+            "append_checkpoint",
+            claim,
+            event,
+            trial=event.number,
+            epoch=event.epoch,
+            digest=digest,
+            bytes=size_bytes,
+        )
+
+    async def checkpoint_rows(self, run_id: str, trial: int) -> list[CheckpointRow]:
+        """A trial's checkpoints, newest first."""
+        rows = await self._sql.rows("checkpoint_rows", run_id=run_id, trial=trial)
+        return [CheckpointRow(**row) for row in rows]
+
+    async def forget_checkpoints(self, run_id: str, trial: int, kept: int) -> list[CheckpointRow]:
+        """Drop a trial's checkpoints but the newest `kept`; those that are gone."""
+        rows = await self._sql.rows("forget_checkpoints", run_id=run_id, trial=trial, kept=kept)
+        return [CheckpointRow(**row) for row in rows]
+
+    async def forget_checkpoints_of_trials(self, run_id: str) -> set[int]:
+        """Drop the checkpoints of a run's ended trials; the numbers of those that had any."""
+        return {row["trial"] for row in await self._sql.rows("forget_checkpoints_of_trials", run_id=run_id)}
+
+    async def forget_checkpoints_of_runs(self) -> set[str]:
+        """Drop the checkpoints of ended runs; the ids of those that had any."""
+        return {row["run_id"] for row in await self._sql.rows("forget_checkpoints_of_runs")}
+
+
+def _measured(trial: Trial) -> dict[str, Any]:
+    return {
+        "number": trial.number,
+        "tree": jsonb(trial.tree),
+        "tree_hash": trial.tree_hash,
+        "metrics_of_trial": jsonb(trial.metrics),
+        "curve": list(trial.curve),
+    }
+
+
+def _costs(spent: Spent | None) -> dict[str, float | None]:
+    return dict.fromkeys(Spent.__struct_fields__) if spent is None else msgspec.structs.asdict(spent)
