@@ -8,9 +8,21 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from bridge.contract.nas import Cycle, Nas
+from bridge.contract.runs import StartRun
+from bridge.contract.telling import class_of, fields_of, members, reachable, summary, tag_of
+from bridge.contract.words import VOCABULARIES
 from bridge.process.settings import Settings
-from cerebros.data.manifest import manifest_schema, parse_manifest
+from bridge.runs.procedures import procedures
+from bridge.service import KINDS, PROCEDURES
+from cerebros.data.manifest import Manifest, manifest_schema, parse_manifest
 
+EVERY_PROCEDURE = (*procedures(KINDS), *PROCEDURES)
+MESSAGES = reachable(
+    *(message for procedure in EVERY_PROCEDURE for message in (procedure.request, procedure.reply)),
+    *(kind.spec for kind in KINDS),
+    Manifest,
+)
 ROOT = Path(__file__).parent.parent
 PAGES = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]
 
@@ -58,3 +70,32 @@ def test_the_readme_has_every_setting_once_and_no_other():
 def test_the_readme_needs_two_commands_for_set_up():
     text = (ROOT / "README.md").read_text()
     assert re.findall(r"^make (\w+)", text.split("## Set-up")[1].split("\n## ")[0], re.MULTILINE) == ["run", "test"]
+
+
+@pytest.mark.parametrize("message", MESSAGES, ids=lambda message: class_of(message).__name__)
+def test_every_message_and_each_of_its_fields_says_what_it_means(message):
+    assert summary(message).endswith(".")
+    assert [field.name for field in fields_of(message) if not field.description.endswith(".")] == []
+
+
+def test_a_description_leaves_spelling_to_the_transports():
+    told = [summary(message) for message in MESSAGES]
+    told += [field.description for message in MESSAGES for field in fields_of(message)]
+    assert [text for text in told if re.search(r"`[a-z]+[A-Z]", text)] == []
+
+
+def test_every_vocabulary_that_a_message_uses_is_told():
+    used = {field.choices for message in MESSAGES for field in fields_of(message) if field.choices}
+    # The manifest's are told by its own schema.
+    of_manifest = {field.choices for field in fields_of(Manifest)}
+    assert used - of_manifest <= {vocabulary.words for vocabulary in VOCABULARIES.values()}
+
+
+def test_a_field_is_told_with_its_rule_and_its_default():
+    fields = {field.name: field for field in fields_of(StartRun[Nas | Cycle])}
+    assert {tag_of(member) for member in members(fields["spec"].type)} == {("kind", "nas"), ("kind", "cycle")}
+    assert (fields["priority"].rule, fields["priority"].default_in_words) == ("0 to 9", "0")
+    assert fields["queue"].sentence.endswith(" `cpu` or `gpu`; `cpu` when absent.")
+    assert fields["pac_id"].required
+    assert (fields["deadline_s"].nullable, fields["deadline_s"].type) == (True, float)
+    assert fields["deadline_s"].rule == "above 0, at most 2,592,000"

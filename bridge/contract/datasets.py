@@ -11,7 +11,7 @@ from bridge.contract.words import Message, PageSize
 
 
 class CheckDataset(Message, frozen=True, kw_only=True):
-    """Read a dataset through its manifest and report on it; breaks no rule silently."""
+    """Read a dataset through its manifest and report on it."""
 
     manifest: Annotated[
         str,
