@@ -1,5 +1,6 @@
 """What the documents say is there, is there."""
 
+import importlib
 import json
 import re
 import tomllib
@@ -7,23 +8,25 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSet
+from grpc_tools import protoc
 
+from bridge.cli.proto_comments import contract_of, differences, every_procedure, with_comments
 from bridge.contract.nas import Cycle, Nas
 from bridge.contract.runs import StartRun
 from bridge.contract.telling import class_of, fields_of, members, reachable, summary, tag_of
 from bridge.contract.words import VOCABULARIES
 from bridge.process.settings import Settings
-from bridge.runs.procedures import procedures
-from bridge.service import KINDS, PROCEDURES
+from bridge.service import KINDS
 from cerebros.data.manifest import Manifest, manifest_schema, parse_manifest
 
-EVERY_PROCEDURE = (*procedures(KINDS), *PROCEDURES)
 MESSAGES = reachable(
-    *(message for procedure in EVERY_PROCEDURE for message in (procedure.request, procedure.reply)),
+    *(message for procedure in every_procedure() for message in (procedure.request, procedure.reply)),
     *(kind.spec for kind in KINDS),
     Manifest,
 )
 ROOT = Path(__file__).parent.parent
+PROTOS = sorted(ROOT.glob("proto/**/*.proto"))
 PAGES = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]
 
 
@@ -99,3 +102,47 @@ def test_a_field_is_told_with_its_rule_and_its_default():
     assert fields["pac_id"].required
     assert (fields["deadline_s"].nullable, fields["deadline_s"].type) == (True, float)
     assert fields["deadline_s"].rule == "above 0, at most 2,592,000"
+
+
+def test_the_proto_files_state_what_the_contract_does():
+    assert differences([file.read_text() for file in PROTOS], contract_of(every_procedure())) == []
+
+
+@pytest.mark.parametrize("file", PROTOS, ids=lambda file: file.stem)
+def test_a_comment_in_a_proto_file_is_the_contracts(file):
+    assert with_comments(file.read_text(), contract_of(every_procedure()).comments) == file.read_text()
+
+
+@pytest.mark.parametrize(
+    ("stated", "altered", "told"),
+    [
+        ("  int64 priority = 7;\n", "", "StartRunRequest: `int64 priority` stands only in the contract"),
+        ("int64 priority = 7;", "double priority = 7;", "`double priority` stands only in the .proto files"),
+        ("SearchSpec cycle = 2;", "SearchSpec ride = 2;", "Spec: `SearchSpec cycle` stands only in the contract"),
+        (
+            "rpc GetRun(GetRunRequest) returns (Run);\n",
+            "",
+            "rpc GetRun(GetRunRequest) returns (Run): only in the contract",
+        ),
+        ("message RunList {", "message RunLists {", "message RunLists: only in the .proto files"),
+    ],
+)
+def test_a_difference_between_a_proto_file_and_the_contract_is_reported(stated, altered, told):
+    texts = {file.stem: file.read_text() for file in PROTOS}
+    assert stated in texts["runs"]
+    texts["runs"] = texts["runs"].replace(stated, altered, 1)
+    assert told in "\n".join(differences(texts.values(), contract_of(every_procedure())))
+
+
+def test_the_generated_protobuf_is_that_of_the_proto_files(tmp_path):
+    out = tmp_path / "files.binpb"
+    folders = [f"-I{ROOT / 'proto'}", f"-I{Path(protoc.__file__).parent / '_proto'}"]
+    assert protoc.main(["protoc", *folders, f"--descriptor_set_out={out}", *map(str, PROTOS)]) == 0
+    for stated in FileDescriptorSet.FromString(out.read_bytes()).file:
+        module = importlib.import_module(f"bridge.pb.{stated.name.removesuffix('.proto').replace('/', '.')}_pb2")
+        kept = FileDescriptorProto.FromString(module.DESCRIPTOR.serialized_pb)
+        for field in [field for message in stated.message_type for field in message.field]:
+            field.ClearField("json_name")  # protoc adds it to a descriptor set, and not to Python
+        for field in [field for message in stated.message_type for map_ in message.nested_type for field in map_.field]:
+            field.ClearField("json_name")
+        assert kept == stated
