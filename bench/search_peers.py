@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from search_problems import Problem
 
 from cerebros.optuna.trees import suggested
-from cerebros.search.motpe import make_sampler
+from cerebros.samplers import make_sampler
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)

@@ -32,7 +32,7 @@ from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from cerebros.search.hypervolume import elite
-from cerebros.search.motpe import POOL, RECENT, STARTUP_TRIALS, good_count
+from cerebros.search.observations import POOL, RECENT, STARTUP_TRIALS, good_count
 from cerebros.search.pareto import Losses
 from cerebros.search.parzen import CANDIDATES, REDRAWN_UNIFORMLY, TreeDensity
 from cerebros.search.screening import Screen, by_gain

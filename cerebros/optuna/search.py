@@ -16,9 +16,8 @@ from optuna.samplers import BaseSampler, NSGAIISampler, TPESampler
 from optuna.trial import Trial, TrialState
 
 from cerebros.optuna.trees import parameters, suggested
-from cerebros.search.motpe import NO_TARGETS
-from cerebros.search.parzen import Admissible, draw_admissible, within_limits
-from cerebros.search.targets import Targets
+from cerebros.search.admission import Admissible, draw_admissible, within_limits
+from cerebros.search.targets import NO_TARGETS, Targets
 from cerebros.space.rose_tree import Space, Tree, tree_hash
 
 POPULATION = 20

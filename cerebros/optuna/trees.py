@@ -19,7 +19,7 @@ from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from cerebros.errors import SpaceRejected
-from cerebros.search.motpe import Observation
+from cerebros.search.observations import Observation
 from cerebros.space.rose_tree import Choice, Float, Int, Ordered, Param, Space, Tree, Value
 
 _Native = int | float | str | bool | None  # None to Optuna only: no option of a space is None

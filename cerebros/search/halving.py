@@ -23,8 +23,8 @@ import msgspec
 import numpy as np
 
 from cerebros.search.hypervolume import elite
-from cerebros.search.motpe import Sampler
 from cerebros.search.pareto import Losses
+from cerebros.search.sampler import Sampler
 from cerebros.space.rose_tree import Tree
 
 FACTOR = 3

@@ -13,10 +13,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from cerebros.search.scale import Codes, Scale
 from cerebros.search.site_table import SiteTable
 from cerebros.space.edits import Sites
 from cerebros.space.rose_tree import Int
+from cerebros.space.scale import Codes, Scale
 
 OLDEST_WEIGHT = 0.2
 

@@ -13,107 +13,31 @@ docs/search.md has the method at length, docs/LOG.md what was tried in vain.
 
 from __future__ import annotations
 
-import math
 from collections import deque
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
-import msgspec
 import numpy as np
 from numpy.random import Generator
 
-from cerebros.errors import FailedPrecondition, InvalidArgument, SpaceRejected
+from cerebros.errors import InvalidArgument, SpaceRejected
+from cerebros.search.admission import Admissible, draw_admissible, first_admissible, within_limits
 from cerebros.search.histogram import History
-from cerebros.search.hypervolume import elite
+from cerebros.search.observations import POOL, RECENT, STARTUP_TRIALS, good_count
 from cerebros.search.pareto import Losses
-from cerebros.search.parzen import (
-    CANDIDATES,
-    Admissible,
-    TreeDensity,
-    candidates,
-    draw_admissible,
-    first_admissible,
-    within_limits,
-)
+from cerebros.search.parzen import CANDIDATES, TreeDensity, candidates
 from cerebros.search.screening import Screen, by_gain
 from cerebros.search.site_table import Entry, SiteTable
 from cerebros.search.surrogate import on_one_thread
-from cerebros.search.targets import Targets
+from cerebros.search.targets import NO_TARGETS, Targets
 from cerebros.space.edits import Edits, Sites, sites_of, tree_of
 from cerebros.space.rose_tree import Space, Tree, tree_hash
 
-GOOD_SHARE = 0.2
-
-# Beyond this many kernels l follows single trials less and averages more; TPE's usual cap.
-GOOD_AT_MOST = 25
-
-# Fewer finished trials than this say nothing about which fifth is good.
-STARTUP_TRIALS = 8
-
-
-# What models learn from: the best trials, and the newest whatever they are.
-POOL = 100
 # The pool is cut back to its best when it is this much larger: ranking at every trial would cost more than it tells.
 POOL_SLACK = 10
-RECENT = 40
-
 
 # A draw that was asked before is drawn anew so many times; a small space may have no other left.
 NEW_DRAWS = 64
-
-NO_TARGETS = Targets()
-
-
-class Observation(msgspec.Struct, frozen=True):
-    """A tree and its losses (smaller is better), or None where it ended without figures."""
-
-    tree: Tree
-    losses: tuple[float, ...] | None
-
-
-def good_count(finished: int) -> int:
-    """How many of the finished trials are good."""
-    return min(GOOD_AT_MOST, max(2, math.ceil(GOOD_SHARE * finished)))
-
-
-def split_history(observations: Sequence[Observation]) -> tuple[list[Tree], list[Tree]]:
-    """The good trees and the rest; a tree without figures belongs to the rest."""
-    finished = [n for n, observation in enumerate(observations) if observation.losses is not None]
-    table = np.array([observations[n].losses for n in finished], dtype=np.float64)
-    good = [finished[n] for n in elite(table, good_count(len(finished)))]
-    rest = sorted(set(range(len(observations))) - set(good))
-    return [observations[n].tree for n in good], [observations[n].tree for n in rest]
-
-
-class Sampler(Protocol):
-    """What drives a search: propose trees, learn from their outcome."""
-
-    def ask(self, n: int) -> list[Tree]: ...
-
-    def tell(self, tree: Tree, losses: Sequence[float] | None, fidelity: float = 1.0) -> None: ...
-
-
-class RandomSampler:
-    """Trees drawn from the prior, whatever was told: the baseline to beat."""
-
-    def __init__(self, space: Space, seed: int, admissible: Admissible = lambda _tree: True) -> None:
-        self._space, self._seed, self._admissible = space, seed, within_limits(space, admissible)
-        self._asked = 0
-
-    def ask(self, n: int) -> list[Tree]:
-        trees = []
-        for number in range(self._asked, self._asked + n):
-            generator = np.random.default_rng([self._seed, number])
-            trees.append(draw_admissible(self._space.draw, self._admissible, generator))
-        self._asked += n
-        return trees
-
-    def tell(self, tree: Tree, losses: Sequence[float] | None, fidelity: float = 1.0) -> None:
-        """Random search learns nothing; the call exists so that samplers can be exchanged."""
-
-    def recall(self, tree: Tree) -> None:
-        """Count a tree as asked that was drawn before."""
-        self._asked += 1
 
 
 class Kept(NamedTuple):
@@ -303,38 +227,3 @@ class Motpe:
         if self._targets.known is None:
             return None
         return self._targets.known_losses([tree_of(self._space, s) for s in drawn], len(self._pool[0].losses))
-
-
-SAMPLERS = ("rose", "rose-parzen", "optuna-motpe", "nsga2", "random")
-
-
-def make_sampler(
-    name: str,
-    space: Space,
-    seed: int,
-    admissible: Admissible = lambda _tree: True,
-    first: Sequence[Tree] = (),
-    targets: Targets = NO_TARGETS,
-) -> Sampler:
-    """The sampler of this name; `random` ignores the shortlist, as a baseline must.
-
-    Raises:
-        InvalidArgument: no sampler has this name.
-        FailedPrecondition: it is Optuna's, and Optuna is not installed.
-    """
-    match name:
-        case "rose" | "rose-parzen":
-            return Motpe(space, seed, admissible, first, screened=name == "rose", targets=targets)
-        case "random":
-            return RandomSampler(space, seed, admissible)
-        case "optuna-motpe" | "nsga2":
-            try:
-                # 0.3 s, and an extra that most installations do without.
-                from cerebros.optuna.search import OptunaSearch
-            except ModuleNotFoundError as missing:
-                raise FailedPrecondition(
-                    f"sampler {name!r} needs {missing.name}; pip install 'cerebros-bridge[optuna]'"
-                ) from None
-            return OptunaSearch(name, space, seed, admissible, first, targets)
-        case _:
-            raise InvalidArgument(f"sampler {name!r} is unknown; choose from {', '.join(SAMPLERS)}")

@@ -23,19 +23,19 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 
 import msgspec
 import numpy as np
 from numpy.random import Generator
 from scipy.special import ndtr
 
-from cerebros.errors import SpaceRejected
+from cerebros.search.admission import Admissible, draw_admissible, first_admissible, within_limits
 from cerebros.search.histogram import History
-from cerebros.search.scale import Codes, Scale
 from cerebros.search.site_table import SiteTable
 from cerebros.space.edits import Edits, Sites, sites_of, tree_of
 from cerebros.space.rose_tree import Param, Space, Tree, Value, draw_uniform, tree_hash
+from cerebros.space.scale import Codes, Scale
 
 # One uniform kernel stands beside the observed ones, so no value is ever impossible.
 PRIOR_KERNELS = 1.0
@@ -48,11 +48,6 @@ KERNELS_AT_MOST = 64
 
 # Candidates per ask: enough for each operator to meet most decisions, few enough for milliseconds.
 CANDIDATES = 96
-
-# A tree above its limits is redrawn; a space where this many draws fail in a row is contradictory.
-ADMISSION_ATTEMPTS = 500
-
-Admissible = Callable[[Tree], bool]
 
 
 class KernelDensity:
@@ -175,26 +170,6 @@ class Scored(msgspec.Struct, frozen=True):
         return self.log_l - self.log_g
 
 
-def within_limits(space: Space, admissible: Admissible) -> Admissible:
-    """The limits that a space declares, and `admissible` besides."""
-    return (lambda tree: space.admits(tree) and admissible(tree)) if space.limits else admissible
-
-
-def draw_admissible(draw: Callable[[Generator], Tree], admissible: Admissible, generator: Generator) -> Tree:
-    """The first drawn tree within the limits.
-
-    Raises:
-        SpaceRejected: none of `ADMISSION_ATTEMPTS` draws is.
-    """
-    for _ in range(ADMISSION_ATTEMPTS):
-        if admissible(tree := draw(generator)):
-            return tree
-    raise SpaceRejected(
-        f"none of {ADMISSION_ATTEMPTS} trees drawn from the space is within the limits; "
-        "raise the limit or narrow the space"
-    )
-
-
 def candidates(
     edits: Edits, density: TreeDensity, elite: Sequence[Sites], count: int, generator: Generator
 ) -> list[Sites]:
@@ -285,17 +260,3 @@ class _Densities:
     def rated(self, trees: Sequence[Tree]) -> list[Scored]:
         found = zip(trees, self.of([sites_of(self._space, tree) for tree in trees]), strict=True)
         return [Scored(tree, log_l, log_g) for tree, (log_l, log_g) in found]
-
-
-def first_admissible(
-    ordered: Iterable[Tree], count: int, admissible: Admissible, known: frozenset[str] | set[str]
-) -> list[Tree]:
-    """The first `count` within the limits that are neither known nor equal to one before."""
-    found: dict[str, Tree] = {}
-    for tree in ordered:
-        if len(found) == count:
-            break
-        name = tree_hash(tree)
-        if name not in known and name not in found and admissible(tree):
-            found[name] = tree
-    return list(found.values())

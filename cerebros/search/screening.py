@@ -18,11 +18,11 @@ from numpy.typing import NDArray
 
 from cerebros.search.hypervolume import Point, gains, unbeaten
 from cerebros.search.pareto import Losses, nondominated
-from cerebros.search.scale import Codes
 from cerebros.search.site_table import SiteTable
 from cerebros.search.summary import Points, Summary
 from cerebros.search.surrogate import Knots, Placed, Surrogate, unwarp, warp
 from cerebros.space.edits import Edits, Sites
+from cerebros.space.scale import Codes
 
 # Samples of each candidate's losses; their error is well below the differences between candidates.
 SAMPLES = 32

@@ -12,9 +12,9 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from cerebros.search.scale import Codes, Scale
 from cerebros.space.edits import Site, Sites
 from cerebros.space.rose_tree import Space
+from cerebros.space.scale import Codes, Scale
 
 Entry = tuple[NDArray[np.intp], Codes]
 

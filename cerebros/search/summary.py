@@ -10,8 +10,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from cerebros.search.scale import Codes
 from cerebros.search.site_table import SiteTable
+from cerebros.space.scale import Codes
 
 Points = NDArray[np.float64]
 

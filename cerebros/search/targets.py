@@ -80,6 +80,9 @@ class Targets(msgspec.Struct, frozen=True):
         return np.array([missing if limit is None else limit for limit in limits] or [missing] * count)
 
 
+NO_TARGETS = Targets()
+
+
 def reference_point(losses: Losses) -> Point:
     """A tenth beyond the losses that all but the worst tenth of the trials keep to, and beyond the whole front.
 

@@ -11,9 +11,9 @@ from collections.abc import Callable, Mapping
 
 from numpy.random import Generator
 
-from cerebros.search.scale import Scale
 from cerebros.space.rose_tree import Decide, Int, Param, Space, Tree, Value
 from cerebros.space.rules import exists
+from cerebros.space.scale import Scale
 
 Site = tuple[str, tuple[int, ...]]
 Sites = dict[Site, Value]

@@ -9,9 +9,11 @@ from hypothesis import strategies as st
 from cerebros.errors import SpaceRejected
 from cerebros.nets.space import cerebros_space
 from cerebros.optuna.trees import frozen_trial, tree_from
+from cerebros.samplers import SAMPLERS, make_sampler
 from cerebros.search.histogram import History
-from cerebros.search.motpe import SAMPLERS, Motpe, RandomSampler, make_sampler
+from cerebros.search.motpe import Motpe
 from cerebros.search.parzen import TreeDensity
+from cerebros.search.sampler import RandomSampler
 from cerebros.search.site_table import SiteTable
 from cerebros.space.edits import Edits, sites_of, tree_of
 from cerebros.space.rose_tree import (

@@ -6,8 +6,11 @@ import pytest
 from threadpoolctl import threadpool_info
 
 from cerebros.errors import InvalidArgument
-from cerebros.search.motpe import GOOD_AT_MOST, SAMPLERS, Motpe, Observation, RandomSampler, make_sampler, split_history
+from cerebros.samplers import SAMPLERS, make_sampler
+from cerebros.search.motpe import Motpe
+from cerebros.search.observations import GOOD_AT_MOST, Observation, split_history
 from cerebros.search.pareto import nondominated
+from cerebros.search.sampler import RandomSampler
 from cerebros.space.rose_tree import Choice, Float, Int, NodeType, Slot, Space, Tree, from_mapping, to_json, tree_hash
 
 SPACE = Space(

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from cerebros.errors import InvalidArgument
-from cerebros.search.motpe import Motpe, make_sampler
+from cerebros.samplers import make_sampler
+from cerebros.search.motpe import Motpe
 from cerebros.search.objectives import objective_set
 from cerebros.search.targets import Targets
 from cerebros.space.rose_tree import Choice, Float, NodeType, Space, Tree

@@ -14,7 +14,8 @@ from cerebros.optuna.sampler import RoseTreeSampler
 from cerebros.optuna.search import OptunaSearch
 from cerebros.optuna.trees import export_study, frozen_trial, import_study, parameters, tree_from
 from cerebros.search.hypervolume import hypervolume
-from cerebros.search.motpe import Motpe, Observation
+from cerebros.search.motpe import Motpe
+from cerebros.search.observations import Observation
 from cerebros.space.rose_tree import Choice, Float, Int, NodeType, Ordered, Slot, Space, Tree
 
 SPACE = Space(

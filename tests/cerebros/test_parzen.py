@@ -7,10 +7,10 @@ from cerebros.errors import SpaceRejected
 from cerebros.nets.space import cerebros_space
 from cerebros.search.histogram import History
 from cerebros.search.parzen import KernelDensity, TreeDensity, shortlist
-from cerebros.search.scale import Scale
 from cerebros.search.site_table import SiteTable
 from cerebros.space.edits import sites_of
 from cerebros.space.rose_tree import Choice, Float, Int, NodeType, Ordered, Param, Slot, Space, Tree, tree_hash
+from cerebros.space.scale import Scale
 
 RULES: tuple[Param, ...] = (
     Float(0.1, 10.0),
