@@ -1,4 +1,4 @@
-"""TrainingMetrics: the one struct of figures that every trial and every run returns."""
+"""Figures of trials and runs (`TrainingMetrics`), what work takes (`Spent`), and its prices."""
 
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ class Spent(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         )
 
     def share(self, part: float) -> Spent:
+        """Return a part of the whole, from 0 to 1."""
         return Spent(self.duration_s * part, self.cpu_s * part, self.energy_j * part, self.cost_usd * part)
 
 
@@ -38,8 +39,11 @@ NOTHING = Spent(0.0, 0.0, 0.0, 0.0)
 class TrainingMetrics(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Measured figures of one training; where one is modelled its method says so.
 
-    Seconds, joules and dollars have no spread: repeats train together, and what
-    one seed took cannot be told.
+    Seconds, joules and dollars have no spread: repeats train together, and one
+    seed's part cannot be told.
+
+    Raises:
+        ValueError: on construction, when a figure is NaN or infinite.
     """
 
     accuracy: Annotated[
@@ -48,9 +52,7 @@ class TrainingMetrics(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     ]
     accuracy_kind: Annotated[
         AccuracyKind,
-        Meta(
-            description="Measure of `accuracy`: `accuracy` for classification, `f1` for multilabel, `r2` for regression."
-        ),
+        Meta(description="Measure of `accuracy`: `accuracy` (classification), `f1` (multilabel) or `r2` (regression)."),
     ]
     loss: Annotated[float, Meta(description="Loss on held-out rows, in the task's own unit.")]
     latency_p50_s: Annotated[float, Meta(description="Median seconds of one prediction at batch size 1.")]
@@ -105,6 +107,7 @@ class TrainingMetrics(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 
     @property
     def spent(self) -> Spent:
+        """Seconds, joules and dollars of the training."""
         return Spent(self.duration_s, self.cpu_s, self.energy_j, self.cost_usd)
 
     def __post_init__(self) -> None:
@@ -115,19 +118,20 @@ class TrainingMetrics(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 
 
 class PriceTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a unit of machine costs and draws; the figures come from the operator's settings.
+    """Price and power of a core, from the operator's settings.
 
     Attributes:
-        usd_per_cpu_hour: price of one core for one hour.
-        watts_per_cpu: power one busy core draws, used only where no energy
-            counter can be read.
+        usd_per_cpu_hour: dollars for one core for one hour.
+        watts_per_cpu: power of one busy core, used only where no energy counter can be read.
     """
 
     usd_per_cpu_hour: float
     watts_per_cpu: float
 
     def cost_usd(self, cpu_s: float) -> float:
+        """Compute the price of CPU seconds in dollars."""
         return cpu_s / 3600.0 * self.usd_per_cpu_hour
 
     def modelled_energy_j(self, cpu_s: float) -> float:
+        """Estimate the joules of CPU seconds."""
         return cpu_s * self.watts_per_cpu

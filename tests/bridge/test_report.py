@@ -15,7 +15,7 @@ from cerebros.search.hypervolume import hypervolume
 from cerebros.search.objectives import Goal, ObjectiveSet, losses, objectives_named
 from cerebros.search.pareto import nondominated
 from tests.bridge.test_cycle import finished
-from tests.calling import call
+from tests.calling import call, start_request
 from tests.conftest import EXAMPLES
 
 TITLES = (
@@ -35,15 +35,16 @@ EPOCHS = 3
 
 @pytest.fixture(scope="module")
 async def run_and_trials(bridge):
-    request = {
-        "run_id": "reported",
-        "pac_id": "reporter",
-        "manifest": str(EXAMPLES / "breast_cancer.toml"),
-        "objectives": GOALS.names,
-        "budget": {"trials": 9, "epochs": EPOCHS, "probes": 4, "shortlist": 2},
-    }
+    request = start_request(
+        run_id="reported",
+        pac_id="reporter",
+        kind="cycle",
+        manifest=str(EXAMPLES / "breast_cancer.toml"),
+        objectives=GOALS.names,
+        budget={"trials": 9, "epochs": EPOCHS, "probes": 4, "shortlist": 2},
+    )
     await finished(bridge, request)
-    return await call(bridge, "get_run", {"run_id": "reported"}), await bridge.deps.runs.trials_of("reported")
+    return await call(bridge, "get_run", {"run_id": "reported"}), await bridge.deps.trials.trials_of("reported")
 
 
 @pytest.fixture(scope="module")
