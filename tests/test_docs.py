@@ -12,6 +12,7 @@ from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSe
 from grpc_tools import protoc
 
 from bridge.cli.proto_comments import contract_of, differences, every_procedure, with_comments
+from bridge.cli.reference import reference
 from bridge.contract.nas import Cycle, Nas
 from bridge.contract.runs import StartRun
 from bridge.contract.telling import class_of, fields_of, members, reachable, summary, tag_of
@@ -19,6 +20,7 @@ from bridge.contract.words import VOCABULARIES
 from bridge.process.settings import Settings
 from bridge.service import KINDS
 from cerebros.data.manifest import Manifest, manifest_schema, parse_manifest
+from telemetry.events import VOCABULARY
 
 MESSAGES = reachable(
     *(message for procedure in every_procedure() for message in (procedure.request, procedure.reply)),
@@ -46,6 +48,22 @@ def test_every_file_the_architecture_names_exists():
 
 def test_the_exported_json_schema_is_the_one_in_force():
     assert json.loads((ROOT / "docs/manifest.schema.json").read_text()) == manifest_schema()
+
+
+def test_the_reference_manual_is_the_one_that_the_code_makes():
+    assert (ROOT / "docs/reference.md").read_text() == reference()
+
+
+def test_a_link_within_the_reference_manual_leads_to_a_heading():
+    page = (ROOT / "docs/reference.md").read_text()
+    headings = re.findall(r"^#+ (.*)$", page, re.MULTILINE)
+    anchors = {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+    assert set(re.findall(r"\]\(#([^)]+)\)", page)) - anchors == set()
+
+
+@pytest.mark.parametrize("event", VOCABULARY, ids=lambda event: event.name)
+def test_every_event_says_what_it_means(event):
+    assert summary(event).endswith(".")
 
 
 @pytest.mark.parametrize("example", sorted((ROOT / "examples").glob("*.toml")), ids=lambda path: path.stem)

@@ -5,7 +5,7 @@ GraphQL types, command-line help, reference pages and comments in the `.proto` f
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import reduce
 from operator import or_
@@ -32,6 +32,7 @@ class Told:
         default: `msgspec.NODEFAULT` where a value must be given.
         rule: the values that are taken, in words, such as `1 to 10,000`; empty where the type says all.
         choices: the words of a closed vocabulary.
+        extra: what else its `Meta` says; a `default` there stands for one that differs by machine.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Told:
     default: Any
     rule: str
     choices: tuple[str, ...]
+    extra: Mapping[str, Any]
 
     @property
     def required(self) -> bool:
@@ -49,6 +51,8 @@ class Told:
     @property
     def default_in_words(self) -> str:
         """The default as a reader writes it; empty where there is none."""
+        if "default" in self.extra:
+            return str(self.extra["default"])
         return "" if self.required or self.default is None else _value_in_words(self.default)
 
     @property
@@ -154,6 +158,7 @@ def _told(field: msgspec.structs.FieldInfo) -> Told:
         default=default,
         rule=_listed([f"`{word}`" for word in choices]) or _rule(notes, bare(value)),
         choices=tuple(map(str, choices)),
+        extra={key: value for note in reversed(notes) for key, value in (note.extra or {}).items()},
     )
 
 
