@@ -136,7 +136,7 @@ async def test_the_verdict_is_signed_and_bound_to_the_weights(bridge, cycle):
 
 
 async def test_an_equal_refit_gives_equal_weights(bridge, cycle):
-    trial = (await call(bridge, "get_run", {"run_id": "digits-cycle"})).front[0]
+    trial = (await call(bridge, "get_run", {"run_id": "digits-cycle"})).pareto_set[0]
     manifest = parse_manifest((EXAMPLES / "digits.toml").read_text(), "digits.toml")
     job = ScoreJob(Data(manifest, "."), trial.tree, 2, 1, bridge.deps.settings.prices)
     first, second = [await bridge.deps.jobs.run(SCORE_MODEL, job) for _ in range(2)]
