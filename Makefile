@@ -46,8 +46,9 @@ proto: $(VENV)/.all ## generate bridge/pb and the Elixir client's table from pro
 release-contract: $(VENV)/.all ## what buf breaking compares with becomes the contract of now
 	$(BIN)/buf build --exclude-source-info -o proto/baseline.binpb
 
-docs: $(VENV)/.all ## the manifest format as JSON Schema, and links that lead somewhere
+docs: $(VENV)/.all ## the manifest format as JSON Schema, the table of settings, and links that lead somewhere
 	$(BIN)/cerebros-bridge dataset schema | $(BIN)/python -m json.tool > docs/manifest.schema.json
+	$(BIN)/python -m bridge.cli.settings_table README.md
 	$(BIN)/python -m pytest tests/test_docs.py
 
 bench: $(VENV)/.all ## every bench, each with its peer or limit from the same run

@@ -27,7 +27,7 @@ from bridge.datasets.manifests import read_manifest
 from bridge.nas.goals import goals_named
 from bridge.process.settings import read_settings
 from bridge.runs.claims import Payload
-from bridge.service import migrated_database, open_bridge
+from bridge.service import SETTINGS, migrated_database, open_bridge
 from telemetry.events import RunQueued, run_stop, trial_stop
 from telemetry.logs import configure_logging
 
@@ -41,7 +41,7 @@ SESSIONS = (1, 4)
 
 
 async def main(url: str, home: str) -> None:
-    settings = read_settings({"CEREBROS_HOME": home, "DATABASE_URL": url})
+    settings = read_settings(SETTINGS, {"CEREBROS_HOME": home, "DATABASE_URL": url})
     ratios: dict[str, float] = {}
     async with open_bridge(settings, url) as bridge:
         for sessions in SESSIONS:
@@ -181,6 +181,6 @@ if __name__ == "__main__":
     configure_logging("critical")
     with (
         tempfile.TemporaryDirectory() as place,
-        migrated_database(read_settings({"CEREBROS_HOME": place})) as address,
+        migrated_database(read_settings(SETTINGS, {"CEREBROS_HOME": place})) as address,
     ):
         asyncio.run(main(address, place))

@@ -31,4 +31,4 @@ def with_parts(bridge: Bridge, **parts: Any) -> Bridge:
 
 def with_settings(bridge: Bridge, **settings: Any) -> Bridge:
     """The same bridge with some settings changed."""
-    return with_parts(bridge, settings=msgspec.structs.replace(bridge.deps.settings, **settings))
+    return with_parts(bridge, settings=bridge.deps.settings.changed(**settings))

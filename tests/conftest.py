@@ -17,7 +17,7 @@ from uuid_utils import uuid7
 from bridge.api.bridge import Bridge
 from bridge.contract.runs import StartRun
 from bridge.process.settings import Settings, read_settings
-from bridge.service import migrated_database, open_bridge
+from bridge.service import SETTINGS, migrated_database, open_bridge
 from telemetry.logs import configure_logging
 from tests.calling import call
 
@@ -45,7 +45,7 @@ def start_request(**fields: Any) -> dict[str, Any]:
 def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     configure_logging("critical")
     home = tmp_path_factory.mktemp("home")
-    return read_settings({**os.environ, "CEREBROS_HOME": str(home), "CEREBROS_TRIAL_PROCESSES": "2"})
+    return read_settings(SETTINGS, {**os.environ, "CEREBROS_HOME": str(home), "CEREBROS_TRIAL_PROCESSES": "2"})
 
 
 @pytest.fixture(scope="session")

@@ -7,8 +7,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta
 
-from bridge.contract.words import Id, LockState, Message
-from bridge.process.settings import Queue
+from bridge.contract.words import Id, LockState, Message, Queue
 
 
 class CheckGate(Message, frozen=True, kw_only=True):

@@ -8,8 +8,7 @@ from typing import Annotated, Generic, TypeVar
 import msgspec
 from msgspec import Meta
 
-from bridge.contract.words import Digest, Id, Item, Message, Outcome, PageSize, RunState, Seconds
-from bridge.process.settings import Queue
+from bridge.contract.words import Digest, Id, Item, Message, Outcome, PageSize, Queue, RunState, Seconds
 from cerebros.errors import CerebrosError
 from cerebros.metrics import Spent, TrainingMetrics
 from cerebros.space.rose_tree import Tree

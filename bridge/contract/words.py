@@ -19,6 +19,7 @@ Seconds = Annotated[float, Meta(gt=0, le=30 * 86400)]
 PageSize = Annotated[int, Meta(ge=1, le=1000)]
 Seed = Annotated[int, Meta(ge=0, le=2**53)]
 
+Queue = Literal["cpu", "gpu"]
 LockState = Literal["open", "draining", "locked"]
 Sampler = Literal["rose", "rose-parzen", "optuna-motpe", "nsga2", "random"]
 # A study is brought back from its rows, which Optuna's samplers cannot promise to do alike.

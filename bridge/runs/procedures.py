@@ -34,6 +34,7 @@ from bridge.contract.runs import (
 from bridge.runs.engine import Order
 from bridge.runs.kinds import Deps, Kind, kind_of
 from bridge.runs.notices import until_woken
+from bridge.runs.settings import RunSettings
 from cerebros.errors import FailedPrecondition, NotFound, ResourceExhausted, Unavailable
 from telemetry.events import RunQueued
 
@@ -72,7 +73,7 @@ async def start_run(deps: Deps, caller: Caller, request: StartRun[Any]) -> Run:
         priority=request.priority,
         deadline_s=request.deadline_s,
     )
-    await deps.engine.enqueue(order, event, deps.settings.queued_at_most)
+    await deps.engine.enqueue(order, event, deps.settings[RunSettings].queued_at_most)
     return await deps.runs.get_run(run_id)
 
 

@@ -21,7 +21,6 @@ from bridge.api import procedures
 from bridge.api.procedures import STREAM, Bridge
 from bridge.contract.runs import RunEvent
 from bridge.process.defects import defects_answered
-from bridge.process.settings import Settings
 from bridge.transports.grpc_codec import (
     ATTACH,
     RPCS,
@@ -32,6 +31,7 @@ from bridge.transports.grpc_codec import (
     encode_reply,
     refusal,
 )
+from bridge.transports.settings import GrpcSettings
 from cerebros.errors import CerebrosError, FailedPrecondition, InvalidArgument, ResourceExhausted
 
 Context = grpc.aio.ServicerContext[bytes, bytes]
@@ -88,7 +88,7 @@ async def start_grpc(bridge: Bridge, *, address: str, socket_path: Path | None) 
     add_HealthServicer_to_server(health, server)
     enable_server_reflection((SERVICE, HEALTH, REFLECTION), server)
 
-    port = _bind(server, address, _credentials(bridge.settings))
+    port = _bind(server, address, _credentials(bridge.deps.settings[GrpcSettings]))
     if socket_path is not None:
         _bind_socket(server, socket_path)
     await health.set(SERVICE, health_pb2.HealthCheckResponse.SERVING)
@@ -96,7 +96,7 @@ async def start_grpc(bridge: Bridge, *, address: str, socket_path: Path | None) 
     return GrpcFront(server, health, port)
 
 
-def _credentials(settings: Settings) -> grpc.ServerCredentials | None:
+def _credentials(settings: GrpcSettings) -> grpc.ServerCredentials | None:
     cert, key, client_ca = settings.grpc_tls_cert, settings.grpc_tls_key, settings.grpc_tls_client_ca
     if bool(cert) != bool(key) or (client_ca and not cert):
         raise FailedPrecondition(

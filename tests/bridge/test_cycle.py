@@ -7,6 +7,7 @@ import msgspec
 import numpy as np
 import pytest
 
+from bridge.jobs.settings import JobSettings
 from bridge.jobs.work import Data, Scored, ScoreJob
 from bridge.service import worker_on
 from cerebros.data.manifest import parse_manifest
@@ -135,7 +136,7 @@ async def test_the_verdict_is_signed_and_bound_to_the_weights(bridge, cycle):
 async def test_an_equal_refit_gives_equal_weights(bridge, cycle):
     trial = (await call(bridge, "get_run", {"run_id": "digits-cycle"})).front[0]
     manifest = parse_manifest((EXAMPLES / "digits.toml").read_text(), "digits.toml")
-    job = ScoreJob(Data(manifest, "."), from_mapping(trial.tree), 2, 1, bridge.deps.settings.prices)
+    job = ScoreJob(Data(manifest, "."), from_mapping(trial.tree), 2, 1, bridge.deps.settings[JobSettings].prices)
     first, second = [await bridge.deps.jobs.run(job, Scored) for _ in range(2)]
     assert first.weights == second.weights
 

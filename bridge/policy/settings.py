@@ -1,0 +1,18 @@
+"""What an operator may choose about policy."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+
+class PolicySettings(msgspec.Struct, frozen=True, kw_only=True):
+    policy: Annotated[
+        str,
+        Meta(
+            description="path of your own policy file",
+            extra={"default": "[priv/policy/default.toml](priv/policy/default.toml)"},
+        ),
+    ] = ""

@@ -1,0 +1,19 @@
+"""What an operator may choose about the database."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+
+class StoreSettings(msgspec.Struct, frozen=True, kw_only=True):
+    database_url: Annotated[
+        str,
+        Meta(
+            pattern=r"^(postgres(ql)?://.*)?$",
+            description="address of your own PostgreSQL with pgvector",
+            extra={"variable": "DATABASE_URL", "default": "the embedded one"},
+        ),
+    ] = ""
