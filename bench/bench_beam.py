@@ -48,7 +48,7 @@ from psycopg.types.json import Jsonb
 
 from bridge.process.settings import read_settings
 from bridge.service import SETTINGS, migrated_database, open_bridge
-from bridge.transports import etf
+from bridge.transports.port import etf
 from telemetry.logs import configure_logging
 from tests.calling import call
 

@@ -23,7 +23,7 @@ from contextlib import suppress
 
 from etf_mutations import attack
 
-from bridge.transports.etf import EtfError, decode
+from bridge.transports.port.etf import EtfError, decode
 
 SMALL, TIMES, ROUNDS = 2**16, 16, 9
 BYTES_PER_SMALL_LIST = 7

@@ -30,9 +30,9 @@ from search_peers import suggested
 
 from cerebros.nets.space import cerebros_space
 from cerebros.nets.wiring import count_flops, wire
+from cerebros.samplers import make_sampler
 from cerebros.search.halving import HalvedSearch, Step, rung_epochs
 from cerebros.search.hypervolume import elite, hypervolume
-from cerebros.search.motpe import make_sampler
 from cerebros.space.rose_tree import Tree
 
 WORKERS = 2

@@ -1,9 +1,9 @@
-"""How close searches come to the true Pareto front, and what a proposal costs: ours against Optuna's, in one run.
+"""Comparison of our searches with Optuna's in one run: distance from the true Pareto front, cost of a proposal.
 
 Regret is 1 - HV / HV*, at 100 and at 200 evaluations; ratios are Optuna
 TPE's regret divided by ours, geometric means over seeds, so bigger is better.
-The p value is of the paired Wilcoxon test on log regrets. What batches of 8
-keep is the regret one at a time divided by the regret in batches, after the
+The p value is of the paired Wilcoxon test on log regrets. For batches of 8 the
+figure is the regret one at a time divided by the regret in batches, after the
 same 200 evaluations.
 
     CEREBROS_BENCH_SEEDS     seeds per problem (10; below that it is a short version and says so)
@@ -50,7 +50,7 @@ BUDGETS = (100, 200)
 SEARCHES = {**PEERS, **OURS, "rose-batch-8": ours("rose", batch=8)}
 PEER = "optuna-tpe"
 
-# A search that found the whole front has regret 0; the geometric mean counts everything below this as equal.
+# A search that found the whole Pareto front has regret 0; the geometric mean counts all regrets below this as equal.
 LEAST_REGRET = 1e-4
 
 # Past trials at which a proposal is timed; each round times this many of ours and one of Optuna's.
@@ -58,7 +58,7 @@ HISTORIES = (1_000, 10_000)
 ROUNDS = 8
 ASKS_PER_ROUND = 5
 
-# What an ask and tell may take, and what a trial may leave behind.
+# Limits of an ask and tell in seconds, and of a trial in memory.
 P95_LIMIT_S = 0.060
 MEMORY_LIMIT_BYTES = 4096
 
@@ -90,7 +90,7 @@ def main() -> None:
 
 
 def search_all() -> dict[Search, list[float]]:
-    """Every search's regrets, one seed after the other, with a line for each seed that is through."""
+    """Run every search and return its regrets; prints a line after each seed."""
     record: dict[Search, list[float]] = {}
     if RECORD and RECORD.exists():
         record = {(p, s, n): found for p, s, n, found in map(json.loads, RECORD.read_text().splitlines())}
@@ -138,7 +138,7 @@ def print_problem(name: str, found: dict[str, Regrets]) -> None:
 
 
 def ask_latency() -> dict[str, float]:
-    """Ask and tell at long histories of random trees, told alike to both; in turns, so that a busy machine hits all."""
+    """Time ask and tell after many random trials, ours and Optuna's in turns, so that a busy machine slows both."""
     problem = tree_problem(1.0)
     samplers = {n_trials: told(problem, n_trials) for n_trials in HISTORIES}
     seconds: defaultdict[tuple[str, int], list[float]] = defaultdict(list)
@@ -167,7 +167,7 @@ def ask_latency() -> dict[str, float]:
 
 
 def told(problem: Problem, n_trials: int) -> tuple[Motpe, optuna.Study]:
-    """Our sampler and Optuna's study, both with the same past trials."""
+    """Return our sampler and Optuna's study, both told of the same trials."""
     generator, sampler = np.random.default_rng(0), Motpe(problem.space, 0)
     study = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=0), directions=["minimize"] * 2)
     past: list[optuna.trial.FrozenTrial] = []
@@ -181,7 +181,7 @@ def told(problem: Problem, n_trials: int) -> tuple[Motpe, optuna.Study]:
 
 
 def memory_per_trial() -> dict[str, float]:
-    """What a sampler still holds after many trials, divided by their number."""
+    """Measure the memory that a sampler holds after many trials, per trial."""
     problem, generator = tree_problem(1.0), np.random.default_rng(0)
     n_trials = HISTORIES[-1]
     tracemalloc.start()

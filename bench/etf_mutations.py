@@ -7,9 +7,9 @@ import sys
 import time
 from typing import NamedTuple
 
-from bridge.transports.etf import Atom, EtfError, decode, encode
-from bridge.transports.port_frames import Connection
-from bridge.transports.port_messages import framed
+from bridge.transports.port.etf import Atom, EtfError, decode, encode
+from bridge.transports.port.frames import Connection
+from bridge.transports.port.messages import framed
 
 # Every kind of term that the codec reads by a path of its own.
 SAMPLE = {

@@ -108,7 +108,7 @@ def train_orders(dataset: str, orders: list[Order]) -> list[Result]:
                 if isinstance(progress, EpochDone):
                     errors[n].append(1.0 - trainings[n].best_accuracy)
     return [
-        Result(curve, one.diverged, None if one.ended else training.state(one))
+        Result(curve, not one.loss_is_finite, None if one.ended else training.state(one))
         for curve, one in zip(errors, trainings, strict=True)
     ]
 

@@ -1,7 +1,7 @@
-"""Problems nobody tuned on: optima moved inside, coordinates mixed, conditional optima, other tables.
+"""Held-out problems that nothing was tuned on: optima moved inside, mixed coordinates, conditions, other tables.
 
-`bench_search.py` adds them when CEREBROS_BENCH_HELD_OUT is set; they tell
-whether a change to the samplers helps in general or on the bench alone.
+`bench_search.py` adds them when CEREBROS_BENCH_HELD_OUT is set. They show if
+a change to the samplers helps in general or only on the bench.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def held_out_problems() -> list[Problem]:
 
 
 def shifted_zdt(number: int, n: int = 30, seed: int = 11) -> Problem:
-    """ZDT with each distance variable's optimum at a place of its own, well inside the range."""
+    """ZDT with the optimum of each distance variable at a different place well inside the range."""
     space = line({f"x{i}": Float(0.0, 1.0) for i in range(n)})
     at = np.random.default_rng([seed, number]).uniform(0.2, 0.8, n - 1)
 
@@ -48,12 +48,14 @@ def shifted_zdt(number: int, n: int = 30, seed: int = 11) -> Problem:
 
     reference = np.array([1.1, 11.0])
     x0 = np.linspace(0, 1, 100_001)
-    front = np.stack([x0, zdt_second(number, x0, np.ones_like(x0))], axis=1)
-    return Problem(f"held-out/zdt{number}", "held_out_zdt", space, losses, reference, hypervolume(front, reference))
+    pareto_front = np.stack([x0, zdt_second(number, x0, np.ones_like(x0))], axis=1)
+    return Problem(
+        f"held-out/zdt{number}", "held_out_zdt", space, losses, reference, hypervolume(pareto_front, reference)
+    )
 
 
 def rotated_dtlz2(objectives: int, n: int = 12, seed: int = 12) -> Problem:
-    """DTLZ2 whose distance is a rotated, stretched ellipsoid around a place of its own."""
+    """DTLZ2 whose distance function is a rotated, stretched ellipsoid around a random place."""
     space = line({f"x{i}": Float(0.0, 1.0) for i in range(n)})
     generator = np.random.default_rng([seed, objectives])
     size = n - objectives + 1
@@ -78,7 +80,10 @@ def rotated_dtlz2(objectives: int, n: int = 12, seed: int = 12) -> Problem:
 
 
 def dtlz7(n: int = 12) -> Problem:
-    """Deb et al. 2002: a front in pieces; the distance variables' optima are moved inside."""
+    """DTLZ7, whose Pareto front is disconnected; the optima of the distance variables are moved inside.
+
+    Source: Deb et al. 2002.
+    """
     space = line({f"x{i}": Float(0.0, 1.0) for i in range(n)})
     at = np.random.default_rng(13).uniform(0.2, 0.8, n - 1)
 
@@ -91,8 +96,8 @@ def dtlz7(n: int = 12) -> Problem:
 
     reference = np.array([1.1, 22.0])
     x0 = np.linspace(0, 1, 100_001)
-    front = np.stack([x0, second(x0, np.ones_like(x0))], axis=1)
-    return Problem("held-out/dtlz7", "held_out_dtlz", space, losses, reference, hypervolume(front, reference))
+    pareto_front = np.stack([x0, second(x0, np.ones_like(x0))], axis=1)
+    return Problem("held-out/dtlz7", "held_out_dtlz", space, losses, reference, hypervolume(pareto_front, reference))
 
 
 OPERATIONS = ("dense", "conv", "pool", "attend")

@@ -1,4 +1,4 @@
-"""Searches to compare: ours and Optuna's, each a function from a problem, a seed and a budget to the losses found."""
+"""Searches to compare, ours and Optuna's: functions of a problem, a seed and a budget that return the losses found."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from search_problems import Problem
 
 from cerebros.optuna.trees import suggested
-from cerebros.search.motpe import make_sampler
+from cerebros.samplers import make_sampler
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
@@ -21,6 +21,8 @@ Search = Callable[[Problem, int, int], Losses]
 
 
 def ours(name: str, batch: int = 1) -> Search:
+    """Make a search by one of our samplers, which asks for `batch` trees at a time."""
+
     def search(problem: Problem, seed: int, trials: int) -> Losses:
         sampler = make_sampler(name, problem.space, seed)
         found: list[tuple[float, ...]] = []
@@ -35,6 +37,8 @@ def ours(name: str, batch: int = 1) -> Search:
 
 
 def theirs(make: Callable[[int], optuna.samplers.BaseSampler]) -> Search:
+    """Make a search by a sampler of Optuna, which `make` returns for a seed."""
+
     def search(problem: Problem, seed: int, trials: int) -> Losses:
         study = optuna.create_study(sampler=make(seed), directions=["minimize"] * len(problem.reference))
         found: list[tuple[float, ...]] = []

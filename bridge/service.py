@@ -130,7 +130,7 @@ async def serve(bridge: Bridge, url: str, *, with_worker: bool) -> None:
     Raises:
         FailedPrecondition: an address is taken.
     """
-    from bridge.transports.grpc_server import start_grpc
+    from bridge.transports.grpc.server import start_grpc
     from bridge.transports.http.server import http_server
 
     settings = bridge.deps.settings

@@ -1,7 +1,8 @@
-"""Every error this project answers with, and the code each one carries.
+"""The errors of this project and their codes.
 
-A code is part of the contract with callers: it is never reused for another
-meaning. `ErrorClass` is Thunderline's coarser view; it decides about retries.
+A code is part of the contract with callers and is never reused for another
+meaning. `ErrorClass` is Thunderline's coarser division, which decides about
+retries.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import ClassVar
 
 
 class Code(StrEnum):
-    """Stable names of what went wrong, spelt as gRPC spells its status codes."""
+    """Stable names of error kinds, spelt as gRPC's status codes."""
 
     INVALID_ARGUMENT = "INVALID_ARGUMENT"
     NOT_FOUND = "NOT_FOUND"
@@ -27,7 +28,7 @@ class Code(StrEnum):
 
 
 class ErrorClass(StrEnum):
-    """Thunderline's six classes; only transient, timeout and dependency are worth a retry."""
+    """Thunderline's six classes of errors; transient, timeout and dependency errors can be retried."""
 
     VALIDATION = "validation"
     TRANSIENT = "transient"
@@ -53,12 +54,12 @@ CLASS_OF: dict[Code, ErrorClass] = {
 
 RETRYABLE = frozenset({ErrorClass.TRANSIENT, ErrorClass.TIMEOUT, ErrorClass.DEPENDENCY})
 
-# A full queue or a lost database is seldom itself again sooner; callers who wait longer each time do well.
+# A full queue or a lost database seldom recovers sooner; callers should wait longer each time.
 RETRY_AFTER_S = 1.0
 
 
 class CerebrosError(Exception):
-    """The family's parent: a message that names the value, the rule and the next move."""
+    """Base class; the message names the value, the rule it broke and the next move."""
 
     code: ClassVar[Code] = Code.INTERNAL
 
@@ -68,15 +69,17 @@ class CerebrosError(Exception):
 
     @property
     def error_class(self) -> ErrorClass:
+        """Thunderline's class of the error."""
         return CLASS_OF[self.code]
 
     @property
     def retryable(self) -> bool:
+        """True if the same call may succeed later."""
         return self.error_class in RETRYABLE
 
     @property
     def retry_after_s(self) -> float | None:
-        """Seconds a caller does well to wait before the same call; None where waiting does not help."""
+        """Seconds to wait before the same call is repeated; None where waiting does not help."""
         return RETRY_AFTER_S if self.retryable else None
 
 
@@ -107,23 +110,23 @@ class AlreadyExists(CerebrosError):
 
 
 class FailedPrecondition(CerebrosError):
-    """The system is not in the state this needs; somebody has to change that first."""
+    """The system is not in the required state; it must be changed before the call can succeed."""
 
     code = Code.FAILED_PRECONDITION
 
 
 class ArtifactCorrupt(FailedPrecondition):
-    """Stored bytes do not have the digest they were stored under."""
+    """Stored bytes do not match the digest under which they were stored."""
 
 
 class PermissionDenied(CerebrosError):
-    """The caller is known and may not do this."""
+    """The caller is known, and has no permission for this call."""
 
     code = Code.PERMISSION_DENIED
 
 
 class Unauthenticated(CerebrosError):
-    """The caller did not prove who it is."""
+    """The caller did not prove its identity."""
 
     code = Code.UNAUTHENTICATED
 
@@ -135,7 +138,7 @@ class ResourceExhausted(CerebrosError):
 
 
 class DeadlineExceeded(CerebrosError):
-    """The answer did not come in the time the caller allowed."""
+    """The answer did not come within the caller's time limit."""
 
     code = Code.DEADLINE_EXCEEDED
 
@@ -147,25 +150,25 @@ class Cancelled(CerebrosError):
 
 
 class Unavailable(CerebrosError):
-    """Something this service depends on does not answer."""
+    """A dependency of this service does not answer."""
 
     code = Code.UNAVAILABLE
 
 
 class Internal(CerebrosError):
-    """A defect of ours."""
+    """A defect of this service."""
 
     code = Code.INTERNAL
 
 
 class StaleWorker(CerebrosError):
-    """Another worker has claimed the run since; what this one holds must not be written."""
+    """Another worker has claimed the run since; this one's results must not be written."""
 
     code = Code.CANCELLED
 
 
 def family() -> tuple[type[CerebrosError], ...]:
-    """Every concrete error, for the tests that ask each transport for its row."""
+    """Return every concrete error class, for the tests that look for each in every transport's table."""
 
     def descend(parent: type[CerebrosError]) -> list[type[CerebrosError]]:
         children = parent.__subclasses__()

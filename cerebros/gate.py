@@ -1,4 +1,4 @@
-"""The Balance Readiness Gate's rules about training: figures in, findings out."""
+"""Rules of the Balance Readiness Gate about training, each from figures to a finding."""
 
 from __future__ import annotations
 
@@ -19,9 +19,16 @@ FAILED_SHARE_WARNING = 0.2
 
 
 class GateFigures(msgspec.Struct, frozen=True):
-    """What the rules read; None where nothing has been measured yet.
+    """The figures that the rules read; None where nothing has been measured yet.
 
-    `failed_share` is of the runs that ended within the last day.
+    Attributes:
+        last_success_age_s: seconds since a run succeeded last.
+        runs_without_telemetry: succeeded runs whose stop event lacks duration, cost or energy.
+        verdict_age_s: age of the newest policy verdict in seconds.
+        last_decision: decision of the newest policy verdict.
+        queued: runs that wait for a worker.
+        expired_leases: running runs with an overdue worker.
+        failed_share: share of failures among the runs that ended within the last day.
     """
 
     last_success_age_s: float | None
@@ -34,6 +41,8 @@ class GateFigures(msgspec.Struct, frozen=True):
 
 
 class Finding(msgspec.Struct, frozen=True):
+    """The result of one rule: the status, the measured value and the limit it was compared with."""
+
     rule: str
     status: Status
     value: float | None
@@ -42,12 +51,16 @@ class Finding(msgspec.Struct, frozen=True):
 
 
 def judge(figures: GateFigures, max_verdict_age_s: float) -> tuple[Finding, ...]:
-    """One finding per rule, in the order of `RULES`."""
+    """Apply every rule, in the order of `RULES`.
+
+    Args:
+        max_verdict_age_s: age in seconds beyond which a policy verdict is stale.
+    """
     return tuple(rule(figures, max_verdict_age_s) for rule in RULES)
 
 
 def overall(findings: tuple[Finding, ...]) -> Status:
-    """The worst status among the findings."""
+    """Return the worst status among the findings; healthy if there are none."""
     return max((finding.status for finding in findings), key=SEVERITY.__getitem__, default="healthy")
 
 

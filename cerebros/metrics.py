@@ -1,4 +1,4 @@
-"""TrainingMetrics: the one struct of figures that every trial and every run returns."""
+"""Figures of trials and runs (`TrainingMetrics`), what work takes (`Spent`), and its prices."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ AccuracyKind = Literal["accuracy", "f1", "r2"]
 
 
 class Spent(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What some work took: wall seconds and CPU seconds measured, joules and dollars by the price table."""
+    """Wall seconds, CPU seconds, joules and dollars that some work took; dollars by the price table."""
 
     duration_s: float
     cpu_s: float
@@ -28,6 +28,7 @@ class Spent(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         )
 
     def share(self, part: float) -> Spent:
+        """Return a part of the whole, from 0 to 1."""
         return Spent(self.duration_s * part, self.cpu_s * part, self.energy_j * part, self.cost_usd * part)
 
 
@@ -35,26 +36,31 @@ NOTHING = Spent(0.0, 0.0, 0.0, 0.0)
 
 
 class TrainingMetrics(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Measured figures of one training; every field is a measurement unless its method says `model`.
+    """Figures of one training; all are measured, except where `energy_method` is `model`.
 
-    `device` is the kind and the name of what trained and was timed: `cpu: AMD
-    EPYC`, `cuda: NVIDIA H200`. `peak_mem_bytes` is the process's most resident
-    memory; on a GPU the most that its tensors held there is added. Seconds,
-    joules and dollars have no spread: repeats train together, and what one
-    seed took cannot be told.
+    Attributes:
+        accuracy: share of correct labels (classification), F1 over all names of all rows (multilabel) or
+            R² (regression); `accuracy_kind` says which.
+        loss: validation or test loss in the task's own unit.
+        latency_p50_s, latency_p95_s, latency_p99_s: seconds for one prediction at batch size 1.
+        duration_s, cpu_s: wall and CPU seconds of the training. Seconds, joules and dollars have no
+            spread: repeats train together, and one seed's part cannot be told.
+        energy_j: joules of the training.
+        energy_method: `rapl` or `nvml` for a counter, `model` for CPU seconds times a configured wattage.
+        cost_usd: `cpu_s` times the price table.
+        peak_mem_bytes: largest resident memory of the process; on a GPU the largest memory of its tensors
+            there is added.
+        parameters: number of trainable weights.
+        flops: floating-point operations of one prediction.
+        epochs: epochs trained.
+        device: kind and name of the device that trained and was timed: `cpu: AMD EPYC`, `cuda: NVIDIA H200`.
+        latency_spread_s: distance between the medians of successive stretches of calls.
+        accuracy_spread: standard deviation between seeds, where the network was trained with several.
+        population: number of networks trained side by side in one process; seconds, joules and dollars
+            are this network's share of all, by operations.
 
-    `accuracy` is the share of correct labels for classification, F1 over all
-    names of all rows for multilabel and R² for regression (`accuracy_kind`
-    says which). `loss` is the validation or test
-    loss in the task's own unit. `latency_*_s` are seconds for one prediction
-    at batch size 1; `latency_spread_s` is how far the medians of successive
-    stretches of calls lie apart. `accuracy_spread` is the standard deviation
-    between seeds, where the network was trained with several. Where
-    `population` networks were trained side by side in one process, seconds,
-    joules and dollars are this one's share of what all took, by operations.
-    `energy_j` covers the training; `energy_method` tells whether a counter
-    (`rapl`, `nvml`) or CPU-seconds times a configured wattage (`model`)
-    produced it. `cost_usd` is `cpu_s` times the price table.
+    Raises:
+        ValueError: on construction, when a figure is NaN or infinite.
     """
 
     accuracy: float
@@ -83,6 +89,7 @@ class TrainingMetrics(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 
     @property
     def spent(self) -> Spent:
+        """Seconds, joules and dollars of the training."""
         return Spent(self.duration_s, self.cpu_s, self.energy_j, self.cost_usd)
 
     def __post_init__(self) -> None:
@@ -93,19 +100,20 @@ class TrainingMetrics(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 
 
 class PriceTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a unit of machine costs and draws; the figures come from the operator's settings.
+    """Price and power of a core, from the operator's settings.
 
     Attributes:
-        usd_per_cpu_hour: price of one core for one hour.
-        watts_per_cpu: power one busy core draws, used only where no energy
-            counter can be read.
+        usd_per_cpu_hour: dollars for one core for one hour.
+        watts_per_cpu: power of one busy core, used only where no energy counter can be read.
     """
 
     usd_per_cpu_hour: float
     watts_per_cpu: float
 
     def cost_usd(self, cpu_s: float) -> float:
+        """Compute the price of CPU seconds in dollars."""
         return cpu_s / 3600.0 * self.usd_per_cpu_hour
 
     def modelled_energy_j(self, cpu_s: float) -> float:
+        """Estimate the joules of CPU seconds."""
         return cpu_s * self.watts_per_cpu

@@ -18,7 +18,7 @@ ENTRY = Path(__file__).parent.parent / "priv" / "thunderline"
 
 HOST = """
 import importlib, os, sys, types
-from bridge.transports import etf
+from bridge.transports.port import etf
 
 class Atom(bytes):
     "What erlport makes of an atom."

@@ -7,8 +7,8 @@ import sys
 from datetime import UTC, datetime
 
 from bridge.contract.runs import RunEvent
-from bridge.transports.port_frames import Connection
-from bridge.transports.port_messages import framed
+from bridge.transports.port.frames import Connection
+from bridge.transports.port.messages import framed
 
 # As many as a stream's first credit, so as many as one write of the real program holds.
 BATCH = 64

@@ -13,7 +13,7 @@ def round_trip(codec: str) -> Callable[[bytes], bytes]:
         import erlang
 
         return lambda term: erlang.term_to_binary(erlang.binary_to_term(term))
-    from bridge.transports.etf import decode, encode
+    from bridge.transports.port.etf import decode, encode
 
     return lambda term: encode(decode(term))
 

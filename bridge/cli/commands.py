@@ -98,7 +98,7 @@ def port(stdio: bool, worker: bool) -> None:
     """Speak the Erlang port protocol until the owner closes it."""
     import uvloop
 
-    from bridge.transports.erlang_port import serve_port
+    from bridge.transports.port.session import serve_port
 
     async def use(bridge: Bridge, url: str) -> None:
         settings = msgspec.structs.replace(bridge.settings, drain_s=min(bridge.settings.drain_s, OWNERLESS_S))

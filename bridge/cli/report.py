@@ -113,7 +113,7 @@ def _fronts(measured: Sequence[Trial], front: set[int]) -> go.Figure:
     for place, (field, heading, factor) in enumerate(AGAINST):
         where: dict[str, Any] = {"row": place // 2 + 1, "col": place % 2 + 1}
         price = np.array([getattr(trial.metrics, field) * factor for trial in measured])
-        best = pareto.front(np.column_stack([-accuracy, price]))
+        best = pareto.pareto_set(np.column_stack([-accuracy, price]))
         best = best[np.argsort(price[best])]
         line = go.Scatter(
             x=price[best], y=accuracy[best], mode="lines", line={"shape": "hv", "color": FRONT, "width": 1}

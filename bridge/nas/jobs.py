@@ -190,7 +190,7 @@ class _Fit:
                 if self._due(self._job.checkpoint_s) or self._at_rung(fit):
                     yield Checkpoint(self.epoch, self.curve, self.spent, training.state(fit))
         if self._at_rung(fit):
-            self.waits = not fit.ran_off
+            self.waits = not fit.diverged
             self.end = fit.standing()
 
     def _at_rung(self, fit: training.Training) -> bool:

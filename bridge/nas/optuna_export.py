@@ -12,7 +12,7 @@ from bridge.nas.shortlist import SPACE, figures, in_space
 from bridge.runs.kinds import Deps
 from cerebros.errors import AlreadyExists
 from cerebros.optuna.trees import export_study
-from cerebros.search.motpe import Observation
+from cerebros.search.observations import Observation
 
 
 async def export_trials(deps: Deps, run_id: str, file: Path) -> None:

@@ -28,10 +28,11 @@ from bridge.runs.kinds import Deps, Done, Stage
 from cerebros.data.check import DatasetReport
 from cerebros.errors import FailedPrecondition
 from cerebros.nets.wiring import count_flops, count_parameters
+from cerebros.samplers import make_sampler
 from cerebros.search import halving, pareto
 from cerebros.search.halving import HalvedSearch, rung_epochs
-from cerebros.search.motpe import Observation, make_sampler
 from cerebros.search.objectives import Objective, losses
+from cerebros.search.observations import Observation
 from cerebros.search.targets import Targets
 from cerebros.space.rose_tree import Tree
 
@@ -191,4 +192,4 @@ def _pareto_set(trials: list[Trial], objectives: tuple[Objective, ...], targets:
     if within_limits.any():
         measured = [trial for trial, kept in zip(measured, within_limits, strict=True) if kept]
         table = table[within_limits]
-    return tuple(measured[n].number for n in pareto.front(table))
+    return tuple(measured[n].number for n in pareto.pareto_set(table))

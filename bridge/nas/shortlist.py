@@ -22,9 +22,10 @@ from cerebros.errors import FailedPrecondition, InvalidArgument, SpaceRejected
 from cerebros.metrics import NOTHING, Spent
 from cerebros.nets.space import cerebros_space
 from cerebros.nets.wiring import Architecture, count_flops, count_parameters, wire, without_links
-from cerebros.search.motpe import STARTUP_TRIALS, Observation, split_history
+from cerebros.search.admission import Admissible, draw_admissible
 from cerebros.search.objectives import Objective, losses
-from cerebros.search.parzen import Admissible, draw_admissible, rated, shortlist
+from cerebros.search.observations import STARTUP_TRIALS, Observation, split_history
+from cerebros.search.parzen import rated, shortlist
 from cerebros.space.rose_tree import Tree, tree_hash
 from telemetry.events import ShortlistStop
 

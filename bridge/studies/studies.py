@@ -47,8 +47,10 @@ from cerebros.errors import (
     ResourceExhausted,
     SpaceRejected,
 )
-from cerebros.search.motpe import Motpe, RandomSampler, make_sampler
-from cerebros.search.pareto import front
+from cerebros.samplers import make_sampler
+from cerebros.search.motpe import Motpe
+from cerebros.search.pareto import pareto_set
+from cerebros.search.sampler import RandomSampler
 from cerebros.space.rose_tree import Space, Tree
 from cerebros.space.spaces import space_from_document
 
@@ -266,4 +268,4 @@ def _losses(values: Mapping[str, float], objectives: Sequence[StudyObjective]) -
 
 def _front(measured: Sequence[tuple[int, dict[str, float]]], objectives: Sequence[StudyObjective]) -> list[int]:
     table = np.array([_losses(values, objectives) for _, values in measured]).reshape(-1, len(objectives))
-    return [measured[n][0] for n in front(table)]
+    return [measured[n][0] for n in pareto_set(table)]

@@ -1,4 +1,4 @@
-"""Whether a dataset is what its manifest says, and what is remarkable about it."""
+"""Check of a dataset against its manifest, with a report of its sizes and flaws."""
 
 from __future__ import annotations
 
@@ -16,12 +16,17 @@ from cerebros.errors import ManifestRejected
 
 
 class DatasetReport(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a dataset check found.
+    """The result of a dataset check.
 
     Attributes:
+        digest: SHA-256 of sources, columns, task and split (`dataset_digest`).
         inputs: width of a row once it is encoded for a network.
-        nan_share, infinity_share: of all feature cells.
-        leaked_rows: test rows whose features also stand in a training or validation row.
+        missing: number of missing cells by feature, for features that have any.
+        nan_share, infinity_share: shares of all feature cells.
+        label_balance: number of rows by class; empty for regression.
+        duplicates: rows that repeat an earlier row, label included.
+        leaked_rows: test rows whose features equal those of a training or validation row.
+        warnings: remarks for people.
     """
 
     name: str
@@ -45,15 +50,25 @@ class DatasetReport(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
 
 def check(manifest: Manifest, table: Table) -> DatasetReport:
-    """Report on a dataset whose sources were read and whose digests hold.
+    """Check a dataset and report on it.
+
+    Args:
+        table: the sources, whose digests were checked when they were read.
 
     Raises:
         ManifestRejected: a named column is missing, a label is missing or not
-            finite, a class stands alone, or a part of the split is empty.
+            finite, there is one class only or one of fewer than three rows,
+            or a part of the split is empty.
     """
     features = feature_names(manifest, table)
     _require_columns(manifest, table, features)
     _require_labels(manifest, table)
+    report = _report(manifest, table, features)
+    return msgspec.structs.replace(report, warnings=_warnings(report))
+
+
+def _report(manifest: Manifest, table: Table, features: Sequence[str]) -> DatasetReport:
+    """Count everything but the warnings."""
     rows = rows_of(manifest, table)
     fingerprints = _fingerprints(table, features)
     whole = _fingerprints(table, (*features, manifest.label))
@@ -61,7 +76,7 @@ def check(manifest: Manifest, table: Table) -> DatasetReport:
     seen_in_training = set(fingerprints[np.concatenate([rows.train, rows.validation])])
     numeric = [table.columns[name] for name in features if table.columns[name].dtype == np.float64]
     cells = max(1, table.rows * len(features))
-    report = DatasetReport(
+    return DatasetReport(
         name=manifest.name,
         digest=dataset_digest(manifest),
         task=manifest.task,
@@ -81,7 +96,6 @@ def check(manifest: Manifest, table: Table) -> DatasetReport:
         leaked_rows=sum(fingerprint in seen_in_training for fingerprint in fingerprints[rows.test]),
         warnings=(),
     )
-    return msgspec.structs.replace(report, warnings=_warnings(report))
 
 
 def _require_columns(manifest: Manifest, table: Table, features: Sequence[str]) -> None:
@@ -130,7 +144,7 @@ def _balance(manifest: Manifest, table: Table) -> dict[str, int]:
 
 
 def _fingerprints(table: Table, names: Sequence[str]) -> NDArray[np.object_]:
-    """(n,) bytes per row that are equal exactly when the rows are."""
+    """Return bytes for each row, (n,), that are equal exactly when rows are equal."""
     codes = [
         table.columns[name]
         if table.columns[name].dtype == np.float64

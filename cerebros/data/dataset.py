@@ -1,4 +1,4 @@
-"""Tables of rows: their digest and their split.
+"""Tables of rows: their digest, their class names and their split.
 
 Notation: `n` rows, `d` feature columns. Numeric columns are float64 with NaN
 for a missing value; categorical columns are object arrays of str, "" missing.
@@ -21,7 +21,7 @@ Column = NDArray[np.float64] | NDArray[np.object_]
 
 @dataclass(frozen=True)
 class Part:
-    """The rows that came from one source, in order."""
+    """One source of a table and its number of rows."""
 
     uri: str
     rows: int
@@ -29,17 +29,22 @@ class Part:
 
 @dataclass(frozen=True)
 class Table:
-    """All sources of a dataset, one below the other; every column has the same length."""
+    """The rows of all sources of a dataset, in order; every column has the same length."""
 
     columns: dict[str, Column]
     parts: tuple[Part, ...]
 
     @property
     def rows(self) -> int:
+        """Number of rows."""
         return sum(part.rows for part in self.parts)
 
     def place(self, row: int) -> str:
-        """Where row `row` (from 0) stands, as `file, row` with the row counted from 1 in its file."""
+        """Return the place of row `row` (from 0) as `file, row n`, with n from 1 within the file.
+
+        Raises:
+            IndexError: there are fewer rows.
+        """
         for part in self.parts:
             if row < part.rows:
                 return f"{part.uri}, row {row + 1}"
@@ -57,7 +62,7 @@ class Rows:
 
 
 def table_digest(columns: dict[str, Column]) -> str:
-    """SHA-256 of a table's canonical bytes: per column its name, then little-endian float64 or UTF-8 cells."""
+    """Compute the SHA-256 of a table: for each column its name, then little-endian float64 or UTF-8 cells."""
     digest = hashlib.sha256()
     for name, column in columns.items():
         digest.update(name.encode() + b"\0")
@@ -69,12 +74,12 @@ def table_digest(columns: dict[str, Column]) -> str:
 
 
 def feature_names(manifest: Manifest, table: Table) -> tuple[str, ...]:
-    """The columns a model may see, in the manifest's order or else the table's."""
+    """Return the columns that a model may see, in the manifest's order or else the table's."""
     return manifest.features or tuple(name for name in table.columns if name != manifest.label)
 
 
 def class_labels(labels: Column) -> NDArray[np.object_]:
-    """Labels as names: whole numbers lose their `.0`, so 3.0 and "3" are the same class."""
+    """Return labels as names, (n,); whole numbers lose their `.0`, so that 3.0 and "3" are the same class."""
     if labels.dtype != np.float64:
         return np.asarray(labels, dtype=object)
     names = [str(int(value)) if float(value).is_integer() else repr(float(value)) for value in labels]
@@ -82,12 +87,12 @@ def class_labels(labels: Column) -> NDArray[np.object_]:
 
 
 def names_of(labels: Column) -> list[frozenset[str]]:
-    """The names in each cell of a multilabel column: `a|b` holds a and b."""
+    """Return the names in each cell of a multilabel column: `a|b` holds a and b."""
     return [frozenset(name.strip() for name in cell.split("|") if name.strip()) for cell in class_labels(labels)]
 
 
 def class_names(labels: Iterable[str]) -> tuple[str, ...]:
-    """The distinct classes, numbers in numeric order and before names."""
+    """Return the distinct classes, numbers in numeric order and before names."""
 
     def order(name: str) -> tuple[int, float, str]:
         try:
@@ -99,11 +104,11 @@ def class_names(labels: Iterable[str]) -> tuple[str, ...]:
 
 
 def split_rows(labels: Column, split: Split, *, stratify: bool) -> Rows:
-    """Divide rows at random but repeatably: the same labels and seed give the same parts.
+    """Divide rows at random; the same labels and seed give the same parts.
 
     Args:
-        labels: (n,) the label column; with `stratify` each class is divided
-            by itself, so rare classes reach every part when they have rows enough.
+        labels: (n,) the label column.
+        stratify: divide each class by itself, so that rare classes reach every part if they have rows enough.
     """
     generator = np.random.default_rng(split.seed)
     groups = [np.arange(len(labels))]
@@ -122,7 +127,7 @@ def split_rows(labels: Column, split: Split, *, stratify: bool) -> Rows:
 
 
 def rows_of(manifest: Manifest, table: Table) -> Rows:
-    """The manifest's split of this table.
+    """Split a table as its manifest says.
 
     Raises:
         ManifestRejected: a part would be empty.

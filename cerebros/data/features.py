@@ -1,4 +1,4 @@
-"""From columns to the numbers a network reads, fitted on training rows only.
+"""Encoding of columns as network inputs, fitted on training rows only.
 
 Numeric columns are standardised (mean 0, deviation 1 on the training rows);
 a missing or infinite value becomes the mean, and a column that misses values
@@ -19,6 +19,8 @@ from cerebros.data.manifest import Manifest
 
 
 class Numeric(msgspec.Struct, frozen=True, tag="numeric", forbid_unknown_fields=True):
+    """The encoding of a numeric column: standardised, with a 0/1 indicator of missing values if `indicator`."""
+
     name: str
     mean: float
     deviation: float
@@ -26,38 +28,44 @@ class Numeric(msgspec.Struct, frozen=True, tag="numeric", forbid_unknown_fields=
 
     @property
     def width(self) -> int:
+        """Number of network inputs."""
         return 2 if self.indicator else 1
 
     def encode(self, column: Column) -> NDArray[np.float32]:
+        """Encode a column, (n,), as (n, width)."""
         with np.errstate(over="ignore"):
             scaled = ((column.astype(np.float64) - self.mean) / self.deviation).astype(np.float32)
-        known = np.isfinite(scaled)  # what float32 cannot hold is as good as missing
+        known = np.isfinite(scaled)  # a value beyond float32 counts as missing
         values = np.where(known, scaled, np.float32(0.0))
         stacked = np.column_stack([values, ~known]) if self.indicator else values[:, None]
         return stacked.astype(np.float32)  # (n, width)
 
 
 class Categorical(msgspec.Struct, frozen=True, tag="categorical", forbid_unknown_fields=True):
+    """The encoding of a categorical column: one 0/1 input per category."""
+
     name: str
     categories: tuple[str, ...]
 
     @property
     def width(self) -> int:
+        """Number of network inputs."""
         return len(self.categories)
 
     def encode(self, column: Column) -> NDArray[np.float32]:
+        """Encode a column, (n,), as (n, width)."""
         hits: NDArray[np.bool_] = column[:, None] == np.array(self.categories, dtype=object)[None, :]
         return hits.astype(np.float32)
 
 
 class Encoding(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How raw columns become inputs and how outputs become answers; stored with the model.
+    """The encoding of columns as inputs and of outputs as answers; it is stored with the model.
 
     Attributes:
         classes: names of the outputs, empty for regression.
-        several: whether a row may have any number of the classes (multilabel).
-        target_mean, target_deviation: regression targets are standardised
-            by these; 0 and 1 for classification.
+        several: True if a row may have any number of the classes (multilabel).
+        target_mean, target_deviation: mean and deviation by which regression targets are standardised; 0
+            and 1 for classification.
     """
 
     inputs: tuple[Numeric | Categorical, ...]
@@ -68,18 +76,20 @@ class Encoding(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def width(self) -> int:
+        """Number of network inputs."""
         return sum(column.width for column in self.inputs)
 
     @property
     def outputs(self) -> int:
+        """Number of network outputs."""
         return len(self.classes) or 1
 
     def encode(self, columns: Mapping[str, Column]) -> NDArray[np.float32]:
-        """(n, width) network inputs."""
+        """Encode columns as network inputs, (n, width)."""
         return np.concatenate([column.encode(columns[column.name]) for column in self.inputs], axis=1)
 
     def targets(self, labels: Column) -> NDArray[np.int64] | NDArray[np.float32]:
-        """(n,) class numbers, (n, classes) 0/1 for multilabel, or (n,) standardised values for regression."""
+        """Encode labels as class numbers, (n,), 0/1 per class, (n, classes), or standardised values, (n,)."""
         if self.several:
             return np.array([[name in names for name in self.classes] for names in names_of(labels)], dtype=np.float32)
         if self.classes:
@@ -96,6 +106,8 @@ class Fold(msgspec.Struct, frozen=True):
 
 
 class Folds(msgspec.Struct, frozen=True):
+    """The encoded parts of a split, and the encoding."""
+
     encoding: Encoding
     train: Fold
     validation: Fold
@@ -103,7 +115,11 @@ class Folds(msgspec.Struct, frozen=True):
 
 
 def fit_encoding(manifest: Manifest, table: Table, train: NDArray[np.intp]) -> Encoding:
-    """Learn means, deviations and categories from the training rows alone."""
+    """Fit an encoding; means, deviations and categories come from the training rows alone.
+
+    Args:
+        train: numbers of the training rows.
+    """
     labels = table.columns[manifest.label]
     inputs = tuple(_fit_column(name, table.columns[name][train]) for name in feature_names(manifest, table))
     if manifest.task == "classification":
@@ -115,7 +131,11 @@ def fit_encoding(manifest: Manifest, table: Table, train: NDArray[np.intp]) -> E
 
 
 def make_folds(manifest: Manifest, table: Table) -> Folds:
-    """Split and encode a table as its manifest says; nothing of the held-out rows leaks into the encoding."""
+    """Split and encode a table as its manifest says.
+
+    Raises:
+        ManifestRejected: a part of the split would be empty.
+    """
     rows: Rows = rows_of(manifest, table)
     encoding = fit_encoding(manifest, table, rows.train)
     inputs = encoding.encode(table.columns)

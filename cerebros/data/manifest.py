@@ -1,4 +1,4 @@
-"""What a dataset is: its sources and their digests, its columns, its split, and what it may be used for."""
+"""Manifests of datasets: sources with digests, columns, split, and permitted purposes."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def _check_columns(manifest: Manifest, origin: str) -> None:
 
 
 def dataset_digest(manifest: Manifest) -> str:
-    """SHA-256 of all that decides which numbers a model sees: sources, columns, task and split."""
+    """Compute the SHA-256 of sources, columns, task and split, which together decide the numbers a model sees."""
     identity = {
         "sources": [source.sha256 for source in manifest.sources],
         "task": manifest.task,
@@ -114,6 +114,6 @@ def dataset_digest(manifest: Manifest) -> str:
 
 
 def manifest_schema() -> dict[str, Any]:
-    """The manifest format as JSON Schema (draft 2020-12)."""
+    """Return the manifest format as JSON Schema (draft 2020-12)."""
     schema: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(msgspec.json.schema(Manifest)))
     return schema

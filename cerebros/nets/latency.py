@@ -1,4 +1,4 @@
-"""How long one prediction takes, measured on the network itself."""
+"""Measurement of the latency of single predictions."""
 
 from __future__ import annotations
 
@@ -16,16 +16,17 @@ from cerebros.nets.module import CerebrosNet
 WARM_UP_CALLS = 20
 MEASURED_CALLS = 200
 
-# The spread is that between the medians of so many stretches of calls.
+# Number of stretches of calls between whose medians the spread is taken.
 STRETCHES = 5
 
 
 class Latency(msgspec.Struct, frozen=True):
-    """Seconds one prediction at batch size 1 takes on one thread.
+    """Seconds of one prediction at batch size 1 on one thread.
 
     Attributes:
-        spread_s: how far the medians of successive stretches of calls lie
-            apart; two networks that differ by less were not told apart.
+        p50_s, p95_s, p99_s: quantiles over the calls.
+        spread_s: distance between the lowest and the highest median of successive stretches of calls;
+            networks that differ by less cannot be told apart.
     """
 
     p50_s: float
@@ -36,7 +37,12 @@ class Latency(msgspec.Struct, frozen=True):
 
 @torch.inference_mode()
 def measure_latency(net: CerebrosNet, device: str, clock: Callable[[], float]) -> Latency:
-    """Time single predictions on one core after a warm-up; `clock` returns seconds and never goes back."""
+    """Time single predictions on one core after a warm-up.
+
+    Args:
+        device: PyTorch's name of the device that holds the network.
+        clock: returns seconds and never goes back.
+    """
     net.eval()
     row = torch.zeros(1, net.architecture.inputs, device=device)
     seconds = np.empty(WARM_UP_CALLS + MEASURED_CALLS)
@@ -55,7 +61,7 @@ def measure_latency(net: CerebrosNet, device: str, clock: Callable[[], float]) -
 
 @contextmanager
 def _on_one_core() -> Iterator[None]:
-    """Keep this thread on its core and torch on this thread: moving about is the machine's time, not the network's."""
+    """Pin this thread to one core and torch to this thread, so that no migration is timed."""
     threads = torch.get_num_threads()
     allowed = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set()
     torch.set_num_threads(1)
@@ -70,6 +76,6 @@ def _on_one_core() -> Iterator[None]:
 
 
 def _finish(device: str) -> None:
-    """Wait for the work a GPU has been given; on a CPU it is done already."""
+    """Wait for a GPU to finish its work; on a CPU it is finished already."""
     if device.startswith("cuda"):
         torch.cuda.synchronize()

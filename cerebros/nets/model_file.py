@@ -1,7 +1,7 @@
-"""A trained network as two documents: weights (safetensors) and a description (JSON).
+"""Trained networks as two documents: weights (safetensors) and a description (JSON).
 
 The description holds the explicit architecture and the feature encoding, so
-a model loads and answers from raw columns without the code that searched it.
+that a model can be loaded and predict from raw columns without the search.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from cerebros.nets.wiring import Architecture
 
 
 class Description(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """All of a model but its weights."""
+    """A model without its weights."""
 
     format: int
     architecture: Architecture
@@ -34,7 +34,7 @@ class Description(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Model:
-    """A network with its encoding: raw columns in, answers out."""
+    """A network with its encoding, which predicts from raw columns."""
 
     def __init__(self, net: CerebrosNet, encoding: Encoding) -> None:
         self.net = net.eval()
@@ -42,7 +42,7 @@ class Model:
 
     @torch.inference_mode()
     def predict(self, columns: Mapping[str, Column]) -> NDArray[np.object_] | NDArray[np.float64]:
-        """(n,) class names (several as `a|b`, "" for none), or values in the target's own unit."""
+        """Predict class names, (n,), with several as `a|b` and none as "", or values in the target's unit, (n,)."""
         answers = self.net(torch.from_numpy(self.encoding.encode(columns)))
         if self.encoding.several:
             rows = (answers > 0).numpy()  # a logit above 0 is a chance above one half
@@ -56,15 +56,15 @@ class Model:
 
 
 def weights_bytes(net: CerebrosNet) -> bytes:
-    """The network's weights in safetensors format."""
+    """Encode a network's weights in safetensors format."""
     return save_tensors({name: tensor.cpu().contiguous() for name, tensor in net.state_dict().items()})
 
 
 def load_model(description: bytes, weights: bytes) -> Model:
-    """Rebuild a model.
+    """Rebuild a model from its two documents.
 
     Raises:
-        ArtifactCorrupt: the weights are not those the description was written with.
+        ArtifactCorrupt: the weights do not have the digest in the description.
     """
     facts = msgspec.json.decode(description, type=Description)
     actual = hashlib.sha256(weights).hexdigest()
@@ -76,9 +76,9 @@ def load_model(description: bytes, weights: bytes) -> Model:
 
 
 def onnx_bytes(model: Model) -> bytes:
-    """The network as ONNX; `inputs` is (batch, width) float32, encoded as the description says.
+    """Export a network as ONNX; `inputs` is (batch, width) float32, encoded as the description says.
 
-    Needs the extra `onnx`. Takes seconds: the exporter traces the network.
+    This needs the extra `onnx` and takes seconds, as the exporter traces the network.
     """
     # Two rows, so that the exporter does not take the batch size for a constant 1.
     program = torch.onnx.export(

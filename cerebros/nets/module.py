@@ -1,4 +1,4 @@
-"""An architecture as a PyTorch module."""
+"""Architectures as PyTorch modules."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ NORMALISATION: dict[str, Callable[[int], nn.Module]] = {
 
 
 class DenseUnit(nn.Module):
-    """Join, normalise, multiply, activate: one unit of a Cerebros network."""
+    """One unit of a Cerebros network: it joins what it reads, normalises, multiplies and activates."""
 
     def __init__(self, unit: Unit, architecture: Architecture) -> None:
         super().__init__()
@@ -43,6 +43,7 @@ class DenseUnit(nn.Module):
         self.dropout = nn.Dropout(architecture.dropout)
 
     def forward(self, computed: dict[UnitId, Tensor]) -> Tensor:
+        """Compute the unit from the outputs of earlier units, (n, width) each; returns (n, neurons)."""
         sources = [computed[source] for source in self._reads]
         if self._laterals:
             lateral = torch.cat([computed[source] for source in self._laterals], dim=1)
@@ -57,7 +58,7 @@ class DenseUnit(nn.Module):
 
 
 def added(sources: Sequence[Tensor], width: int) -> Tensor:
-    """(n, width) sum of (n, at most width) tensors, the narrower ones padded with zeros."""
+    """Add tensors of (n, at most `width`), the narrower ones padded with zeros; returns (n, width)."""
     total = functional.pad(sources[0], (0, width - sources[0].shape[1]))
     for source in sources[1:]:
         total = total + functional.pad(source, (0, width - source.shape[1]))
@@ -65,7 +66,7 @@ def added(sources: Sequence[Tensor], width: int) -> Tensor:
 
 
 class CerebrosNet(nn.Module):
-    """The network of an architecture: (n, inputs) float32 in, (n, outputs) logits or values out."""
+    """The network of an architecture."""
 
     def __init__(self, architecture: Architecture) -> None:
         super().__init__()
@@ -75,6 +76,7 @@ class CerebrosNet(nn.Module):
         self.head = nn.Linear(sum(widths[source] for source in architecture.output_reads), architecture.outputs)
 
     def forward(self, inputs: Tensor) -> Tensor:
+        """Compute logits or values, (n, outputs), from encoded rows, (n, inputs) float32."""
         computed = {INPUT: inputs}
         for unit, module in zip(self.architecture.units, self.units, strict=True):
             computed[unit.id] = module(computed)

@@ -1,8 +1,9 @@
-"""An architecture as a picture: units in columns by level, every link drawn, as one SVG element."""
+"""Pictures of architectures: units in columns by level and every link, as one SVG element."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 from cerebros.nets.wiring import INPUT, Architecture, UnitId
 
@@ -10,9 +11,15 @@ COLUMN, ROW, MARGIN = 150, 56, 40  # pixels
 _LINK = {"predecessor": "#94a3b8", "skip": "#0ea5e9", "lateral": "#f59e0b", "gated": "#dc2626"}
 
 
+Place = tuple[float, float]  # x and y in pixels
+
+
 def svg(architecture: Architecture) -> str:
-    """The network from left (inputs) to right (answers); grey links are to the parent level, blue ones skip levels,
-    orange ones are lateral, red ones lateral and gated. A unit's circle grows with its neurons."""
+    """Draw a network from left (inputs) to right (outputs).
+
+    Grey links go to the next level, blue ones skip levels, orange ones are
+    lateral, red ones lateral and gated. A unit's circle grows with its neurons.
+    """
     last = 1 + max((unit.id.level for unit in architecture.units), default=0)
     levels: dict[int, list[UnitId]] = {0: [INPUT]}
     for unit in architecture.units:
@@ -23,7 +30,16 @@ def svg(architecture: Architecture) -> str:
         for level in levels.values()
         for index, unit in enumerate(level)
     }
-    answers = (MARGIN + last * COLUMN, MARGIN + (tallest - 1) / 2 * ROW)
+    outputs = (MARGIN + last * COLUMN, MARGIN + (tallest - 1) / 2 * ROW)
+    elements = _links(architecture, place, outputs, last) + _nodes(architecture, place, outputs)
+    width, height = 2 * MARGIN + last * COLUMN, 2 * MARGIN + tallest * ROW
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}" '
+        'font-family="sans-serif" font-size="11">\n' + "\n".join(elements) + "\n</svg>\n"
+    )
+
+
+def _links(architecture: Architecture, place: Mapping[UnitId, Place], outputs: Place, last: int) -> list[str]:
     links = [
         _link(place[source], place[unit.id], "predecessor" if unit.id.level - source.level == 1 else "skip")
         for unit in architecture.units
@@ -35,23 +51,23 @@ def svg(architecture: Architecture) -> str:
         for source in unit.laterals
     ]
     links += [
-        _link(place[source], answers, "predecessor" if last - source.level == 1 else "skip")
+        _link(place[source], outputs, "predecessor" if last - source.level == 1 else "skip")
         for source in architecture.output_reads
     ]
+    return links
+
+
+def _nodes(architecture: Architecture, place: Mapping[UnitId, Place], outputs: Place) -> list[str]:
     nodes = [_node(*place[INPUT], 16, f"{architecture.inputs} inputs", "#334155")]
     nodes += [
         _node(*place[unit.id], 6 + 2 * math.log2(unit.neurons), f"{unit.neurons}", "#2563eb")
         for unit in architecture.units
     ]
-    nodes.append(_node(*answers, 16, f"{architecture.outputs} outputs", "#334155"))
-    width, height = 2 * MARGIN + last * COLUMN, 2 * MARGIN + tallest * ROW
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}" '
-        'font-family="sans-serif" font-size="11">\n' + "\n".join(links + nodes) + "\n</svg>\n"
-    )
+    nodes.append(_node(*outputs, 16, f"{architecture.outputs} outputs", "#334155"))
+    return nodes
 
 
-def _link(start: tuple[float, float], end: tuple[float, float], kind: str) -> str:
+def _link(start: Place, end: Place, kind: str) -> str:
     (x1, y1), (x2, y2) = start, end
     # A skip bows, or it would hide behind the links of the levels it passes.
     bow = 0.0 if kind == "predecessor" else 0.3 * ROW
@@ -62,7 +78,7 @@ def _link(start: tuple[float, float], end: tuple[float, float], kind: str) -> st
     )
 
 
-def _arc(start: tuple[float, float], end: tuple[float, float], kind: str) -> str:
+def _arc(start: Place, end: Place, kind: str) -> str:
     (x1, y1), (x2, y2) = start, end
     out = x1 + 0.3 * COLUMN
     return (

@@ -1,15 +1,16 @@
-"""Several networks trained as one: more arithmetic per step, hardly more steps.
+"""Training of several networks as one, which shares the overhead of each step.
 
-At the sizes searched here a step is mostly the cost of calling some dozen
+At the sizes searched here a step mostly costs the overhead of some dozen
 small operations per unit. A population is the disjoint union of its members'
 graphs, computed wave by wave: a unit's wave is one more than the latest wave
 it reads from. Within a wave all units are joined, normalised, shifted and
-dropped out together, and units of one shape are multiplied together; so seed
-repeats of one network cost little more than one of them, and ragged networks
-still share most of the calls. Each member keeps its own rows' order, step
-size and moments, so it may come from and go back to a training of its own.
+dropped out together, and units of one shape are multiplied together. Seed
+repeats of one network thus cost little more than one of them, and networks of
+different shapes still share most of the calls. Each member keeps its own
+order of rows, learning rate and moments, so that it can enter from and return
+to a training of its own.
 
-Notation: `B` rows a step; a wave's columns stand unit after unit.
+Notation: `B` is the number of rows of a step; a wave's columns stand unit after unit.
 """
 
 from __future__ import annotations
@@ -38,20 +39,21 @@ from cerebros.nets.training import (
 from cerebros.nets.waves import Layout, SideBySide, Wave, joined, units_by_wave
 from cerebros.nets.wiring import INPUT, Architecture, UnitId
 
-# Wider rows make the copies of each member's inputs dearer than the calls that are saved (docs/LOG.md).
+# For wider rows, copying each member's inputs costs more than is saved (docs/LOG.md).
 WIDEST_INPUTS = 256
 
 
 def train_together(members: Sequence[Training], epochs: int) -> Iterator[tuple[EpochDone | Diverged | None, ...]]:
-    """Train up to `epochs` more epochs; yields what each member's epoch came to, None for one that has ended.
+    """Train members together for up to `epochs` more epochs.
 
-    Between yields every member is as if it had trained alone, up to rounding
-    and the draws of dropout; `training.state` may be taken of it.
+    Yields each member's result after every epoch, None for a member that has
+    ended. Between yields every member is as if it had trained alone, up to
+    rounding and the draws of dropout; `training.state` may be taken of it.
 
     Raises:
         ValueError: members differ in rows, batch size, task or epochs done.
     """
-    if len({(id_of(member), member.epochs_done) for member in members}) > 1:
+    if len({(shape_of(member), member.epochs_done) for member in members}) > 1:
         raise ValueError("members of a population share rows, batch size, task and the epochs they have done")
     population: Population | None = None
     for _ in range(epochs):
@@ -69,20 +71,27 @@ def train_together(members: Sequence[Training], epochs: int) -> Iterator[tuple[E
 
 
 def populations(trainings: Sequence[Training]) -> list[list[int]]:
-    """Places of those that gain from being trained together; what has no company, or wide rows, stays alone."""
+    """Group trainings that are faster when trained together.
+
+    On a CPU, trainings with rows wider than `WIDEST_INPUTS` stay alone.
+
+    Returns:
+        Groups of indices into `trainings`.
+    """
     alike: dict[object, list[int]] = {}
-    for n, one in enumerate(trainings):
-        together = one.inputs.is_cuda or one.inputs.shape[1] <= WIDEST_INPUTS  # a GPU has room for the copies
-        alike.setdefault((id_of(one), one.epochs_done) if together else n, []).append(n)
+    for n, member in enumerate(trainings):
+        together = member.inputs.is_cuda or member.inputs.shape[1] <= WIDEST_INPUTS  # a GPU has room for the copies
+        alike.setdefault((shape_of(member), member.epochs_done) if together else n, []).append(n)
     return list(alike.values())
 
 
 class Repeats(msgspec.Struct, frozen=True):
-    """One network trained from several seeds; seeds that diverged are left out of the figures.
+    """Figures of one network trained from several seeds, without the seeds that diverged.
 
     Attributes:
-        accuracies: of each seed's best epoch on the validation rows.
-        best_epochs: which epochs these were, counted from 1.
+        accuracies: validation accuracy of each seed's best epoch.
+        best_epochs: number of each seed's best epoch, from 1.
+        diverged: number of seeds that diverged.
     """
 
     accuracies: tuple[float, ...]
@@ -91,17 +100,17 @@ class Repeats(msgspec.Struct, frozen=True):
 
     @property
     def mean(self) -> float | None:
-        """None when every seed diverged."""
+        """Mean accuracy, None when every seed diverged."""
         return float(np.mean(self.accuracies)) if self.accuracies else None
 
     @property
     def spread(self) -> float | None:
-        """The standard deviation between seeds (n - 1), None for fewer than two."""
+        """Standard deviation of the accuracy between seeds (n - 1), None for fewer than two."""
         return float(np.std(self.accuracies, ddof=1)) if len(self.accuracies) > 1 else None
 
     @property
     def epochs(self) -> int | None:
-        """How long to train the network: the median of the best epochs, the lower of two; None without any."""
+        """Epochs to train the network: the lower median of the best epochs, None when every seed diverged."""
         return median_low(self.best_epochs) if self.best_epochs else None
 
 
@@ -114,7 +123,13 @@ def repeat_over_seeds(
     seeds: Sequence[int],
     device: str = "cpu",
 ) -> Repeats:
-    """Train a finalist once for each seed, to tell its merit from luck: all together, or one by one on wide rows."""
+    """Train a network once for each seed, to tell a better network from a luckier seed.
+
+    The repeats train together, or one by one on wide rows.
+
+    Args:
+        recipe: its seed is replaced by each of `seeds`.
+    """
     members = [
         Training(architecture, msgspec.structs.replace(recipe, seed=seed), rows, validation, task, device)
         for seed in seeds
@@ -122,7 +137,7 @@ def repeat_over_seeds(
     for places in populations(members):
         for _ in train_together([members[n] for n in places], recipe.epochs):
             pass
-    sound = [member for member in members if not (member.diverged or member.ran_off)]
+    sound = [member for member in members if not member.diverged]
     return Repeats(
         tuple(member.best_accuracy for member in sound),
         tuple(member.best_epoch for member in sound),
@@ -130,13 +145,13 @@ def repeat_over_seeds(
     )
 
 
-def id_of(member: Training) -> tuple[tuple[int, ...], int, str]:
-    """What members must have in common besides their place in training."""
+def shape_of(member: Training) -> tuple[tuple[int, ...], int, str]:
+    """Return shape of the inputs, batch size and task, which members of a population must have in common."""
     return tuple(member.inputs.shape), member.recipe.batch_size, member.task
 
 
 class Population:
-    """Living members' weights in one flat tensor, laid out wave by wave."""
+    """Members in training, with their weights in one flat tensor, laid out wave by wave."""
 
     def __init__(self, members: Sequence[Training]) -> None:
         self.members = tuple(members)
@@ -148,7 +163,7 @@ class Population:
         self._adam = self._taken_over_adam()
 
     def epoch(self) -> tuple[EpochDone | Diverged, ...]:
-        """One pass over the rows for every member."""
+        """Train every member for one epoch."""
         rates = [learning_rate(member.recipe, member.epochs_done) for member in self.members]
         decays = [1.0 - rate * m.recipe.weight_decay for rate, m in zip(rates, self.members, strict=True)]
         rate, decay = self._layout.spread(rates), self._layout.spread(decays)
@@ -169,7 +184,10 @@ class Population:
         )
 
     def _losses(self, rows: Sequence[Tensor]) -> Tensor:
-        """(members,) mean losses of a step; gradients of one member touch no other's weights."""
+        """Compute the members' mean losses of a step, (n_members,).
+
+        A member's loss depends on its own weights alone, so that the losses can be summed before `backward`.
+        """
         first = self.members[0]
         known: list[dict[UnitId, Tensor]] = [{INPUT: first.inputs[batch]} for batch in rows]
         for wave in self._waves:
@@ -179,7 +197,7 @@ class Population:
             for computed, member in zip(known, self.members, strict=True)
         ]
         outputs = first.architecture.outputs
-        answers = self._heads(reads).reshape(-1, len(reads), outputs).transpose(0, 1)  # (members, B, outputs)
+        answers = self._heads(reads).reshape(-1, len(reads), outputs).transpose(0, 1)  # (n_members, B, outputs)
         targets = torch.stack([first.targets[batch] for batch in rows])
         of_task = of_targets(answers, first.task)
         if first.task == "classification":
@@ -192,7 +210,12 @@ class Population:
         return squares.mean(dim=1)
 
     def _step(self, rate: Tensor, decay: Tensor) -> None:
-        """AdamW: a step of size one from nought gives the direction, which each member takes at its own rate."""
+        """Take a step of AdamW.
+
+        A step of size 1 from zero gives Adam's direction, which each member follows at its own learning rate.
+
+        Source: Loshchilov and Hutter 2019.
+        """
         layout = self._layout
         layout.direction.zero_()
         self._adam.step()
@@ -212,7 +235,7 @@ class Population:
         return adam
 
     def _hand_back(self) -> None:
-        """Give each member its weights, running statistics and moments."""
+        """Write weights, running statistics and moments back to each member."""
         self._layout.scatter(self._adam.state[self._layout.direction])
         for wave in self._waves:
             wave.hand_back_statistics()

@@ -1,7 +1,7 @@
 """The Cerebros search space: networks of levels, units and neurons as rose trees.
 
-Re-implemented from a description of the original; docs/cerebros.md says what
-is mended. The tree holds the decisions, `wiring` turns them into links.
+Re-implemented from a description of the original; docs/cerebros.md lists the
+corrections. A tree holds the decisions, `wiring` turns them into links.
 """
 
 from __future__ import annotations
@@ -14,10 +14,15 @@ NORMALISATIONS = ("batch", "layer", "none")
 
 
 def cerebros_space(*, levels: int = 3, units: int = 4, neurons: int = 128) -> Space:
-    """All networks with up to `levels` hidden levels of up to `units` units of up to `neurons` neurons.
+    """Return the space of networks of up to `levels` hidden levels of up to `units` units each.
 
-    No hidden level at all is allowed: inputs then feed the output directly,
-    a linear model, which is the right answer for some data.
+    A network without hidden levels is allowed: it is a linear model, which
+    suits some data best.
+
+    Args:
+        levels: largest number of hidden levels.
+        units: largest number of units per level.
+        neurons: largest number of neurons per unit, at least 4.
     """
     return Space(
         "network",

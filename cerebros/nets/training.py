@@ -1,8 +1,8 @@
-"""Train one network, an epoch at a time.
+"""Training of one network, an epoch at a time.
 
-`train` yields after every epoch and the caller may stop there, for good or to
-`resume` from the training's `state` in another process. Nothing here prints
-or saves, and all randomness comes from `seed`.
+`train` yields after every epoch. The caller may stop there, and `resume` from
+the training's `state` later or in another process. Nothing here prints or
+saves, and all randomness comes from `seed`.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ from cerebros.errors import ArtifactCorrupt, FailedPrecondition
 from cerebros.nets.module import CerebrosNet
 from cerebros.nets.wiring import Architecture
 
-# Epochs without a better validation loss after which more of them rarely help at these sizes.
+# Epochs without a better validation loss after which further epochs rarely help at these sizes.
 PATIENCE = 6
 
-# A network this many times worse than an answer without any network has run off, though its loss is still a number.
+# A network whose loss is this many times the loss of guessing has diverged, though its loss is finite.
 ABSURD = 100.0
 
 
 class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How to train: step size (AdamW), rows per step, passes over the data."""
+    """Training settings: learning rate and weight decay of AdamW, rows per step, epochs, seed."""
 
     learning_rate: float
     weight_decay: float
@@ -43,11 +43,12 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Scores(msgspec.Struct, frozen=True):
-    """Loss and how good the answers are, by task.
+    """Loss and accuracy of a network on a part of the split.
 
-    classification: cross-entropy in nats, share of correct labels; multilabel:
-    cross-entropy of each name's presence, F1 over all names of all rows;
-    regression: squared error in standardised units, R².
+    For classification these are cross-entropy in nats and the share of correct
+    labels; for multilabel the cross-entropy of each name's presence and F1
+    over all names of all rows; for regression the squared error in
+    standardised units and R².
     """
 
     loss: float
@@ -55,7 +56,7 @@ class Scores(msgspec.Struct, frozen=True):
 
 
 class EpochDone(msgspec.Struct, frozen=True):
-    """Figures after epoch `number` (from 1); `validation` is None when no such rows were given."""
+    """Figures after epoch `number` (from 1); `validation` is None without validation rows."""
 
     number: int
     train_loss: float
@@ -63,7 +64,12 @@ class EpochDone(msgspec.Struct, frozen=True):
 
 
 class Trained(msgspec.Struct, frozen=True):
-    """The end of a training that did not diverge: the network with its best epoch's weights, in eval mode."""
+    """Result of a training that did not diverge: the network with its best epoch's weights, in eval mode.
+
+    Attributes:
+        best_epoch: number of the best epoch, from 1.
+        epochs: epochs trained.
+    """
 
     net: CerebrosNet
     best_epoch: int
@@ -71,7 +77,7 @@ class Trained(msgspec.Struct, frozen=True):
 
 
 class Diverged(msgspec.Struct, frozen=True):
-    """By epoch `epoch` the loss was NaN, infinite or absurd; nothing of the network is worth keeping."""
+    """Result of a training that diverged: by epoch `epoch` the loss was NaN, infinite or above `ABSURD`."""
 
     epoch: int
 
@@ -89,16 +95,29 @@ def train(
     task: Task,
     device: str = "cpu",
 ) -> Iterator[Progress]:
-    """Train a fresh network; yields `EpochDone`s and last either `Trained` or `Diverged`."""
+    """Train a new network, yielding `EpochDone` after each epoch and at last `Trained` or `Diverged`.
+
+    Args:
+        rows: the training rows.
+        validation: rows that decide the best epoch and early stopping; None for neither.
+        device: PyTorch's name of the device to train on.
+
+    Raises:
+        ValueError: the recipe has fewer than one epoch.
+    """
     return iter(Training(architecture, recipe, rows, validation, task, device))
 
 
 class Training:
-    """One network in training; iterating trains on from where it stands.
+    """One network in training; iterating continues from the last finished epoch.
 
-    With validation rows the epoch of lowest validation loss wins and training
-    stops early after `PATIENCE` epochs without a better one; without them
-    the last epoch wins. `state` and `resume` carry it to another process.
+    With validation rows the weights of the epoch of lowest validation loss are
+    kept, and training stops after `PATIENCE` epochs without a better one;
+    without them those of the last epoch are kept. `state` and `resume`
+    carry a training to another process.
+
+    Raises:
+        ValueError: the recipe has fewer than one epoch.
     """
 
     def __init__(
@@ -118,7 +137,7 @@ class Training:
         self.optimiser = torch.optim.AdamW(
             self.net.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True
         )
-        self.epochs_done, self.diverged = 0, False
+        self.epochs_done, self.loss_is_finite = 0, True
         self.best_loss, self.best_accuracy, self.best_epoch = math.inf, math.nan, 0  # no accuracy without validation
         self.best_weights: Weights = copy_of(self.net.state_dict())
         self.inputs, self.targets = tensors(rows, device)
@@ -134,28 +153,29 @@ class Training:
         yield self.standing()
 
     def standing(self) -> Trained | Diverged:
-        """What the training has come to so far."""
-        if self.ran_off:
+        """Return the result of the epochs trained so far."""
+        if self.diverged:
             return Diverged(self.epochs_done)
         return Trained(self.best_net(), self.best_epoch, self.epochs_done)
 
     def best_net(self) -> CerebrosNet:
-        """A copy of the network with its best epoch's weights, in eval mode."""
+        """Return a copy of the network with its best epoch's weights, in eval mode."""
         net = copy.deepcopy(self.net)
         net.load_state_dict(self.best_weights)
         return net.eval()
 
     @property
-    def ran_off(self) -> bool:
-        """Whether even the best epoch was absurd."""
-        return self.best_loss > ABSURD * naive_loss(self.task, self.architecture.outputs)
+    def diverged(self) -> bool:
+        """True if a loss was NaN or infinite, or the best loss is above `ABSURD` times that of guessing."""
+        absurd = ABSURD * naive_loss(self.task, self.architecture.outputs)
+        return not self.loss_is_finite or absurd < self.best_loss < math.inf  # infinite before the first epoch
 
     @property
     def ended(self) -> bool:
-        """Whether the recipe's epochs are done, patience is spent, or the loss is no number."""
+        """True if the recipe's epochs are done, patience is spent, or a loss was NaN or infinite."""
         idle = self.epochs_done - self.best_epoch
         patient = self._validation is None or idle < PATIENCE
-        return self.diverged or self.epochs_done >= self.recipe.epochs or not patient
+        return not self.loss_is_finite or self.epochs_done >= self.recipe.epochs or not patient
 
     def epoch(self) -> EpochDone | Diverged:
         """Train one more epoch."""
@@ -163,10 +183,10 @@ class Training:
             group["lr"] = learning_rate(self.recipe, self.epochs_done)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(dropout_seed(self.recipe, self.epochs_done + 1))
-            return self.close_epoch(self._one_pass())
+            return self.close_epoch(self._step_through_rows())
 
-    def _one_pass(self) -> float:
-        """The mean training loss of one pass in random order."""
+    def _step_through_rows(self) -> float:
+        """Step once over all training rows in random order; returns the mean training loss."""
         self.net.train()
         criterion = loss_function(self.task)
         total, seen = 0.0, 0
@@ -180,11 +200,15 @@ class Training:
         return total / max(seen, 1)
 
     def close_epoch(self, train_loss: float) -> EpochDone | Diverged:
-        """Count an epoch that ended with this loss, look at the validation rows, keep the weights if they are best."""
+        """Evaluate the validation rows after an epoch, and keep the weights if they are the best so far.
+
+        Args:
+            train_loss: mean training loss of the epoch.
+        """
         self.epochs_done += 1
         scores = None if self._validation is None else evaluate(self.net, self._validation, self.task, self._device)
         if not math.isfinite(train_loss) or (scores is not None and not math.isfinite(scores.loss)):
-            self.diverged = True
+            self.loss_is_finite = False
             return Diverged(self.epochs_done)
         if scores is None or scores.loss < self.best_loss:
             self.best_loss, self.best_accuracy = (scores.loss, scores.accuracy) if scores else (train_loss, math.nan)
@@ -193,14 +217,17 @@ class Training:
 
 
 def batches(training: Training) -> list[Tensor]:
-    """Row numbers of one pass's steps, in the order the training's generator draws."""
+    """Draw the row numbers of each step of an epoch."""
     order = torch.randperm(len(training.inputs), generator=training.shuffle)
     # batch normalisation has no variance over a single row
     return [batch for batch in torch.split(order, training.recipe.batch_size) if len(batch) > 1]
 
 
 def state(training: Training) -> bytes:
-    """A training between two epochs as safetensors: weights, best weights, moments, generator and counts."""
+    """Encode a training between two epochs as safetensors.
+
+    The bytes hold weights, best weights, moments, generator and counts.
+    """
     moments = {
         f"{moment}.{name}": training.optimiser.state[weight][moment]
         for name, weight in training.net.named_parameters()
@@ -228,11 +255,11 @@ def resume(
     state: bytes,
     device: str = "cpu",
 ) -> Training:
-    """The training a `state` was taken of; on the same rows it goes on bit for bit as if never left.
+    """Restore a training from its `state`; on the same rows it continues bit for bit as if never interrupted.
 
     Raises:
-        ArtifactCorrupt: the bytes are no training state.
-        FailedPrecondition: they are another architecture's or recipe's.
+        ArtifactCorrupt: the bytes are not a training state.
+        FailedPrecondition: they are the state of another architecture or recipe.
     """
     try:
         stored = load_tensors(state)
@@ -261,19 +288,22 @@ def resume(
 
 
 def fresh_net(architecture: Architecture, seed: int) -> CerebrosNet:
-    """A network with the first weights this seed gives it."""
+    """Build a network with initial weights drawn from a seed."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return CerebrosNet(architecture)
 
 
 def learning_rate(recipe: Recipe, epochs_done: int) -> float:
-    """Half a cosine from the recipe's rate to nothing, so the last weights are not those of a random walk."""
+    """Return the learning rate of the next epoch: half a cosine from the recipe's rate to zero.
+
+    Source: Loshchilov and Hutter 2017, SGDR (without restarts).
+    """
     return recipe.learning_rate * (1.0 + math.cos(math.pi * epochs_done / recipe.epochs)) / 2.0
 
 
 def dropout_seed(recipe: Recipe, epoch: int) -> int:
-    """Each epoch draws its dropout anew, so a resumed one draws what it would have drawn."""
+    """Return the seed of an epoch's dropout, so that a resumed training draws the same as an uninterrupted one."""
     return recipe.seed + 1 + epoch
 
 
@@ -285,26 +315,28 @@ LOSSES: dict[Task, type[nn.Module]] = {
 
 
 def loss_function(task: Task) -> nn.Module:
+    """Return the loss of a task, averaged over rows."""
     return LOSSES[task]()
 
 
 def naive_loss(task: Task, classes: int) -> float:
-    """The loss of guessing: all classes alike (nats), or the mean (squared error in standardised units)."""
+    """Return the loss of guessing: all classes alike (nats), or the mean (squared error in standardised units)."""
     return math.log(max(classes, 2)) if task == "classification" else 1.0
 
 
 def of_targets(answers: Tensor, task: Task) -> Tensor:
-    """The network's answers in the shape its targets have: a regression's single column as a vector."""
+    """Return a network's outputs in the shape of its targets: a regression's single column as a vector."""
     return answers[..., 0] if task == "regression" else answers
 
 
 def tensors(fold: Fold, device: str) -> tuple[Tensor, Tensor]:
+    """Return inputs and targets as tensors on a device."""
     return torch.from_numpy(fold.inputs).to(device), torch.from_numpy(fold.targets).to(device)
 
 
 @torch.inference_mode()
 def evaluate(net: CerebrosNet, fold: Fold, task: Task, device: str = "cpu") -> Scores:
-    """Loss and accuracy, F1 or R² on the rows of a fold."""
+    """Compute the scores of a network on the rows of a fold."""
     net.eval()
     inputs, targets = tensors(fold, device)
     answers = net(inputs)
@@ -321,11 +353,12 @@ def evaluate(net: CerebrosNet, fold: Fold, task: Task, device: str = "cpu") -> S
 
 
 def copy_of(weights: Weights) -> Weights:
+    """Return a copy that further training does not change."""
     return {name: tensor.detach().clone() for name, tensor in weights.items()}
 
 
 def _identity(architecture: Architecture, recipe: Recipe) -> Tensor:
-    """SHA-256 of what a training is of, as 32 bytes."""
+    """Return the SHA-256 of architecture and recipe, (32,) bytes."""
     digest = hashlib.sha256(msgspec.json.encode([architecture, recipe])).digest()
     return torch.frombuffer(bytearray(digest), dtype=torch.uint8)
 

@@ -1,7 +1,7 @@
 """The networks of a population, computed wave by wave from one flat tensor of weights.
 
-A unit's wave is one more than the latest wave it reads from. Columns of a
-wave stand unit after unit; `B` is the number of rows a step.
+A unit's wave is one more than the latest wave it reads from. The columns of a
+wave stand unit after unit; `B` is the number of rows of a step.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from cerebros.nets.wiring import INPUT, Unit, UnitId
 
 
 class Layout:
-    """Where each weight of each member lies in the flat tensors."""
+    """The flat tensors of weights, gradients and directions, and the place of each member's weights in them."""
 
     def __init__(self, members: Sequence[Training]) -> None:
         self._device = members[0].inputs.device
@@ -30,7 +30,12 @@ class Layout:
         self._size = 0
 
     def leaf(self, names: Sequence[tuple[int, str]], shape: tuple[int, ...]) -> Tensor:
-        """One tensor for weights that are used together; filled by `gather`."""
+        """Reserve one tensor for weights that are used together; `gather` fills it.
+
+        Args:
+            names: member and parameter name of each weight, in order.
+            shape: shape of all of them as one tensor.
+        """
         leaf = torch.empty(shape, device=self._device)
         self._order += [(member, self._owned[member][name]) for member, name in names]
         self._leaves.append((leaf, self._size))
@@ -38,7 +43,7 @@ class Layout:
         return leaf
 
     def gather(self) -> None:
-        """Lay the members' weights out; every leaf becomes a window on them, its gradient one on `gradient`."""
+        """Copy the members' weights into a flat tensor; leaves and their gradients become views of flat tensors."""
         self.weights = torch.cat([weight.detach().flatten() for _, weight in self._order])
         self.gradient, self.direction = torch.zeros_like(self.weights), torch.zeros_like(self.weights)
         for leaf, start in self._leaves:
@@ -48,16 +53,18 @@ class Layout:
             leaf.grad = self.gradient[window].view(leaf.shape)
 
     def gathered(self, moment: str) -> Tensor:
+        """Return one of Adam's moments of all weights as a flat tensor."""
         return torch.cat([self._optimisers[m].state[weight][moment].flatten() for m, weight in self._order])
 
     def spread(self, values: Sequence[float]) -> Tensor:
-        """A number per member as one per weight."""
+        """Repeat one number per member for each of its weights."""
         counts = torch.tensor([weight.numel() for _, weight in self._order], device=self._device)
         of_weights = torch.tensor([values[member] for member, _ in self._order], device=self._device)
         return of_weights.repeat_interleave(counts)
 
     @torch.no_grad()
     def scatter(self, adam: dict[str, Tensor]) -> None:
+        """Write weights and Adam's state back to the members."""
         sizes = [weight.numel() for _, weight in self._order]
         flat = zip(
             *(torch.split(adam[m], sizes) for m in ("exp_avg", "exp_avg_sq")),
@@ -74,7 +81,7 @@ class Layout:
 
 
 class SideBySide:
-    """Dense layers side by side; neighbours of one shape are one batched product."""
+    """Dense layers computed side by side; neighbours of one shape are one batched product."""
 
     def __init__(self, layers: Sequence[tuple[int, str]], members: Sequence[Training], layout: Layout) -> None:
         shapes = [members[m].net.get_parameter(f"{name}.weight").shape for m, name in layers]
@@ -89,7 +96,7 @@ class SideBySide:
         self.outs = [out for out, _ in shapes]
 
     def __call__(self, inputs: Sequence[Tensor]) -> Tensor:
-        """(B, sum of the layers' outputs) of one (B, width) input a layer."""
+        """Compute all layers from one (B, width) input each; returns (B, sum of the layers' outputs)."""
         products, start = [], 0
         for weight in self._weights:
             count = len(weight)
@@ -103,7 +110,7 @@ class SideBySide:
 
 
 class Wave:
-    """Units, of whatever member, that read from earlier waves only."""
+    """Units of all members that read from earlier waves only."""
 
     def __init__(self, members: Sequence[Training], units: Sequence[tuple[int, int]], layout: Layout) -> None:
         modules = [_module(members[m], n) for m, n in units]
@@ -135,7 +142,7 @@ class Wave:
         self._kept = kept.repeat_interleave(torch.tensor(self._dense.outs, device=kept.device)) if any(rates) else None
 
     def compute(self, known: Sequence[dict[UnitId, Tensor]]) -> None:
-        """Add what the units answer to what is known of their members."""
+        """Compute the units and add their outputs to those known of each member."""
         laterals = {
             index: joined([known[m][source] for source in unit.laterals])
             for index, (m, unit) in enumerate(self._units)
@@ -161,7 +168,7 @@ class Wave:
             known[m][unit.id] = answer
 
     def _normalised(self, reads: Tensor) -> Tensor:
-        """What the units read, each part as its unit wants it."""
+        """Normalise the joined inputs, each unit's part over the batch, over rows, or not at all."""
         over_batch, over_row = len(self._mean), sum(self._layers)
         parts: list[Tensor] = []
         batch, rows, raw = torch.split(reads, [over_batch, over_row, reads.shape[1] - over_batch - over_row], dim=1)
@@ -184,6 +191,7 @@ class Wave:
         return torch.cat([activate(v) for (activate, _), v in zip(self._activations, split, strict=True)], dim=1)
 
     def hand_back_statistics(self) -> None:
+        """Write running means and variances back to the members' batch normalisations."""
         widths = [norm.num_features for norm in self._norms]
         means, variances = torch.split(self._mean, widths), torch.split(self._variance, widths)
         for norm, mean, variance in zip(self._norms, means, variances, strict=True):
@@ -194,7 +202,10 @@ class Wave:
 
 
 def units_by_wave(members: Sequence[Training]) -> list[list[tuple[int, int]]]:
-    """(member, place in its architecture) wave after wave; within one, equal kinds and shapes side by side."""
+    """Return the units of each wave as (member, place in its architecture).
+
+    Within a wave, units of equal normalisation, activation and shape stand side by side.
+    """
     waves: list[list[tuple[int, int]]] = []
     for m, member in enumerate(members):
         wave_of = {INPUT: -1}
@@ -221,11 +232,16 @@ def _module(member: Training, n: int) -> DenseUnit:
 
 
 def _buffer(tensor: Tensor | None) -> Tensor:
-    """A batch normalisation's running figure; the type allows for none, our units always keep one."""
+    """Return a running statistic of batch normalisation, which our units always keep.
+
+    Raises:
+        TypeError: there is none.
+    """
     if tensor is None:
         raise TypeError("batch normalisation keeps running statistics in every unit")
     return tensor
 
 
 def joined(parts: Sequence[Tensor]) -> Tensor:
+    """Join tensors, (B, width) each, side by side."""
     return parts[0] if len(parts) == 1 else torch.cat(list(parts), dim=1)

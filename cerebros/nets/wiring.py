@@ -1,14 +1,13 @@
-"""From a Cerebros tree to a directed acyclic graph of units, every link explicit.
+"""Wiring: a Cerebros tree becomes a directed acyclic graph of units with explicit links.
 
 Level 0 is the input. A unit at level `v` reads from units of earlier levels
 (predecessor links) and from units to its left in its own level (lateral
 links). Links are drawn from a generator seeded by the numbers of units and
-the wiring parameters, so one tree always gives one graph, and trees that
-differ in their training or their widths share it. A tree can carry its links
-(`with_links`); then nothing is drawn, and it gives that graph whatever
-becomes of the generator.
+the wiring parameters, so that a tree always gives the same graph, and trees
+that differ only in training parameters or widths share it. A tree can carry
+its links (`with_links`); its graph then does not depend on the generator.
 
-Mended against the original: a link is made at most once, the parent level is
+Corrected against the original: a link is made at most once, the parent level is
 not damped, the lateral source at distance `d` is the unit `d` to the left,
 skip limits bound every link, and the gate is applied (docs/cerebros.md).
 """
@@ -33,7 +32,7 @@ class UnitId(msgspec.Struct, frozen=True, array_like=True, order=True):
 
 
 class Unit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One dense unit: what it reads, and whether its lateral inputs pass a sigmoid gate."""
+    """One dense unit with the units it reads; if `gated`, its lateral inputs pass a sigmoid gate."""
 
     id: UnitId
     neurons: int
@@ -43,11 +42,14 @@ class Unit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Architecture(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A network that is fully determined but for its weights; units stand in an order they can be computed.
+    """A network without its weights; units stand in an order in which they can be computed.
 
     Attributes:
-        merge: how a unit joins what it reads: side by side, or added up with the narrower ones padded by zeros.
-        normalisation: of what was joined, over the batch, over each row, or not at all.
+        inputs: width of an encoded row.
+        outputs: classes, or 1 for regression.
+        output_reads: the units that the output layer reads.
+        merge: `concat` joins a unit's inputs side by side, `add` sums them, the narrower ones padded with zeros.
+        normalisation: of the joined inputs: over the `batch`, over each row (`layer`), or `none`.
     """
 
     inputs: int
@@ -61,14 +63,15 @@ class Architecture(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def widths(self) -> dict[UnitId, int]:
+        """Width of the input and of every unit."""
         return {INPUT: self.inputs, **{unit.id: unit.neurons for unit in self.units}}
 
     def lateral_width(self, unit: Unit) -> int:
-        """Of the lateral inputs side by side, as the gate sees them."""
+        """Return the width of a unit's lateral inputs side by side, as the gate reads them."""
         return sum(self.widths[source] for source in unit.laterals)
 
     def read_width(self, unit: Unit) -> int:
-        """Of all that a unit reads, joined."""
+        """Return the width of all that a unit reads, joined."""
         parts = [self.widths[source] for source in unit.predecessors]
         parts += [self.lateral_width(unit)] if unit.laterals else []
         return sum(parts) if self.merge == "concat" else max(parts)
@@ -78,36 +81,42 @@ INPUT = UnitId(0, 0)
 
 
 class Links(msgspec.Struct, frozen=True, array_like=True):
-    """What every unit reads, in the units' order: predecessors and laterals; and what the output reads."""
+    """Predecessors and laterals of every unit, in the units' order, and the units that the output reads."""
 
     units: tuple[tuple[tuple[UnitId, ...], tuple[UnitId, ...]], ...]
     output_reads: tuple[UnitId, ...]
 
 
-# The root's parameter that holds a tree's links as JSON; no decision of the search.
+# The root's parameter that holds a tree's links as JSON; it is no decision of the search.
 LINKS = "links"
 
 
 def with_links(tree: Tree) -> Tree:
-    """The tree with all its links written down in it."""
+    """Return the tree with its links stored in it.
+
+    Raises:
+        SpaceRejected: the tree carries links already, and they are not links of its units.
+    """
     return msgspec.structs.replace(tree, p=tree.p | {LINKS: msgspec.json.encode(_links_of(tree)).decode()})
 
 
 def without_links(tree: Tree) -> Tree:
-    """The tree as the search knows it: its decisions alone."""
+    """Return the tree without stored links, as the search knows it."""
     return msgspec.structs.replace(tree, p={name: value for name, value in tree.p.items() if name != LINKS})
 
 
 def wire(tree: Tree, inputs: int, outputs: int) -> Architecture:
-    """The network of a tree, by the links it carries, or else by those that its wiring parameters draw.
+    """Build the architecture of a tree.
+
+    Links are those stored in the tree, or else drawn by its wiring parameters.
 
     Args:
-        tree: of `cerebros_space`, with or without links.
+        tree: a tree of `cerebros_space`, with or without stored links.
         inputs: width of an encoded row.
         outputs: classes, or 1 for regression.
 
     Raises:
-        SpaceRejected: the links a tree carries are not links of its units.
+        SpaceRejected: the stored links are not links of the tree's units.
     """
     links = _links_of(tree)
     neurons = [int(unit.p["neurons"]) for level in tree.children("level") for unit in level.children("unit")]
@@ -182,7 +191,7 @@ def _drawn(tree: Tree) -> Links:
     )
 
 
-# The root's parameters that say how links are drawn.
+# The root's parameters that decide how links are drawn.
 WIRING = (
     "predecessor_affinity",
     "predecessor_decay",
@@ -195,7 +204,10 @@ WIRING = (
 
 
 def _wiring_seed(tree: Tree, levels: list[tuple[UnitId, ...]]) -> int:
-    """Of the units and the wiring parameters alone: another step size or width leaves the links as they are."""
+    """Return a seed that depends on the numbers of units and the wiring parameters alone.
+
+    Trees that differ in their learning rate or their widths have the same links.
+    """
     drawn_by = [[len(level) for level in levels], [tree.p[name] for name in WIRING]]
     return int.from_bytes(hashlib.sha256(msgspec.json.encode(drawn_by)).digest()[:8])
 
@@ -206,13 +218,13 @@ Reads = dict[UnitId, tuple[set[UnitId], tuple[UnitId, ...]]]
 def _draw_predecessors(
     level: int, levels: list[tuple[UnitId, ...]], p: dict[str, Value], generator: Generator
 ) -> set[UnitId]:
-    """Units of earlier levels that a unit at `level` reads; at least one of the parent level."""
+    """Draw the units of earlier levels that a unit at `level` reads; at least one is of the parent level."""
     reads: set[UnitId] = set()
     for earlier in range(max(0, level - int(p["max_skip"])), level):
         source = levels[earlier]
         distance = level - earlier
         wanted = float(p["predecessor_affinity"]) * float(p["predecessor_decay"]) ** (distance - 1) * len(source)
-        # The fractional part is a chance, so the expected number of links is `wanted`.
+        # The fractional part is the chance of one link more, so that the expected number is `wanted`.
         count = min(len(source), int(wanted) + int(generator.random() < wanted % 1.0))
         count = max(count, 1) if distance == 1 else count
         picks = generator.choice(len(source), size=count, replace=False)
@@ -221,7 +233,7 @@ def _draw_predecessors(
 
 
 def _draw_laterals(unit: UnitId, p: dict[str, Value], generator: Generator) -> tuple[UnitId, ...]:
-    """Units to the left that `unit` reads, the farthest tried first."""
+    """Draw the units to its left that a unit reads, the farthest tried first."""
     sources: list[UnitId] = []
     run = 0
     for distance in range(unit.place, 0, -1):
@@ -240,7 +252,7 @@ def _attach_unread(
     max_skip: int,
     generator: Generator,
 ) -> tuple[Reads, set[UnitId]]:
-    """Give every unit that nobody reads a reader in a later level within reach; the output is the last."""
+    """Give each unread unit a reader in a later level within `max_skip`; the output counts as the last level."""
     read = set(output_reads).union(
         *(predecessors for predecessors, _ in reads.values()), *(laterals for _, laterals in reads.values())
     )
@@ -257,7 +269,7 @@ def _attach_unread(
 
 
 def count_parameters(architecture: Architecture) -> int:
-    """Trainable weights the network will have, without building it."""
+    """Count the trainable weights of a network without building it."""
     total = 0
     for unit in architecture.units:
         lateral, width = architecture.lateral_width(unit), architecture.read_width(unit)
@@ -269,7 +281,7 @@ def count_parameters(architecture: Architecture) -> int:
 
 
 def count_flops(architecture: Architecture) -> int:
-    """Floating-point operations of one prediction: two per multiply-accumulate of the dense products."""
+    """Count the floating-point operations of one prediction: two per multiply-accumulate of the dense products."""
     macs = sum(architecture.widths[source] for source in architecture.output_reads) * architecture.outputs
     for unit in architecture.units:
         macs += architecture.read_width(unit) * unit.neurons

@@ -1,18 +1,18 @@
 """`RoseTreeSampler`: the search engine as a sampler of Optuna studies, through Optuna's public interface only.
 
-A define-by-run trial is a set of parameters that were asked for, as a tree is
-a set of decided sites. Numbers in a parameter's name are its position, the
-rest of the name is its key: `layer2_units` and `layer3_units` are siblings
-that inform each other, and speak for themselves where there is enough of
-them. Which parameters a trial has is for the objective function to say, so
-candidates are edits of what good trials had; a parameter that comes as a
-surprise is drawn from its key's density.
+A define-by-run trial is a set of parameters, as a tree is a set of sites.
+Numbers in a parameter's name are its position, the rest of the name is its
+key: `layer2_units` and `layer3_units` are siblings, which share a density
+until each has trials enough for its own. The objective function decides which
+parameters a trial has, so candidates are edits of good trials' parameters; a
+parameter that no trial had yet is drawn from its key's density.
 
     study = optuna.create_study(sampler=RoseTreeSampler(seed=1), directions=["minimize", "minimize"])
 
-The sampler keeps no history: it reads the study's trials, whatever storage
-they are in, those of other workers too. Optuna's dashboard needs nothing more.
-Optuna is imported with this module: install the extra `optuna`.
+The sampler keeps no history: it reads the study's trials, those of other
+workers included, from any storage.
+
+This module imports Optuna: install the extra `optuna`.
 """
 
 from __future__ import annotations
@@ -32,41 +32,41 @@ from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from cerebros.search.hypervolume import elite
-from cerebros.search.motpe import POOL, RECENT, STARTUP_TRIALS, good_count
+from cerebros.search.observations import POOL, RECENT, STARTUP_TRIALS, good_count
 from cerebros.search.pareto import Losses
 from cerebros.search.parzen import CANDIDATES, REDRAWN_UNIFORMLY, TreeDensity
-from cerebros.search.screening import Screen, by_gain
+from cerebros.search.screening import Screen, rank_by_ehvi
 from cerebros.search.site_table import SiteTable
 from cerebros.search.surrogate import on_one_thread
 from cerebros.search.targets import reference_point
 from cerebros.space.edits import Edits, Site, Sites
 from cerebros.space.rose_tree import Choice, Float, Int, NodeType, Param, Space, Value, draw_uniform
 
-# Ranking takes the square of this many comparisons; older trials are left out.
+# Only this many of the newest trials are read: ranking takes the square of their number in comparisons.
 TRIALS_READ = 500
 
-# Trials of one process that may be between their first and their last parameter at the same time.
+# Number of running trials per process whose densities are remembered.
 TRIALS_AT_ONCE = 32
 
 _ROOT = "trial"
 
 
 class RoseTreeSampler(BaseSampler):
-    """Parzen densities over rose trees, screened by Gaussian processes, for one objective or several.
+    """Samples from Parzen densities over rose trees and ranks candidates by EHVI, for one objective or several.
 
-    Proposals differ from all trials of the study that it reads, where the space allows it.
+    Proposals differ from the newest `TRIALS_READ` trials of the study where the space allows it.
 
     Args:
-        seed: with a trial's number it seeds the draw, so that workers may share one; None takes one from the system.
+        seed: seeds each draw, together with the trial's number, so that workers may share one; random when None.
     """
 
     def __init__(self, seed: int | None = None) -> None:
         self._seed = int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else seed
-        # What parameters that no trial had yet are drawn from, by the number of the trial.
+        # By the number of a running trial, the densities for parameters that no trial had yet.
         self._open: dict[int, tuple[_Parameters, TreeDensity]] = {}
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
-        """Every parameter that finished trials had, with its newest distribution."""
+        """Return every parameter of the finished trials, with its newest distribution."""
         found: dict[str, BaseDistribution] = {}
         for past in _finished(study.get_trials(deepcopy=False)):
             found.update(past.distributions)
@@ -75,6 +75,7 @@ class RoseTreeSampler(BaseSampler):
     def sample_relative(
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
+        """Propose values for all known parameters; empty during start-up and when every candidate is a repetition."""
         self._open.pop(trial.number, None)  # another study's
         trials = study.get_trials(deepcopy=False)
         past = _finished(trials)
@@ -86,7 +87,7 @@ class RoseTreeSampler(BaseSampler):
             learned = _learn(_Parameters(search_space), past, _losses(study, past), waiting)
             ordered = learned.proposals(np.random.default_rng([self._seed, trial.number]))
             proposed = next((params for params in ordered if not _repeats(params, others)), None)
-        if proposed is None:  # all that looks good is known: let chance find what is left of a small space
+        if proposed is None:  # every candidate repeats a trial: random draws find the rest of a small space
             return {}
         self._open[trial.number] = learned.parameters, learned.density
         for oldest in list(self._open)[:-TRIALS_AT_ONCE]:
@@ -96,17 +97,18 @@ class RoseTreeSampler(BaseSampler):
     def sample_independent(
         self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
     ) -> Any:
+        """Draw a parameter that was not proposed, from its key's density or else uniformly."""
         generator = np.random.default_rng([self._seed, trial.number, *param_name.encode()])
         if known := self._open.get(trial.number):
             parameters, density = known
-            # A sibling more than any trial had: its key knows what to expect.
+            # One sibling more than any trial had: its key has a density.
             if site := parameters.site(param_name, param_distribution):
                 return _native(param_distribution, density.draw_value(*site, generator))
         return _native(param_distribution, draw_uniform(_rule(param_distribution), generator))
 
 
 class _Parameters:
-    """The sites of a search space's parameters."""
+    """Converts between the parameters of a search space and sites."""
 
     def __init__(self, search_space: Mapping[str, BaseDistribution]) -> None:
         self._distributions = search_space
@@ -117,11 +119,12 @@ class _Parameters:
         self.space = Space(_ROOT, {_ROOT: NodeType(params)})
 
     def site(self, name: str, over: BaseDistribution) -> Site | None:
-        """Where a parameter stands, or would stand beside its siblings; None where nothing is known of its like."""
+        """Return the site of a parameter, known or new; None where no parameter of its key is known."""
         site = self._sites.get(name, _key_and_position(name))
         return site if self._of_key.get(site[0]) == over else None
 
     def sites(self, trial: FrozenTrial) -> Sites:
+        """Return a trial's parameters as a table of sites."""
         return {
             self._sites[name]: _value(self._distributions[name], native)
             for name, native in trial.params.items()
@@ -129,9 +132,11 @@ class _Parameters:
         }
 
     def all_sites(self) -> list[Site]:
+        """Return the sites of all known parameters."""
         return list(self._names)
 
     def natives(self, sites: Sites) -> dict[str, Any]:
+        """Return sites as parameters in Optuna's own values, by name."""
         named = {self._names[site]: value for site, value in sites.items()}
         return {name: _native(self._distributions[name], value) for name, value in named.items()}
 
@@ -144,14 +149,16 @@ class _Learned(NamedTuple):
     screen: Screen
 
     def proposals(self, generator: Generator) -> Iterator[dict[str, Any]]:
-        """Parameters by expected gain: edits of good trials, the best of them nudged again and again.
+        """Yield the parameters of candidates, best first by EHVI.
 
-        They answer all that any trial was asked: a changed option may bring questions that the parent was spared.
+        Candidates are edits of good trials, and nudged copies of the best of these.
+
+        Each has values for all known parameters, as a changed option may need some that its parent lacked.
         """
         edits = Edits(self.parameters.space, self.table.scales)
         self.screen.sample(generator)
         drawn = [self._edited(edits, generator) for _ in range(CANDIDATES)]
-        ordered, wanted = by_gain(drawn, self.screen, self.table, edits, generator), self.parameters.all_sites()
+        ordered, wanted = rank_by_ehvi(drawn, self.screen, self.table, edits, generator), self.parameters.all_sites()
         return (self.parameters.natives(self._completed(sites, wanted, generator)) for sites in ordered)
 
     def _edited(self, edits: Edits, generator: Generator) -> Sites:
@@ -189,12 +196,12 @@ def _learn(
     table = SiteTable(parameters.space)
     screen = Screen(table, table.rows([*seen.values()]), losses[kept], reference_point(losses[kept]))
     if waiting:
-        screen.believe(table.rows([parameters.sites(trial) for trial in waiting]))
+        screen.add_fantasies(table.rows([parameters.sites(trial) for trial in waiting]))
     return _Learned(parameters, table, good, TreeDensity(table, good), screen)
 
 
 def _finished(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
-    """The newest of these with finite values, oldest first."""
+    """Return the newest trials with finite values, oldest first, at most `TRIALS_READ`."""
     told = (
         trial
         for trial in reversed(trials)
@@ -209,10 +216,10 @@ def _losses(study: Study, trials: Sequence[FrozenTrial]) -> Losses:
 
 
 def _repeats(params: Mapping[str, Any], trials: Sequence[FrozenTrial]) -> bool:
-    """Whether a proposal would come out as one of these trials.
+    """Return True if a proposal would repeat one of these trials.
 
-    A trial that ended had asked for all it wanted, so a proposal with the same answers and some more is its
-    repetition; one that runs may have more to ask.
+    An ended trial has all its parameters, so a proposal with the same values and some more repeats it. A
+    running trial may still ask for more.
     """
     return any(
         trial.params == params if trial.state is TrialState.RUNNING else trial.params.items() <= params.items()
@@ -221,7 +228,10 @@ def _repeats(params: Mapping[str, Any], trials: Sequence[FrozenTrial]) -> bool:
 
 
 def _sites(search_space: Mapping[str, BaseDistribution]) -> dict[str, Site]:
-    """Where each parameter stands: names that differ in numbers only are siblings, if that is all that differs."""
+    """Assign a site to each parameter.
+
+    Parameters whose names differ only in numbers are siblings if their distributions are equal.
+    """
     families: defaultdict[str, dict[str, tuple[int, ...]]] = defaultdict(dict)
     for name in search_space:
         key, position = _key_and_position(name)
@@ -230,7 +240,7 @@ def _sites(search_space: Mapping[str, BaseDistribution]) -> dict[str, Site]:
     for key, positions in families.items():
         first = search_space[next(iter(positions))]
         siblings = all(search_space[name] == first for name in positions)
-        apart = len({*positions.values()}) == len(positions)  # `a1` and `a01` are not
+        apart = len({*positions.values()}) == len(positions)  # False for `a1` and `a01`
         for name, position in positions.items():
             sites[name] = (key, position) if siblings and apart else (f"{_ROOT}.{name}", ())
     return sites
@@ -242,7 +252,10 @@ def _key_and_position(name: str) -> Site:
 
 
 def _rule(over: BaseDistribution) -> Param:
-    """Options and steps count from 0, as their places: an option may be anything, and steps may be millions."""
+    """Return the rule of a distribution.
+
+    Options and steps are numbered from 0: an option may be of any type, and there may be millions of steps.
+    """
     match over:
         case CategoricalDistribution():
             return Choice(tuple(range(len(over.choices))))
@@ -260,7 +273,7 @@ def _step(over: FloatDistribution | IntDistribution) -> float | None:
 
 
 def _value(over: BaseDistribution, native: Any) -> Value:
-    """A trial's parameter under the rule its name has today, to whose ends values beyond move."""
+    """Convert a trial's parameter to a value under its newest distribution, clipped to its range."""
     match over:
         case FloatDistribution() | IntDistribution():
             within: float = min(over.high, max(over.low, native))

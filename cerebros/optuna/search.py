@@ -1,8 +1,8 @@
-"""Optuna's samplers behind our ask and tell: the peers a run can choose, `optuna-motpe` and `nsga2`.
+"""Optuna's samplers with our interface of ask and tell: `optuna-motpe` and `nsga2`.
 
-Optuna must know the number of objectives before it proposes. Trees asked
-for before the first losses are told are therefore drawn from the prior, as
-Optuna's own start-up trials are, and handed over afterwards.
+Optuna must know the number of objectives before it proposes. Trees asked for
+before the first losses are told are therefore drawn from the prior, like
+Optuna's own start-up trials, and added to the study with their losses.
 """
 
 from __future__ import annotations
@@ -16,14 +16,13 @@ from optuna.samplers import BaseSampler, NSGAIISampler, TPESampler
 from optuna.trial import Trial, TrialState
 
 from cerebros.optuna.trees import parameters, suggested
-from cerebros.search.motpe import NO_TARGETS
-from cerebros.search.parzen import Admissible, draw_admissible, within_limits
-from cerebros.search.targets import Targets
+from cerebros.search.admission import Admissible, draw_admissible, within_limits
+from cerebros.search.targets import NO_TARGETS, Targets
 from cerebros.space.rose_tree import Space, Tree, tree_hash
 
 POPULATION = 20
 
-# Trees beyond the limits teach Optuna nothing, so it may propose them for ever; the prior takes over then.
+# Trees beyond the limits teach Optuna nothing, so it may propose them for ever; after this many the prior is used.
 ATTEMPTS = 20
 
 OPTUNA_SAMPLERS: dict[str, Callable[[int], BaseSampler]] = {
@@ -33,11 +32,13 @@ OPTUNA_SAMPLERS: dict[str, Callable[[int], BaseSampler]] = {
 
 
 class OptunaSearch:
-    """A study in memory, asked and told tree by tree.
+    """Searches by a sampler of Optuna, with a study in memory.
 
     Args:
         name: a key of `OPTUNA_SAMPLERS`.
-        first: trees proposed before anything else.
+        admissible: a condition on the whole tree besides the space's own limits.
+        first: trees to propose before any other, in this order.
+        targets: used to check losses; Optuna knows no hard limits on losses and no reference point.
     """
 
     def __init__(
@@ -58,6 +59,11 @@ class OptunaSearch:
         self._asked = 0
 
     def ask(self, n: int) -> list[Tree]:
+        """Propose the next `n` trees; repetitions are possible.
+
+        Raises:
+            SpaceRejected: the limits on the tree leave nothing to propose.
+        """
         trees = []
         for number in range(self._asked, self._asked + n):
             if number < len(self._first):
@@ -71,9 +77,17 @@ class OptunaSearch:
         return trees
 
     def tell(self, tree: Tree, losses: Sequence[float] | None, fidelity: float = 1.0) -> None:
-        """As `Motpe.tell`; a tree that was never asked for is handed to Optuna first.
+        """Report a tree's losses, or None when it has none; trees that were not asked for are welcome.
 
-        Optuna cannot be told a trial again: a tree keeps the losses that it was told first.
+        Optuna cannot be told a trial again: a tree keeps the losses that were told first.
+
+        Args:
+            losses: (n_objectives,), smaller is better.
+            fidelity: share of a whole evaluation that was done, up to 1.
+
+        Raises:
+            InvalidArgument: a loss is not finite, or their number is not that of the limits.
+            SpaceRejected: the tree does not belong to the space.
         """
         name = tree_hash(tree)
         if name in self._partly:
@@ -91,7 +105,10 @@ class OptunaSearch:
         self._study.tell(trial, list(losses))
 
     def _proposed(self, study: optuna.Study, number: int) -> Tree:
-        """Optuna's next tree within the limits, or one from the prior; it is told that those beyond have failed."""
+        """Return Optuna's next tree within the limits, or one from the prior after `ATTEMPTS` trees beyond them.
+
+        Optuna is told that trees beyond the limits have failed.
+        """
         for _ in range(ATTEMPTS):
             trial = study.ask()
             tree = suggested(trial, self._space)
@@ -109,7 +126,7 @@ class OptunaSearch:
 
 
 def _quiet_study(sampler: BaseSampler, n_objectives: int) -> optuna.Study:
-    """A study that does not announce itself on standard error, which belongs to the caller."""
+    """Create a study that writes nothing to standard error, which belongs to the caller."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", category=optuna.exceptions.ExperimentalWarning)

@@ -1,10 +1,12 @@
-"""Trees as Optuna trials and back: every site of a tree is one parameter of a trial.
+"""Conversion between trees and Optuna trials: every site of a tree is one parameter of a trial.
 
-What we write is named by key and position, `net/stage/cell.width@0.2` for the
-third cell of the first stage, and a number of a list is its place there. What
-others wrote is read as well: a parameter of the root may go by its own name,
-`lr`, and a number of a list may be that number, by whatever distribution.
-Optuna is imported with this module: install the extra `optuna`.
+Parameters that we write are named by key and position:
+`net/stage/cell.width@0.2` is for the third cell of the first stage. A number
+of a list is written as its place there. Studies that others wrote are read as
+well: a parameter of the root may have its own name, `lr`, and a number of a
+list may be the number itself, in any distribution.
+
+This module imports Optuna: install the extra `optuna`.
 """
 
 from __future__ import annotations
@@ -19,17 +21,19 @@ from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from cerebros.errors import SpaceRejected
-from cerebros.search.motpe import Observation
+from cerebros.search.observations import Observation
 from cerebros.space.rose_tree import Choice, Float, Int, Ordered, Param, Space, Tree, Value
 
 _Native = int | float | str | bool | None  # None to Optuna only: no option of a space is None
 
 
 def parameter_name(key: str, position: tuple[int, ...]) -> str:
+    """Return the name of a site's parameter in an Optuna trial."""
     return f"{key}@{'.'.join(map(str, position))}" if position else key
 
 
 def distribution(rule: Param) -> BaseDistribution:
+    """Return Optuna's distribution for a rule."""
     match rule:
         case Float(low, high, log):
             return FloatDistribution(low, high, log=log)
@@ -42,7 +46,7 @@ def distribution(rule: Param) -> BaseDistribution:
 
 
 def suggested(trial: optuna.Trial, space: Space) -> Tree:
-    """The tree that Optuna makes of this space by its define-by-run interface."""
+    """Grow a tree of the space from a trial's suggestions, one per decision."""
 
     def decide(key: str, rule: Param, position: tuple[int, ...]) -> Value:
         name = parameter_name(key, position)
@@ -61,7 +65,7 @@ def suggested(trial: optuna.Trial, space: Space) -> Tree:
 
 
 def parameters(space: Space, tree: Tree) -> dict[str, _Native]:
-    """A tree's decisions as parameters of a trial.
+    """Return a tree's decisions as parameters of a trial, by name.
 
     Raises:
         SpaceRejected: the tree does not belong to the space.
@@ -70,10 +74,10 @@ def parameters(space: Space, tree: Tree) -> dict[str, _Native]:
 
 
 def tree_from(space: Space, trial: FrozenTrial) -> Tree:
-    """The tree of a trial's parameters.
+    """Return the tree of a trial's parameters.
 
     Raises:
-        SpaceRejected: a parameter is missing, outside its rule, or none of the space's.
+        SpaceRejected: a parameter is missing, outside its rule, or unknown to the space.
     """
     unread = dict(trial.params)
 
@@ -103,7 +107,14 @@ def tree_from(space: Space, trial: FrozenTrial) -> Tree:
 
 
 def frozen_trial(space: Space, tree: Tree, losses: Sequence[float] | None) -> FrozenTrial:
-    """A finished trial as Optuna would remember it; one without losses has failed."""
+    """Return a finished trial in Optuna's form; a trial without losses has failed.
+
+    Args:
+        losses: (n_objectives,), all minimised.
+
+    Raises:
+        SpaceRejected: the tree does not belong to the space.
+    """
     rules = {parameter_name(d.key, d.position): distribution(d.param) for d in space.decisions(tree)}
     state = TrialState.FAIL if losses is None else TrialState.COMPLETE
     return create_trial(state=state, params=parameters(space, tree), distributions=rules, values=losses)
@@ -112,10 +123,14 @@ def frozen_trial(space: Space, tree: Tree, losses: Sequence[float] | None) -> Fr
 def export_study(
     space: Space, observations: Iterable[Observation], n_objectives: int, name: str, storage: str | None = None
 ) -> Study:
-    """A run as an Optuna study, which Optuna's dashboard and samplers can read; all losses are minimised.
+    """Write a run as an Optuna study, which Optuna's dashboard and samplers can read.
+
+    All losses are minimised.
 
     Args:
-        storage: Optuna's URL of a database; in memory when None.
+        observations: trials in order.
+        name: name of the study.
+        storage: Optuna's URL of a database; the study stays in memory when None.
 
     Raises:
         optuna.exceptions.DuplicatedStudyError: the storage has a study of this name.
@@ -126,10 +141,10 @@ def export_study(
 
 
 def import_study(space: Space, study: Study) -> list[Observation]:
-    """A study's ended trials, in order, to be told to a sampler as a warm start; maximised values change sign.
+    """Read a study's ended trials, in order, to tell them to a sampler as a warm start.
 
-    A trial that failed, was pruned or came to an infinite value has no losses.
-    Where it has not asked for all its parameters either, it is left out.
+    Maximised values change sign. A trial that failed, was pruned or has an
+    infinite value has no losses; it is left out if parameters are missing too.
 
     Raises:
         SpaceRejected: a trial with losses is not a tree of this space.
@@ -153,7 +168,7 @@ def _losses(trial: FrozenTrial, directions: Sequence[StudyDirection]) -> tuple[f
 
 
 def _labels(options: tuple[Value, ...]) -> tuple[Value, ...]:
-    """Options as Optuna can tell them apart: it compares by ==, where True is 1."""
+    """Return options that Optuna can tell apart: it compares by ==, under which True is 1."""
     return options if len(set(options)) == len(options) else tuple(map(repr, options))
 
 
@@ -168,7 +183,7 @@ def _native(rule: Param, value: Value) -> _Native:
 
 
 def _value(rule: Param, native: _Native, over: BaseDistribution) -> Value | None:
-    """A parameter under a rule of ours, None where the rule does not allow it."""
+    """Convert a trial's parameter to a value of a rule; None where the rule does not allow it."""
     if isinstance(rule, Choice):
         labels = _labels(rule.options)
         return rule.options[labels.index(native)] if native in labels else None

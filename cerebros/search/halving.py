@@ -1,12 +1,11 @@
-"""Successive halving with several objectives: most trials get a few epochs, the best of them more.
+"""Asynchronous successive halving with several objectives: most trials train few epochs, the best ones more.
 
-A trial trains to the end of a *rung* and waits. It goes on to the next rung
-when it is among the best `1/factor` of the trials that finished its own, the
-latest `COMPARED_AT_MOST` of them; "best" is by nondomination rank and, within
-a rank, by hypervolume, so a small network with a middling error lives as long
-as a large accurate one. Nobody waits for a rung to fill: whenever there is
-room, the highest rung with a deserving trial is served first, and a new trial
-is started when there is none.
+A trial trains to the end of a *rung* and waits. It continues to the next rung
+when it is among the best `1/factor` of the latest `COMPARED_AT_MOST` trials
+that finished its rung. "Best" is by nondomination rank and, within a rank, by
+hypervolume, so a small network with a middling error lasts as long as a large
+accurate one. No trial waits for a rung to fill: a free worker continues the
+best waiting trial of the highest rung that has one, or starts a new trial.
 
 With a factor of 3 and three rungs, at 1/9, 1/3 and all of the epochs, trials
 cost 1/9 + 1/3 · 2/9 + 1/9 · 2/3 = 26 % of training them all to the end.
@@ -23,30 +22,30 @@ import msgspec
 import numpy as np
 
 from cerebros.search.hypervolume import elite
-from cerebros.search.motpe import Sampler
 from cerebros.search.pareto import Losses
+from cerebros.search.sampler import Sampler
 from cerebros.space.rose_tree import Tree
 
 FACTOR = 3
 
-# A trial is compared with so many that reached its rung last: ranking costs the square of them, and what
-# was not among the best when it was younger will not be among ever better ones.
+# A trial is compared with this many that reached its rung last: ranking costs the square of them, and a trial
+# that was not among the best before will not be among later, better ones.
 COMPARED_AT_MOST = 243
 
 # The first rung is at least this long: a single epoch of few steps ranks little but chance.
 SHORTEST_RUNG_EPOCHS = 1
 
-# Picks the `count` best rows of (n_trials, n_objectives) losses.
+# Returns indices of the `count` best rows of (n_trials, n_objectives) losses.
 Rank = Callable[[Losses, int], Sequence[int]]
 
 
 class Standing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How far a trial has come.
+    """A trial's progress through the rungs.
 
     Attributes:
-        losses: after each rung it finished, oldest first.
-        waits: whether it may go on; not so while it trains, nor once it has
-            ended by its own patience or without figures.
+        losses: losses after each finished rung, oldest first.
+        waits: True if the trial may continue; False while it trains, and once
+            it has stopped early or ended without losses.
     """
 
     number: int
@@ -55,10 +54,17 @@ class Standing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def rung_epochs(epochs: int, factor: int = FACTOR, rungs: int = 3) -> tuple[int, ...]:
-    """Epochs at which trials wait, the last of them `epochs`; fewer rungs where epochs are few.
+    """Return the epochs at which rungs end, ascending; the last is `epochs`.
+
+    There are fewer than `rungs` where epochs are too few for different ends.
+
+    Args:
+        epochs: epochs of a whole training.
+        factor: ratio of the ends of successive rungs.
+        rungs: number of rungs.
 
     Raises:
-        ValueError: a number is too small to halve with.
+        ValueError: `epochs` or `rungs` is below 1, or `factor` below 2.
     """
     if epochs < 1 or factor < 2 or rungs < 1:
         raise ValueError(f"epochs {epochs} and rungs {rungs} must be at least 1, factor {factor} at least 2")
@@ -67,10 +73,18 @@ def rung_epochs(epochs: int, factor: int = FACTOR, rungs: int = 3) -> tuple[int,
 
 
 def next_to_continue(trials: Sequence[Standing], rungs: int, factor: int = FACTOR, best: Rank = elite) -> int | None:
-    """The number of the trial that should train through its next rung, or None: start a new one.
+    """Return the number of the trial that should train through its next rung; None to start a new one.
 
-    A function of the standings alone, whatever order they come in: a search
-    that resumes with the same results continues the same trials.
+    The answer depends on the standings alone and not on their order, so a
+    search that resumes with the same results continues the same trials.
+
+    Args:
+        trials: all trials of the search.
+        rungs: number of rungs.
+        factor: the best `1/factor` of a rung's trials may continue.
+        best: ranks the trials of a rung.
+
+    Source: Li et al. 2020.
     """
     by_number = sorted(trials, key=lambda trial: trial.number)
     for rung in reversed(range(rungs - 1)):
@@ -87,13 +101,17 @@ def next_to_continue(trials: Sequence[Standing], rungs: int, factor: int = FACTO
 
 
 def epochs_a_trial(rungs: Sequence[int], factor: int = FACTOR) -> float:
-    """How many epochs a trial takes on average, where the best `1/factor` go on from each rung."""
+    """Compute the mean number of epochs per trial when the best `1/factor` continue from each rung.
+
+    Args:
+        rungs: epochs at which rungs end, ascending.
+    """
     ends = np.array([0, *rungs])
     return float((np.diff(ends) / float(factor) ** np.arange(len(rungs))).sum())
 
 
 class Step(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Train trial `number` from `begin` epochs done until `until` are."""
+    """Training of trial `number`, which has done `begin` epochs, until it has done `until`."""
 
     number: int
     tree: Tree
@@ -102,11 +120,16 @@ class Step(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class HalvedSearch:
-    """A sampler whose trials pause at rungs; the caller trains steps instead of whole trials.
+    """Splits the trials of a sampler into steps, one per rung; the caller trains steps.
 
-    Told the same results in the same order it hands out the same steps, so a
-    search resumes by telling it again what is stored. The sampler learns each
-    trial's losses after every rung, with the share of the epochs as fidelity.
+    The same results told in the same order give the same steps, so a search
+    resumes by telling the stored results again. The sampler is told a trial's
+    losses after every rung, with the share of the epochs as fidelity.
+
+    Args:
+        rungs: epochs at which rungs end, ascending.
+        factor: the best `1/factor` of a rung's trials may continue.
+        best: ranks the trials of a rung.
     """
 
     def __init__(self, sampler: Sampler, rungs: Sequence[int], factor: int = FACTOR, best: Rank = elite) -> None:
@@ -116,28 +139,33 @@ class HalvedSearch:
 
     @property
     def started(self) -> int:
-        """How many trials there are."""
+        """Number of trials started so far."""
         return len(self._trees)
 
     def next_steps(self, new: int) -> list[Step]:
-        """Go on with the trial that deserves it most, or start so many new ones; nothing where neither may be."""
+        """Return a step of the best waiting trial, else the first steps of `new` new trials."""
         step = self.continuation()
         return [step] if step else self.start(new) if new else []
 
     def continuation(self) -> Step | None:
-        """A step of a waiting trial, or None when none deserves one."""
+        """Return a step of the best waiting trial, None when no trial may continue."""
         number = next_to_continue(self._standings, len(self._rungs), self._factor, self._best)
         return None if number is None else self._begin(number)
 
     def start(self, trials: int) -> list[Step]:
-        """The first steps of so many new trials, which are proposed together."""
+        """Return the first steps of `trials` new trials, which are proposed as one batch."""
         begun = len(self._trees)
         self._trees += self._sampler.ask(trials)
         self._standings += [Standing(number, (), waits=True) for number in range(begun, len(self._trees))]
         return [self._begin(number) for number in range(begun, len(self._trees))]
 
     def tell(self, step: Step, losses: Sequence[float] | None, *, ended: bool) -> None:
-        """Report the losses after a step, None when it failed, and whether the training ended by itself."""
+        """Report the result of a step.
+
+        Args:
+            losses: losses after the step; None when it failed.
+            ended: True if the training stopped early, before the end of its rung.
+        """
         self._sampler.tell(step.tree, losses, 1.0 if ended else step.until / self._rungs[-1])
         if losses is None:
             return

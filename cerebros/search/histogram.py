@@ -1,22 +1,23 @@
-"""g: the density of everything tried, from running histograms; its cost does not grow with the history.
+"""The density g of all trials, estimated by histograms whose cost does not grow with the number of trials.
 
 Notation
-    t       number of a trial, from 1; T: how many there are
+    t       number of a trial, from 1
+    T       number of trials
     s0, s1  per bin, the sum of 1 and of t over the trials that fell into it
-    R       weight of the oldest trial against the newest's 1
+    R       weight of the oldest trial; the newest has weight 1
 
-A trial weighs R + (1 - R) · t / T, a linear ramp: old trials were chosen by
-worse models. Two sums a bin give every bin's weight for any T.
+A trial weighs R + (1 - R) · t / T, a linear ramp, since old trials were
+chosen by worse models. s0 and s1 give a bin's weight for any T.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from cerebros.search.scale import Codes, Scale
 from cerebros.search.site_table import SiteTable
 from cerebros.space.edits import Sites
 from cerebros.space.rose_tree import Int
+from cerebros.space.scale import Codes, Scale
 
 OLDEST_WEIGHT = 0.2
 
@@ -32,7 +33,7 @@ SIBLING_TRIALS = 3.0
 
 
 class Histogram:
-    """Running weights of the codes of one key or site."""
+    """A histogram of the codes of one key or site, with recency weights."""
 
     def __init__(self, scale: Scale) -> None:
         n_values = scale.n_values
@@ -47,11 +48,12 @@ class Histogram:
         self._sums = np.zeros((2, len(self.edges) - 1))
 
     def add(self, code: float, number: int) -> None:
+        """Count one value of trial `number`, from 1."""
         place = int(np.searchsorted(self.edges, code, side="right")) - 1
         self._sums[:, min(len(self.edges) - 2, max(0, place))] += (1.0, number)
 
     def weights(self, trials: int) -> Codes:
-        """(n_bins,) recency-weighted counts; a continuum's are spread over neighbouring bins."""
+        """Return recency-weighted counts, (n_bins,); those of a continuum are smoothed over neighbouring bins."""
         weights = OLDEST_WEIGHT * self._sums[0] + (1.0 - OLDEST_WEIGHT) * self._sums[1] / max(1, trials)
         if not self._smooth:
             return np.asarray(weights)
@@ -59,7 +61,12 @@ class Histogram:
         return np.asarray(0.25 * padded[:-2] + 0.5 * padded[1:-1] + 0.25 * padded[2:])
 
     def at(self, codes: Codes, shares: Codes) -> Codes:
-        """Densities of numbers, masses of whole numbers and options, when bins have these shares."""
+        """Return the densities of real numbers, or the masses of whole numbers and options.
+
+        Args:
+            codes: (n,)
+            shares: (n_bins,) probability of each bin.
+        """
         if self._scale.discrete:
             left, right = self._scale.edges(codes)
             below = np.concatenate([[0.0], np.cumsum(shares)])
@@ -69,7 +76,7 @@ class Histogram:
 
 
 class History:
-    """Histograms of every key and site, kept up to date trial by trial."""
+    """The density g: histograms of every key and site, updated with each trial."""
 
     def __init__(self, table: SiteTable) -> None:
         self._table = table
@@ -78,7 +85,7 @@ class History:
         self._newest = 0
 
     def add(self, sites: Sites, number: int) -> None:
-        """Count one trial in; numbers start at 0."""
+        """Count one trial; numbers start at 0."""
         self._newest = max(self._newest, number + 1)
         for column, code in self._table.codes(sites):
             key = self._table.keys[column]
@@ -90,7 +97,7 @@ class History:
             self._keys[key].add(code, number + 1)
 
     def log_densities(self, rows: Codes) -> Codes:
-        """(n,) log g of each row of the table, summed over its decisions."""
+        """Return log g of each row of the table, (n,), summed over its decisions."""
         total = np.zeros(len(rows))
         for column in range(rows.shape[1]):
             present = np.flatnonzero(~np.isnan(rows[:, column]))

@@ -1,10 +1,10 @@
-"""How much of the space of losses a set of trials beats, and what one more would add.
+"""Hypervolume of a set of trials, hypervolume improvement of one trial more, and subsets that keep most of it.
 
 Notation
     y       losses of one trial, (n_objectives,), smaller is better
     r       reference point: only what lies below it in every objective counts
     HV(S)   volume of the union over y in S of the boxes [y, r]
-    gain    HV(S ∪ {y}) - HV(S)
+    HVI(y)  HV(S ∪ {y}) - HV(S), the hypervolume improvement of y over S
 
 Source: Zitzler and Thiele 1998 (the measure); While et al. 2006 (slicing one
 objective off); Nemhauser et al. 1978 (HV is submodular, so the greedy subset
@@ -26,9 +26,16 @@ Point = NDArray[np.float64]
 
 
 def hypervolume(losses: Losses, reference: Point) -> float:
-    """The volume between the trials and the reference point; 0.0 when none lies below it.
+    """Compute the exact volume between the trials and the reference point.
 
-    Exact. O(n log n) for two objectives, O(n^(m-1)) slices for m.
+    Args:
+        losses: (n_trials, n_objectives), smaller is better, finite.
+        reference: (n_objectives,)
+
+    Returns:
+        The volume, 0.0 when no trial lies below the reference point.
+
+    Source: While et al. 2006. O(n log n) for two objectives, O(n^(m-1)) slices for m.
     """
     inside = losses[(losses < reference).all(axis=1)]
     if not len(inside):
@@ -37,13 +44,12 @@ def hypervolume(losses: Losses, reference: Point) -> float:
         return float(reference[0] - inside.min())
     if inside.shape[1] == 2:
         return _area(inside, reference)
-    front = np.unique(inside[nondominated(inside)], axis=0)
-    order = np.argsort(front[:, -1], kind="stable")
-    front = front[order]
-    depths = np.diff(np.append(front[:, -1], reference[-1]))
+    ordered = np.unique(inside[nondominated(inside)], axis=0)
+    ordered = ordered[np.argsort(ordered[:, -1], kind="stable")]
+    depths = np.diff(np.append(ordered[:, -1], reference[-1]))
     # Between two values of the last objective, the trials below the first make a volume of one dimension less.
     return sum(
-        float(depth) * hypervolume(front[: n + 1, :-1], reference[:-1]) for n, depth in enumerate(depths) if depth > 0
+        float(depth) * hypervolume(ordered[: n + 1, :-1], reference[:-1]) for n, depth in enumerate(depths) if depth > 0
     )
 
 
@@ -55,11 +61,20 @@ def _area(losses: Losses, reference: Point) -> float:
 
 
 def greedy_subset(losses: Losses, count: int, reference: Point) -> list[int]:
-    """Indices of up to `count` trials, each adding the most volume to those before it.
+    """Choose up to `count` trials, each with the largest hypervolume improvement over those chosen before.
 
-    Exact. Gains only shrink as the subset grows, so a trial's last known gain
-    bounds the present one and most need no new computation; yet with more
-    than two objectives each costs `hypervolume`.
+    Exact. Improvements only shrink as the subset grows, so a trial's last
+    known improvement bounds the present one and most need no new computation.
+    With more than two objectives each computation costs one `hypervolume`.
+
+    Args:
+        losses: (n_trials, n_objectives), smaller is better, finite.
+        reference: (n_objectives,)
+
+    Returns:
+        Indices into `losses`, in the order chosen.
+
+    Source: Nemhauser et al. 1978.
     """
     chosen: list[int] = []
     bounds = [(-hypervolume(losses[[n]], reference), n) for n in range(len(losses))]
@@ -71,16 +86,24 @@ def greedy_subset(losses: Losses, count: int, reference: Point) -> list[int]:
             chosen.append(n)
             volume -= bound
             continue
-        gain = hypervolume(losses[[*chosen, n]], reference) - volume
+        improvement = hypervolume(losses[[*chosen, n]], reference) - volume
         fresh[n] = len(chosen)
-        heapq.heappush(bounds, (-gain, n))
+        heapq.heappush(bounds, (-improvement, n))
     return chosen
 
 
 def greedy_cover(losses: Losses, count: int, reference: Point) -> list[int]:
-    """Like `greedy_subset`, with volumes told by the share of `PLACES` spread places that a trial beats.
+    """Choose trials as `greedy_subset` does, with volumes estimated by quasi-Monte Carlo.
 
-    O(n_trials · PLACES) a choice, however many objectives.
+    A volume is the share of `PLACES` Halton points that the trials beat. Each
+    choice takes O(n_trials · PLACES) for any number of objectives.
+
+    Args:
+        losses: (n_trials, n_objectives), smaller is better, finite.
+        reference: (n_objectives,)
+
+    Returns:
+        Indices into `losses`, in the order chosen.
     """
     low = losses.min(axis=0)
     beats = _beats(losses, low + _spread(losses.shape[1]) * (reference - low))
@@ -98,67 +121,85 @@ def greedy_cover(losses: Losses, count: int, reference: Point) -> list[int]:
 
 
 def volumes(losses: Losses, reference: Point) -> NDArray[np.float64]:
-    """The volume of the first n trials, for each n; (n_trials,), never falling.
+    """Compute the hypervolume of the first n trials, for each n.
 
-    Exact for one and two objectives. For more, told by the share of `PLACES`
-    spread places that the trials so far beat, O(n_trials · PLACES).
+    Exact for one and two objectives. For more it is estimated by the share of
+    `PLACES` Halton points that the trials beat, in O(n_trials · PLACES).
+
+    Args:
+        losses: (n_trials, n_objectives), smaller is better, finite.
+        reference: (n_objectives,)
+
+    Returns:
+        (n_trials,) volumes that never fall.
     """
     if not len(losses):
         return np.zeros(0)
     if losses.shape[1] <= 2:
-        return np.cumsum(_successive_gains(losses, reference))
+        return np.cumsum(_successive_improvements(losses, reference))
     low = losses.min(axis=0)
     beats = _beats(losses, low + _spread(losses.shape[1]) * (reference - low))
     return np.asarray(np.logical_or.accumulate(beats).mean(axis=1) * np.maximum(0.0, reference - low).prod())
 
 
-def _successive_gains(losses: Losses, reference: Point) -> NDArray[np.float64]:
-    """What each trial adds to those before it, (n_trials,); only trials that added something are looked at again."""
+def _successive_improvements(losses: Losses, reference: Point) -> NDArray[np.float64]:
+    """Compute each trial's hypervolume improvement over those before it, (n_trials,).
+
+    A trial without an improvement is left out of later computations.
+    """
     added = np.zeros(len(losses))
     for n in range(len(losses)):
-        (added[n],) = gains(losses[[n]], losses[:n][added[:n] > 0], reference)
+        (added[n],) = improvements(losses[[n]], losses[:n][added[:n] > 0], reference)
     return added
 
 
 def _beats(losses: Losses, places: Losses) -> NDArray[np.bool_]:
-    """(n_trials, n_places) whether a trial is no worse than a place in every objective."""
+    """Mark where a trial is no worse than a place in every objective, (n_trials, n_places)."""
     beats = np.ones((len(losses), len(places)), dtype=bool)
     for objective in range(losses.shape[1]):
         beats &= losses[:, objective, None] <= places[:, objective]
     return beats
 
 
-# Places by which volumes are told: what one trial adds to a few dozen is some hundredths of the whole.
+# Points by which volumes are estimated: one trial adds some hundredths of the whole to a few dozen others.
 PLACES = 4096
 
 
 @cache
 def _spread(objectives: int) -> Losses:
-    """(PLACES, objectives) of the unit cube, the same always."""
+    """Return the first `PLACES` Halton points of the unit cube, (PLACES, objectives)."""
     return np.asarray(Halton(objectives, scramble=False).random(PLACES))
 
 
-def gains(points: Losses, front: Losses, reference: Point, probes: Losses | None = None) -> NDArray[np.float64]:
-    """What each point alone would add to the front's volume, (n_points,).
+def improvements(
+    points: Losses, pareto_losses: Losses, reference: Point, probes: Losses | None = None
+) -> NDArray[np.float64]:
+    """Compute the hypervolume improvement of each point alone.
 
-    Exact for one and two objectives. For more, the share of `probes`
-    (places no front trial beats) that the point beats: equal up to a factor.
+    Exact for one and two objectives. For more it is the share of `probes`
+    that the point beats, which is proportional to the improvement.
 
     Args:
+        points: (n_points, n_objectives)
+        pareto_losses: (n, n_objectives) losses of the Pareto set.
+        reference: (n_objectives,)
         probes: (n_probes, n_objectives) from `unbeaten`; needed for three objectives and more.
+
+    Returns:
+        (n_points,) improvements, 0.0 for a point that adds nothing.
     """
     objectives = points.shape[1]
     if objectives == 1:
-        return np.asarray(np.maximum(0.0, min(front.min(initial=np.inf), reference[0]) - points[:, 0]))
+        return np.asarray(np.maximum(0.0, min(pareto_losses.min(initial=np.inf), reference[0]) - points[:, 0]))
     if objectives == 2:
-        return _strip_gains(points, front, reference)
+        return _strip_improvements(points, pareto_losses, reference)
     if probes is None or not len(probes):
         return np.zeros(len(points))
     return np.asarray(_beats(points, probes).mean(axis=1))
 
 
-def _strip_gains(points: Losses, front: Losses, reference: Point) -> NDArray[np.float64]:
-    inside = front[(front < reference).all(axis=1)]
+def _strip_improvements(points: Losses, pareto_losses: Losses, reference: Point) -> NDArray[np.float64]:
+    inside = pareto_losses[(pareto_losses < reference).all(axis=1)]
     ordered = inside[np.lexsort((inside[:, 1], inside[:, 0]))]
     # Strip i runs from left[i] to right[i]; in it everything above `ceiling` is beaten already.
     left = np.concatenate([[-np.inf], ordered[:, 0]])
@@ -168,22 +209,43 @@ def _strip_gains(points: Losses, front: Losses, reference: Point) -> NDArray[np.
     return np.asarray((widths * np.maximum(0.0, ceiling - points[:, 1:])).sum(axis=1))
 
 
-def unbeaten(front: Losses, ideal: Point, reference: Point, uniforms: Losses) -> Losses:
-    """Of the places `ideal + u · (reference - ideal)`, those that no trial of the front beats."""
+def unbeaten(pareto_losses: Losses, ideal: Point, reference: Point, uniforms: Losses) -> Losses:
+    """Return the points between `ideal` and `reference` that no trial of the Pareto set beats.
+
+    Args:
+        pareto_losses: (n, n_objectives) losses of the Pareto set.
+        ideal, reference: (n_objectives,)
+        uniforms: (n_places, n_objectives) in [0, 1], where the points lie between the two.
+
+    Returns:
+        (n_unbeaten, n_objectives)
+    """
     places = ideal + uniforms * (reference - ideal)
-    beaten = (front[:, None, :] <= places[None, :, :]).all(axis=2).any(axis=0)
+    beaten = (pareto_losses[:, None, :] <= places[None, :, :]).all(axis=2).any(axis=0)
     return np.asarray(places[~beaten])
 
 
-# A loss this many times as far from the best as nine tenths of the trials are tells nothing about those.
+# A loss is an outlier when it lies this many times as far beyond the 0.9 quantile as that lies from the best.
 OUTLIER = 4.0
 
 
 def elite(losses: Losses, count: int) -> list[int]:
-    """Indices of the `count` best trials: rank by rank, within a rank by greedy hypervolume.
+    """Choose the `count` best trials, by nondomination rank and within a rank by greedy hypervolume.
 
-    The reference is the worst loss of each objective, a tenth of the range further; far outliers behind
-    the front do not count for it. Volumes are exact for up to two objectives.
+    The reference point lies a tenth of the range beyond the worst loss of each
+    objective, far outliers outside the Pareto set left out. Volumes are exact
+    for up to two objectives.
+
+    Args:
+        losses: (n_trials, n_objectives), smaller is better, finite.
+
+    Returns:
+        Indices into `losses`, best first.
+
+    Raises:
+        ValueError: a loss is NaN or infinite.
+
+    Source: Ozaki et al. 2020.
     """
     if not len(losses):
         return []

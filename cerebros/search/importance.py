@@ -1,9 +1,9 @@
-"""Which decisions of a search mattered: how much of a figure's variance each key explains by itself.
+"""Importance of a search's decisions: the share of a figure's variance that each key explains by itself.
 
 Notation
     x       a key's value in one tree: an option, or the mean over siblings
-    η²      variance between groups of x over the whole variance
-    ε²      η² less what groups of this size explain of pure chance
+    η²      variance between groups of x, divided by the whole variance
+    ε²      η² less the share that groups of this size explain by chance
 
 Source: Kelley 1935 (ε², the unbiased correlation ratio).
 """
@@ -25,7 +25,11 @@ TREES_AT_LEAST = 8
 
 
 def key_values(space: Space, tree: Tree) -> dict[str, Value]:
-    """One value per key: the mean of siblings' numbers, the first sibling's option."""
+    """Return one value per key of a tree: the mean of siblings' numbers, or the first sibling's option.
+
+    Raises:
+        SpaceRejected: the tree does not belong to the space.
+    """
     seen: dict[str, list[Value]] = {}
     options: set[str] = set()
     for decision in space.decisions(tree):
@@ -39,22 +43,27 @@ def key_values(space: Space, tree: Tree) -> dict[str, Value]:
 
 
 def importances(values: Sequence[Mapping[str, Value]], figures: Sequence[float]) -> dict[str, float]:
-    """ε² of every key in [0, 1], the largest first; empty where there are too few trees.
+    """Compute ε² of every key, largest first.
 
     Args:
         values: `key_values` of each tree.
         figures: (n_trees,) the figure to explain.
+
+    Returns:
+        ε² in [0, 1] by key; empty for fewer than `TREES_AT_LEAST` trees.
+
+    Source: Kelley 1935.
     """
     if len(values) < TREES_AT_LEAST:
         return {}
     figure = np.asarray(figures, dtype=np.float64)
-    keys = sorted({key for one in values for key in one})
-    found = {key: _explained(_groups([one.get(key) for one in values]), figure) for key in keys}
+    keys = sorted({key for of_tree in values for key in of_tree})
+    found = {key: _explained(_groups([of_tree.get(key) for of_tree in values]), figure) for key in keys}
     return dict(sorted(found.items(), key=lambda item: -item[1]))
 
 
 def _groups(column: Sequence[Value | None]) -> NDArray[np.intp]:
-    """(n,) group numbers; trees without the key are a group of their own."""
+    """Assign each tree to a group, (n,) numbers; trees without the key form a group of their own."""
     numbers = [value for value in column if isinstance(value, int | float)]
     if len(numbers) < sum(value is not None for value in column) or len(set(numbers)) <= GROUPS:
         names = [repr(value) for value in column]

@@ -1,11 +1,10 @@
-"""Multi-objective tree-structured Parzen search: ask for trees, tell what they cost.
+"""Multi-objective tree-structured Parzen search: ask for trees, tell their losses.
 
-The good set is the best fifth of the finished trials by nondomination rank
-and greedy hypervolume; l is fitted to it, g to everything tried. Candidates
-come from l and from edits of good trees; a Gaussian process picks the one
-expected to add most hypervolume. A proposal is a function of the seed, its
-number and the trials asked and told before it, so a search that is replayed
-proposes the same trees.
+The density l is fitted to the good trials (`observations.py`), g to everything
+tried. Candidates come from l and from edits of good trees; Gaussian processes
+pick the one of largest expected hypervolume improvement (EHVI). A proposal is
+a function of the seed, its number and the trials asked and told before it, so
+a search that is replayed proposes the same trees.
 
 Source: Ozaki et al. 2020, Multiobjective Tree-Structured Parzen Estimator.
 docs/search.md has the method at length, docs/LOG.md what was tried in vain.
@@ -13,111 +12,35 @@ docs/search.md has the method at length, docs/LOG.md what was tried in vain.
 
 from __future__ import annotations
 
-import math
 from collections import deque
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
-import msgspec
 import numpy as np
 from numpy.random import Generator
 
-from cerebros.errors import FailedPrecondition, InvalidArgument, SpaceRejected
+from cerebros.errors import InvalidArgument, SpaceRejected
+from cerebros.search.admission import Admissible, draw_admissible, first_admissible, within_limits
 from cerebros.search.histogram import History
-from cerebros.search.hypervolume import elite
+from cerebros.search.observations import POOL, RECENT, STARTUP_TRIALS, good_count
 from cerebros.search.pareto import Losses
-from cerebros.search.parzen import (
-    CANDIDATES,
-    Admissible,
-    TreeDensity,
-    candidates,
-    draw_admissible,
-    first_admissible,
-    within_limits,
-)
-from cerebros.search.screening import Screen, by_gain
+from cerebros.search.parzen import CANDIDATES, TreeDensity, candidates
+from cerebros.search.screening import Screen, rank_by_ehvi
 from cerebros.search.site_table import Entry, SiteTable
 from cerebros.search.surrogate import on_one_thread
-from cerebros.search.targets import Targets
+from cerebros.search.targets import NO_TARGETS, Targets
 from cerebros.space.edits import Edits, Sites, sites_of, tree_of
 from cerebros.space.rose_tree import Space, Tree, tree_hash
 
-GOOD_SHARE = 0.2
-
-# Beyond this many kernels l follows single trials less and averages more; TPE's usual cap.
-GOOD_AT_MOST = 25
-
-# Fewer finished trials than this say nothing about which fifth is good.
-STARTUP_TRIALS = 8
-
-
-# What models learn from: the best trials, and the newest whatever they are.
-POOL = 100
 # The pool is cut back to its best when it is this much larger: ranking at every trial would cost more than it tells.
 POOL_SLACK = 10
-RECENT = 40
 
-
-# A draw that was asked before is drawn anew so many times; a small space may have no other left.
+# A tree that was asked before is drawn anew up to this many times; a small space may have no other left.
 NEW_DRAWS = 64
-
-NO_TARGETS = Targets()
-
-
-class Observation(msgspec.Struct, frozen=True):
-    """A tree and its losses (smaller is better), or None where it ended without figures."""
-
-    tree: Tree
-    losses: tuple[float, ...] | None
-
-
-def good_count(finished: int) -> int:
-    """How many of the finished trials are good."""
-    return min(GOOD_AT_MOST, max(2, math.ceil(GOOD_SHARE * finished)))
-
-
-def split_history(observations: Sequence[Observation]) -> tuple[list[Tree], list[Tree]]:
-    """The good trees and the rest; a tree without figures belongs to the rest."""
-    finished = [n for n, observation in enumerate(observations) if observation.losses is not None]
-    table = np.array([observations[n].losses for n in finished], dtype=np.float64)
-    good = [finished[n] for n in elite(table, good_count(len(finished)))]
-    rest = sorted(set(range(len(observations))) - set(good))
-    return [observations[n].tree for n in good], [observations[n].tree for n in rest]
-
-
-class Sampler(Protocol):
-    """What drives a search: propose trees, learn from their outcome."""
-
-    def ask(self, n: int) -> list[Tree]: ...
-
-    def tell(self, tree: Tree, losses: Sequence[float] | None, fidelity: float = 1.0) -> None: ...
-
-
-class RandomSampler:
-    """Trees drawn from the prior, whatever was told: the baseline to beat."""
-
-    def __init__(self, space: Space, seed: int, admissible: Admissible = lambda _tree: True) -> None:
-        self._space, self._seed, self._admissible = space, seed, within_limits(space, admissible)
-        self._asked = 0
-
-    def ask(self, n: int) -> list[Tree]:
-        trees = []
-        for number in range(self._asked, self._asked + n):
-            generator = np.random.default_rng([self._seed, number])
-            trees.append(draw_admissible(self._space.draw, self._admissible, generator))
-        self._asked += n
-        return trees
-
-    def tell(self, tree: Tree, losses: Sequence[float] | None, fidelity: float = 1.0) -> None:
-        """Random search learns nothing; the call exists so that samplers can be exchanged."""
-
-    def recall(self, tree: Tree) -> None:
-        """Count a tree as asked that was drawn before."""
-        self._asked += 1
 
 
 class Kept(NamedTuple):
-    """A finished trial that models may still learn from."""
+    """A finished trial that models can still learn from."""
 
     name: str
     sites: Sites
@@ -127,7 +50,7 @@ class Kept(NamedTuple):
 
 
 class Model(NamedTuple):
-    """What is learned from the trials told so far."""
+    """The good trees, their density, and the screen fitted to the trials told so far."""
 
     good: list[Sites]
     density: TreeDensity
@@ -137,17 +60,19 @@ class Model(NamedTuple):
 class Motpe:
     """Multi-objective TPE over a space of rose trees.
 
-    Memory and time per proposal do not grow with the number of trials: of the
-    finished ones it keeps about the best `POOL` and the newest `RECENT`, of all
-    others their place in the histograms and their hash. An earlier run's
-    trials, told before the first ask, are a warm start.
+    Time per proposal does not grow with the number of trials, and memory only
+    by a hash per trial: the sampler keeps about the best `POOL` and the newest
+    `RECENT` finished trials, and counts all others in histograms. For a warm
+    start, tell it an earlier run's trials before the first `ask`.
 
     Args:
-        seed: with the number of the proposal it seeds the draw.
-        admissible: limits on the whole tree besides the space's own, such as a parameter budget.
-        first: trees proposed before anything else, best first: a shortlist.
-        screened: whether a Gaussian process chooses among the candidates; else the ratio l/g does.
-        targets: limits on losses, the reference point, losses known without training.
+        seed: seeds each draw, together with the number of the proposal.
+        admissible: a condition on the whole tree besides the space's own limits, such as a parameter budget.
+        first: trees to propose before any other, in this order.
+        screened: choose among the candidates by EHVI; by the ratio l/g when False.
+        targets: hard limits on losses, the reference point, losses known without training.
+
+    Source: Ozaki et al. 2020.
     """
 
     def __init__(
@@ -171,7 +96,7 @@ class Motpe:
         self._asked = self._told = self._finished = 0
 
     def ask(self, n: int) -> list[Tree]:
-        """The next `n` trees, different from all asked before where the space allows it.
+        """Propose the next `n` trees, different from all asked before where the space allows it.
 
         Raises:
             SpaceRejected: the limits on the tree leave nothing to propose.
@@ -180,21 +105,22 @@ class Motpe:
             return self._asked_for(n)
 
     def _asked_for(self, n: int) -> list[Tree]:
+        """Propose `n` trees and note each as pending."""
         trees, model, columns = list(self._first[self._asked : self._asked + n]), None, len(self._table.keys)
         noted = [self._note(tree) for tree in trees]
         while len(trees) < n:
             generator = np.random.default_rng([self._seed, self._asked])
             if self._finished >= STARTUP_TRIALS:
-                # One fit serves a batch: each proposal is believed before the next is made.
+                # One fit serves a batch: each proposal becomes a fantasy before the next is made.
                 model = model or self._learned()
                 tree = self._modelled(model, generator)
             else:
                 tree = self._drawn(generator)
             noted.append(self._note(tree))
             if model and model.screen and len(trees) < n - 1:
-                model.screen.believe(self._table.rows([noted[-1]]))
+                model.screen.add_fantasies(self._table.rows([noted[-1]]))
             trees.append(tree)
-        # What was only considered leaves no trace, so that `recall` need not consider it again.
+        # Candidates that were not chosen leave no trace, so that `recall` need not draw them again.
         self._table.forget_behind(columns)
         for sites in noted:
             self._see(sites)
@@ -203,12 +129,13 @@ class Motpe:
     def tell(self, tree: Tree, losses: Sequence[float] | None, fidelity: float = 1.0) -> None:
         """Report a tree's losses, or None when it has none (failed, diverged).
 
-        A tree that was trained on may be told again, with a higher fidelity; its earlier
-        losses no longer make it good, though models learn from them for a while.
+        A tree may be told again after more training, with a higher fidelity. Its newest losses decide if
+        it is good; models learn from the earlier ones too while they are among the newest `RECENT`.
 
         Args:
-            fidelity: how much of a whole evaluation was done, up to 1; candidates are judged by what the
-                losses of a whole one would be.
+            losses: (n_objectives,), smaller is better.
+            fidelity: share of a whole evaluation that was done, up to 1; candidates are judged by the
+                predicted losses of a whole one.
 
         Raises:
             InvalidArgument: a loss is NaN or infinite (tell None instead), or there are more or fewer than before.
@@ -222,7 +149,7 @@ class Motpe:
         again = name in self._known and name not in self._pending
         self._pending.pop(name, None)
         self._known.add(name)
-        if not again:  # what was tried is one tree, however far it was trained
+        if not again:  # a tree counts as tried once, however often it is trained further
             self._history.add(sites, self._told)
             self._told += 1
         if losses is None:
@@ -240,6 +167,7 @@ class Motpe:
         self._see(self._note(tree))
 
     def _note(self, tree: Tree) -> Sites:
+        """Count a tree as asked and pending."""
         name, sites = tree_hash(tree), sites_of(self._space, tree)
         self._asked += 1
         self._known.add(name)
@@ -247,6 +175,7 @@ class Motpe:
         return sites
 
     def _see(self, sites: Sites) -> None:
+        """Give each site a column of the table."""
         for site in sites:
             self._table.column(site)
 
@@ -259,21 +188,21 @@ class Motpe:
 
     def _fitted_screen(self) -> Screen:
         pending = self._table.rows([*self._pending.values()])
-        # The best trials, and the newest: what is good, and what the present model was wrong about.
+        # The newest trials beside the best ones show where the present model was wrong.
         learned = {id(kept): kept for kept in (*self._pool, *self._recent)}.values()
         losses = np.array([kept.losses for kept in learned])
         rows = self._table.stacked([kept.entry for kept in learned])
         fidelities = np.array([kept.fidelity for kept in learned])
         screen = Screen(self._table, rows, losses, self._targets.reference_for(losses), fidelities)
         if len(pending):
-            screen.believe(pending)
+            screen.add_fantasies(pending)
         return screen
 
     def _modelled(self, model: Model, generator: Generator) -> Tree:
         drawn = candidates(self._edits, model.density, model.good, CANDIDATES, generator)
         if model.screen:
             model.screen.sample(generator)
-            ordered = by_gain(drawn, model.screen, self._table, self._edits, generator, self._known_losses)
+            ordered = rank_by_ehvi(drawn, model.screen, self._table, self._edits, generator, self._known_losses)
         else:
             ordered = self._by_ratio(drawn, model.density)
         trees = (tree_of(self._space, sites) for sites in ordered)
@@ -281,13 +210,13 @@ class Motpe:
             return proposed[0]
         try:
             return self._drawn(generator)
-        except SpaceRejected:  # limits that hardly any draw keeps; a search that has found trees within them goes on
+        except SpaceRejected:  # hardly any draw is within the limits; propose a good tree again rather than stop
             if found := first_admissible((tree_of(self._space, s) for s in model.good), 1, self._admissible, set()):
                 return found[0]
             raise
 
     def _drawn(self, generator: Generator) -> Tree:
-        """A tree from the prior; one that was not asked before, where some draws find one."""
+        """Draw a tree from the prior, one that was not asked before if `NEW_DRAWS` draws find one."""
         for _ in range(NEW_DRAWS):
             tree = draw_admissible(self._space.draw, self._admissible, generator)
             if tree_hash(tree) not in self._known:
@@ -295,6 +224,7 @@ class Motpe:
         return tree
 
     def _by_ratio(self, drawn: list[Sites], density: TreeDensity) -> list[Sites]:
+        """Order candidates by l/g, largest first."""
         rows = self._table.rows(drawn)
         score = density.log_densities(rows) - self._history.log_densities(rows)
         return [drawn[n] for n in np.argsort(-score, kind="stable")]
@@ -303,38 +233,3 @@ class Motpe:
         if self._targets.known is None:
             return None
         return self._targets.known_losses([tree_of(self._space, s) for s in drawn], len(self._pool[0].losses))
-
-
-SAMPLERS = ("rose", "rose-parzen", "optuna-motpe", "nsga2", "random")
-
-
-def make_sampler(
-    name: str,
-    space: Space,
-    seed: int,
-    admissible: Admissible = lambda _tree: True,
-    first: Sequence[Tree] = (),
-    targets: Targets = NO_TARGETS,
-) -> Sampler:
-    """The sampler of this name; `random` ignores the shortlist, as a baseline must.
-
-    Raises:
-        InvalidArgument: no sampler has this name.
-        FailedPrecondition: it is Optuna's, and Optuna is not installed.
-    """
-    match name:
-        case "rose" | "rose-parzen":
-            return Motpe(space, seed, admissible, first, screened=name == "rose", targets=targets)
-        case "random":
-            return RandomSampler(space, seed, admissible)
-        case "optuna-motpe" | "nsga2":
-            try:
-                # 0.3 s, and an extra that most installations do without.
-                from cerebros.optuna.search import OptunaSearch
-            except ModuleNotFoundError as missing:
-                raise FailedPrecondition(
-                    f"sampler {name!r} needs {missing.name}; pip install 'cerebros-bridge[optuna]'"
-                ) from None
-            return OptunaSearch(name, space, seed, admissible, first, targets)
-        case _:
-            raise InvalidArgument(f"sampler {name!r} is unknown; choose from {', '.join(SAMPLERS)}")

@@ -1,4 +1,4 @@
-"""What a search optimises: names, directions, and the loss vector they make.
+"""Objectives of a search: their names, their directions, and the loss vector they form.
 
 `priv/objectives/*.toml` holds sets of objectives with their trade-offs in words.
 """
@@ -19,7 +19,7 @@ from cerebros.space.rose_tree import Tree
 
 
 class Objective(msgspec.Struct, frozen=True):
-    """One figure of `TrainingMetrics` (`field`) and whether more of it is better."""
+    """A figure of `TrainingMetrics` (`field`) to maximise or minimise."""
 
     name: str
     field: str
@@ -38,12 +38,12 @@ OBJECTIVES: dict[str, Objective] = {
     )
 }
 
-# What is searched for when nothing is said.
+# The objectives of a request that names none.
 USUAL = ("accuracy", "latency", "energy", "cost")
 
 
 def objectives_named(names: Sequence[str]) -> tuple[Objective, ...]:
-    """The objectives of these names, in the order given.
+    """Return the objectives of these names, in the order given.
 
     Raises:
         InvalidArgument: a name is unknown or comes twice.
@@ -57,7 +57,7 @@ def objectives_named(names: Sequence[str]) -> tuple[Objective, ...]:
 
 
 def losses(metrics: TrainingMetrics, objectives: Sequence[Objective]) -> NDArray[np.float64]:
-    """The figures as a vector to minimise, (n_objectives,): maximised ones change sign."""
+    """Return the figures as a vector to minimise, (n_objectives,); maximised ones change sign."""
     return np.array(
         [
             -getattr(metrics, objective.field) if objective.maximise else getattr(metrics, objective.field)
@@ -71,8 +71,12 @@ class Goal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One objective of a set, in the unit of its figure.
 
     Attributes:
-        at_least, at_most: hard limits; the former for what is maximised, the latter for what is minimised.
-        reference: the worst value that still counts; it follows the trials when None.
+        at_least: hard limit of a maximised objective.
+        at_most: hard limit of a minimised objective.
+        reference: the worst value that counts for hypervolume; it follows the trials when None.
+
+    Raises:
+        InvalidArgument: on construction, when the name is unknown or the limit is on the good side.
     """
 
     name: str
@@ -88,12 +92,12 @@ class Goal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise InvalidArgument(f"{self.name} is limited to {against} on its good side; use {side}")
 
     def limited_to(self, value: float) -> Goal:
-        """The goal with this hard limit, on the side that its direction gives."""
+        """Return the goal with a hard limit: `at_least` if the objective is maximised, else `at_most`."""
         side = "at_least" if OBJECTIVES[self.name].maximise else "at_most"
         return msgspec.structs.replace(self, **{side: value})
 
     def broken_by(self, metrics: TrainingMetrics) -> str | None:
-        """How the figures break the hard limit, or None."""
+        """Describe how the figures break the hard limit; None if they keep it."""
         value = getattr(metrics, OBJECTIVES[self.name].field)
         if self.at_least is not None and value < self.at_least:
             return f"{self.name} is {value:g}, and the run asked for {self.at_least:g} at least"
@@ -103,7 +107,11 @@ class Goal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ObjectiveSet(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Objectives that go together, their limits, and in words what choosing them costs."""
+    """Objectives with their limits, and a description of their trade-off.
+
+    Raises:
+        InvalidArgument: on construction, when it has no objectives, or an unknown or repeated one.
+    """
 
     name: str
     trade_off: str
@@ -116,13 +124,17 @@ class ObjectiveSet(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def names(self) -> tuple[str, ...]:
+        """Names of the objectives, in order."""
         return tuple(goal.name for goal in self.objectives)
 
     def limited(self, limits: Mapping[str, float]) -> ObjectiveSet:
-        """The set with these hard limits, by objective, instead of its own.
+        """Return the set with other hard limits.
+
+        Args:
+            limits: hard limit by objective; objectives not named here keep theirs.
 
         Raises:
-            InvalidArgument: a limit is of no objective of the set.
+            InvalidArgument: a limit names no objective of the set.
         """
         if strangers := sorted(limits.keys() - set(self.names)):
             raise InvalidArgument(
@@ -133,11 +145,15 @@ class ObjectiveSet(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return ObjectiveSet(self.name, self.trade_off, tuple(goals))
 
     def broken_by(self, metrics: TrainingMetrics) -> tuple[str, ...]:
-        """Each hard limit that the figures break, in words."""
+        """Describe each hard limit that the figures break."""
         return tuple(broken for goal in self.objectives if (broken := goal.broken_by(metrics)) is not None)
 
     def targets(self, known: Callable[[Tree], Sequence[float | None]] | None = None) -> Targets:
-        """Limits and reference as losses: what is maximised changes sign."""
+        """Return limits and reference as losses; those of maximised objectives change sign.
+
+        Args:
+            known: returns losses that follow from the tree alone; see `Targets`.
+        """
         signs = [-1.0 if objective.maximise else 1.0 for objective in objectives_named(self.names)]
         limits = [goal.at_least if goal.at_most is None else goal.at_most for goal in self.objectives]
         references = [goal.reference for goal in self.objectives]
@@ -149,10 +165,10 @@ class ObjectiveSet(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def objective_set(toml: str) -> ObjectiveSet:
-    """The set that a file of `priv/objectives` describes.
+    """Read a set of objectives from TOML, as files of `priv/objectives` have it.
 
     Raises:
-        InvalidArgument: it is no TOML, or breaks a rule.
+        InvalidArgument: it is not TOML, or breaks a rule.
     """
     try:
         return msgspec.convert(tomllib.loads(toml), ObjectiveSet)

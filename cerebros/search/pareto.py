@@ -1,4 +1,4 @@
-"""Which trials are worth keeping when there are several objectives.
+"""Pareto dominance: the trials worth keeping when there are several objectives.
 
 Notation: `losses` is (n_trials, n_objectives), finite, smaller is better.
 """
@@ -23,6 +23,9 @@ def nondominated(losses: Losses) -> NDArray[np.bool_]:
     One trial beats another when it is no worse in every objective and better
     in at least one. Equal rows do not beat each other, so both are kept.
 
+    Args:
+        losses: (n_trials, n_objectives), smaller is better.
+
     Returns:
         (n_trials,) mask, never all False unless there are no trials.
 
@@ -41,8 +44,17 @@ def nondominated(losses: Losses) -> NDArray[np.bool_]:
 BLOCK = 512
 
 
-def front(losses: Losses) -> NDArray[np.intp]:
-    """Indices of the trials that no other beats, ascending; memory grows with the front, not with the trials."""
+def pareto_set(losses: Losses) -> NDArray[np.intp]:
+    """Return the indices of the nondominated trials, ascending.
+
+    Memory grows with the Pareto set and not with the number of trials.
+
+    Args:
+        losses: (n_trials, n_objectives), smaller is better.
+
+    Raises:
+        ValueError: a loss is NaN or infinite.
+    """
     kept = np.arange(0)
     for start in range(0, len(losses), BLOCK):
         kept = np.append(kept, np.arange(start, min(start + BLOCK, len(losses))))
@@ -51,15 +63,27 @@ def front(losses: Losses) -> NDArray[np.intp]:
 
 
 def nondomination_ranks(losses: Losses) -> NDArray[np.intp]:
-    """Rank 0 for the front, 1 for the front of what remains without it, and so on; (n_trials,)."""
+    """Compute each trial's nondomination rank, (n_trials,).
+
+    Rank 0 is the Pareto set, rank 1 the Pareto set of the trials that remain
+    without it, and so on.
+
+    Args:
+        losses: (n_trials, n_objectives), smaller is better.
+
+    Raises:
+        ValueError: a loss is NaN or infinite.
+
+    Source: Deb et al. 2002, NSGA-II. O(n_trials² · n_objectives).
+    """
     _require_finite(losses)
     no_worse: NDArray[np.bool_] = np.asarray((losses[:, None, :] <= losses[None, :, :]).all(axis=2))
     beats = no_worse & ~no_worse.T  # (n_trials, n_trials); no worse and not equal is better somewhere
     beaten_by = beats.sum(axis=0)
     ranks = np.full(len(losses), -1, dtype=np.intp)
     rank = 0
-    while (front := np.flatnonzero((ranks < 0) & (beaten_by == 0))).size:
-        ranks[front] = rank
-        beaten_by -= beats[front].sum(axis=0)
+    while (unbeaten := np.flatnonzero((ranks < 0) & (beaten_by == 0))).size:
+        ranks[unbeaten] = rank
+        beaten_by -= beats[unbeaten].sum(axis=0)
         rank += 1
     return ranks

@@ -1,14 +1,14 @@
-"""The Rose-Tree Parzen estimator: two densities over trees, and candidates by their ratio.
+"""The Rose-Tree Parzen estimator: two densities over trees, and candidates ranked by their ratio.
 
 Notation
-    l, g    density of the good trees, density of all that were tried
+    l, g    density of the good trees, density of all trees tried
     x       a value as a code in [0, 1] (see `scale`)
     key     path of a decision without indices; site: a key at one position
     k       number of kernels under one key or site
     P, S    prior weights of the uniform under a key, of the key under a site
 
-Siblings inform each other through their key, and speak for themselves where
-there is enough of them:
+Siblings share the density of their key; a site's own density outweighs it
+where enough trees have that site:
 
     p_key(x)  = (Σ kernels of all siblings + P) / (k_key + P)
     p_site(x) = (Σ kernels at this position + S · p_key(x)) / (k_site + S)
@@ -23,19 +23,19 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 
 import msgspec
 import numpy as np
 from numpy.random import Generator
 from scipy.special import ndtr
 
-from cerebros.errors import SpaceRejected
+from cerebros.search.admission import Admissible, draw_admissible, first_admissible, within_limits
 from cerebros.search.histogram import History
-from cerebros.search.scale import Codes, Scale
 from cerebros.search.site_table import SiteTable
 from cerebros.space.edits import Edits, Sites, sites_of, tree_of
 from cerebros.space.rose_tree import Param, Space, Tree, Value, draw_uniform, tree_hash
+from cerebros.space.scale import Codes, Scale
 
 # One uniform kernel stands beside the observed ones, so no value is ever impossible.
 PRIOR_KERNELS = 1.0
@@ -43,28 +43,25 @@ PRIOR_KERNELS = 1.0
 # A position needs about this many good trees before it outweighs its siblings.
 SIBLING_KERNELS = 3.0
 
-# Many siblings make many kernels; beyond this they repeat each other and only cost time.
+# Many siblings make many kernels; beyond this number they repeat each other and only cost time.
 KERNELS_AT_MOST = 64
 
 # Candidates per ask: enough for each operator to meet most decisions, few enough for milliseconds.
 CANDIDATES = 96
 
-# A tree above its limits is redrawn; a space where this many draws fail in a row is contradictory.
-ADMISSION_ATTEMPTS = 500
-
-Admissible = Callable[[Tree], bool]
-
 
 class KernelDensity:
-    """A mixture of kernels around observed values and of a prior, over the values of one rule.
+    """A mixture of a prior and of kernels around observed values, over the values of one rule.
 
-    Numbers have truncated normal kernels; whole numbers get exact mass, the
-    integral over the interval they own. Options get their observed shares.
+    Numbers have truncated normal kernels; a whole number's mass is the
+    integral over its interval. Options get their observed shares.
 
     Args:
         codes: (k,) observed values.
-        prior: the density that stands in for missing observations; None is the uniform one.
-        prior_weight: how many kernels the prior is worth.
+        prior: the prior density; uniform when None.
+        prior_weight: weight of the prior, in kernels.
+
+    Source: Bergstra et al. 2011.
     """
 
     def __init__(
@@ -81,11 +78,11 @@ class KernelDensity:
             self._inside = ndtr((1.0 - self._codes) / self._width) - self._below  # (k,)
 
     def log_densities(self, codes: Codes) -> Codes:
-        """(n,) log densities of numbers, log masses of whole numbers and options."""
+        """Return log densities of real numbers, or log masses of whole numbers and options, (n,)."""
         return np.asarray(np.log(np.maximum(self._densities(codes), 1e-300)))
 
     def draw(self, generator: Generator) -> float:
-        """The code of one value."""
+        """Draw the code of one value."""
         k = len(self._codes)
         if generator.random() * (k + self._prior_weight) >= k:
             return self._prior.draw(generator) if self._prior else generator.random()
@@ -105,7 +102,7 @@ class KernelDensity:
         return np.asarray((kernels + self._prior_weight * prior) / (len(self._codes) + self._prior_weight))
 
     def _kernels(self, codes: Codes) -> tuple[Codes, Codes]:
-        """Sums of the kernels, and the uniform density or mass, at each code."""
+        """Return the sum of the kernels and the uniform density or mass at each code, (n,) each."""
         if self._scale.options:
             same = np.abs(codes[:, None] - self._codes) < 0.25 / len(self._scale.options)  # (n, k)
             return same.sum(axis=1), np.full(len(codes), 1.0 / len(self._scale.options))
@@ -121,7 +118,7 @@ class KernelDensity:
 
 
 class TreeDensity:
-    """l: a density over the trees of a space, fitted to some of them."""
+    """The density l over the trees of a space, fitted to good trees."""
 
     def __init__(self, table: SiteTable, trees: Sequence[Sites]) -> None:
         self._table = table
@@ -135,7 +132,7 @@ class TreeDensity:
         self._columns: dict[int, KernelDensity] = {}
 
     def at(self, column: int) -> KernelDensity:
-        """The density of one site."""
+        """Return the density of the site of a column."""
         if column not in self._columns:
             key = self._table.keys[column]
             scale = self._table.scales[key]
@@ -150,7 +147,7 @@ class TreeDensity:
         return self._columns[column]
 
     def log_densities(self, rows: Codes) -> Codes:
-        """(n,) summed over each tree's decisions; rows are `SiteTable.rows`."""
+        """Return log l of each row of `SiteTable.rows`, (n,), summed over its decisions."""
         total = np.zeros(len(rows))
         for column in range(rows.shape[1]):
             present = np.flatnonzero(~np.isnan(rows[:, column]))
@@ -159,12 +156,13 @@ class TreeDensity:
         return total
 
     def draw_value(self, key: str, position: tuple[int, ...], generator: Generator) -> Value:
+        """Draw a value of one site."""
         scale = self._table.scales[key]
         return scale.value(self.at(self._table.column((key, position))).draw(generator))
 
 
 class Scored(msgspec.Struct, frozen=True):
-    """A candidate with its log densities; `score` is log l - log g, larger is more promising."""
+    """A tree with its log densities."""
 
     tree: Tree
     log_l: float
@@ -172,33 +170,19 @@ class Scored(msgspec.Struct, frozen=True):
 
     @property
     def score(self) -> float:
+        """Logarithm of l/g; larger is more promising."""
         return self.log_l - self.log_g
-
-
-def within_limits(space: Space, admissible: Admissible) -> Admissible:
-    """The limits that a space declares, and `admissible` besides."""
-    return (lambda tree: space.admits(tree) and admissible(tree)) if space.limits else admissible
-
-
-def draw_admissible(draw: Callable[[Generator], Tree], admissible: Admissible, generator: Generator) -> Tree:
-    """The first drawn tree within the limits.
-
-    Raises:
-        SpaceRejected: none of `ADMISSION_ATTEMPTS` draws is.
-    """
-    for _ in range(ADMISSION_ATTEMPTS):
-        if admissible(tree := draw(generator)):
-            return tree
-    raise SpaceRejected(
-        f"none of {ADMISSION_ATTEMPTS} trees drawn from the space is within the limits; "
-        "raise the limit or narrow the space"
-    )
 
 
 def candidates(
     edits: Edits, density: TreeDensity, elite: Sequence[Sites], count: int, generator: Generator
 ) -> list[Sites]:
-    """`count` trees: a quarter drawn from l as a whole, the others edits of good trees, better ones more often."""
+    """Draw candidates: a quarter from l, the others as edits of good trees.
+
+    Args:
+        elite: the good trees, best first; better ones are edited more often.
+        count: number of candidates.
+    """
 
     def from_l(key: str, rule: Param, position: tuple[int, ...]) -> Value:
         if generator.random() < REDRAWN_UNIFORMLY:
@@ -208,7 +192,7 @@ def candidates(
     drawn = []
     for _ in range(count):
         edit = generator.random()
-        # The square favours the front of the list, where the best trees stand.
+        # The square favours the head of the list, where the best trees stand.
         parent = elite[int(len(elite) * generator.random() ** 2)] if elite else {}
         if edit < 0.25 or not elite:
             left: Sites = {}
@@ -224,7 +208,7 @@ def candidates(
     return drawn
 
 
-# A decision is drawn from the prior this often, whatever l says: what l has not seen must stay reachable.
+# A decision is drawn from the prior this often, so that values which l has not seen stay reachable.
 REDRAWN_UNIFORMLY = 0.05
 
 
@@ -237,11 +221,13 @@ def shortlist(
     admissible: Admissible = lambda _tree: True,
     known: frozenset[str] = frozenset(),
 ) -> list[Scored]:
-    """The `count` most promising of many candidates, best first and all different.
+    """Propose the `count` candidates of largest l/g, best first and all different.
 
     Args:
-        good, rest: evaluated trees; l is fitted to the good ones, g to the rest.
-        known: hashes of trees not to be proposed again.
+        good: evaluated trees to which l is fitted, best first.
+        rest: evaluated trees to which g is fitted, oldest first.
+        admissible: a condition on the whole tree besides the space's own limits.
+        known: hashes of trees that are not to be proposed.
 
     Raises:
         SpaceRejected: no candidate and no drawn tree is within the limits.
@@ -255,19 +241,28 @@ def shortlist(
     order = sorted(range(len(drawn)), key=lambda n: scores[n][1] - scores[n][0])
     trees = first_admissible((tree_of(space, drawn[n]) for n in order), count, admissible, known)
     if not trees:
-        # Every candidate breaks the limits or is known; limits that nothing can meet raise here.
+        # Every candidate is beyond the limits or known; limits that no tree can meet raise here.
         tree = draw_admissible(space.draw, admissible, generator)
         trees = [] if tree_hash(tree) in known else [tree]
     return densities.rated(trees)
 
 
 def rated(space: Space, good: Sequence[Tree], rest: Sequence[Tree], trees: Sequence[Tree]) -> list[Scored]:
-    """Trees that somebody chose, in their order, with what the densities say of them."""
+    """Score given trees by l and g, in their order.
+
+    Args:
+        good: evaluated trees to which l is fitted.
+        rest: evaluated trees to which g is fitted, oldest first.
+        trees: the trees to score.
+
+    Raises:
+        SpaceRejected: a tree does not belong to the space.
+    """
     return _Densities(space, good, rest).rated(trees)
 
 
 class _Densities:
-    """l fitted to the good trees, g to the rest."""
+    """The two densities: l fitted to the good trees, g to the rest."""
 
     def __init__(self, space: Space, good: Sequence[Tree], rest: Sequence[Tree]) -> None:
         self._space, self.table = space, SiteTable(space)
@@ -278,24 +273,11 @@ class _Densities:
         self.l = TreeDensity(self.table, self.elite)
 
     def of(self, trees: Sequence[Sites]) -> list[tuple[float, float]]:
-        """log l and log g of each."""
+        """Return log l and log g of each tree."""
         rows = self.table.rows(trees)
         return list(zip(self.l.log_densities(rows).tolist(), self._g.log_densities(rows).tolist(), strict=True))
 
     def rated(self, trees: Sequence[Tree]) -> list[Scored]:
+        """Return trees with their log densities."""
         found = zip(trees, self.of([sites_of(self._space, tree) for tree in trees]), strict=True)
         return [Scored(tree, log_l, log_g) for tree, (log_l, log_g) in found]
-
-
-def first_admissible(
-    ordered: Iterable[Tree], count: int, admissible: Admissible, known: frozenset[str] | set[str]
-) -> list[Tree]:
-    """The first `count` within the limits that are neither known nor equal to one before."""
-    found: dict[str, Tree] = {}
-    for tree in ordered:
-        if len(found) == count:
-            break
-        name = tree_hash(tree)
-        if name not in known and name not in found and admissible(tree):
-            found[name] = tree
-    return list(found.values())

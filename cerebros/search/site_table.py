@@ -1,7 +1,6 @@
-"""Trees as rows of numbers: one column for each site that was ever seen.
+"""Trees as rows of numbers, with one column for each site that any tree had.
 
-A column's number stays valid as long as the column is there; only the newest
-ones can be forgotten.
+A column keeps its number; only the newest columns can be removed.
 """
 
 from __future__ import annotations
@@ -12,9 +11,9 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from cerebros.search.scale import Codes, Scale
 from cerebros.space.edits import Site, Sites
 from cerebros.space.rose_tree import Space
+from cerebros.space.scale import Codes, Scale
 
 Entry = tuple[NDArray[np.intp], Codes]
 
@@ -26,11 +25,12 @@ class SiteTable:
         self.rules = space.rules()
         self.scales = {key: Scale(rule) for key, rule in self.rules.items()}
         self.keys: list[str] = []  # of each column
-        self.free: list[bool] = []  # whether a column has more than one value
+        self.free: list[bool] = []  # True for a column with more than one value
         self.of_key: defaultdict[str, list[int]] = defaultdict(list)  # columns of each key
         self._columns: dict[Site, int] = {}
 
     def column(self, site: Site) -> int:
+        """Return the number of a site's column, which is added if it is missing."""
         found = self._columns.get(site)
         if found is None:
             found = self._columns[site] = len(self.keys)
@@ -40,7 +40,7 @@ class SiteTable:
         return found
 
     def forget_behind(self, count: int) -> None:
-        """Keep the first `count` columns only, as if the later sites had never been seen."""
+        """Remove all columns but the first `count`."""
         for site in list(self._columns)[count:]:
             del self._columns[site]
             self.of_key[site[0]].pop()
@@ -49,30 +49,30 @@ class SiteTable:
         del self.keys[count:], self.free[count:]
 
     def codes(self, sites: Sites) -> Iterator[tuple[int, float]]:
-        """Column and code of each decision."""
+        """Yield column and code of each decision."""
         columns, scales = self._columns, self.scales
         for site, value in sites.items():
             column = columns.get(site)
             yield self.column(site) if column is None else column, scales[site[0]].code(value)
 
     def entry(self, sites: Sites) -> Entry:
-        """Columns and codes of one tree's decisions, to be kept where its row is needed again and again."""
+        """Return the columns and codes of a tree's decisions, from which `stacked` makes rows quickly."""
         columns, codes = zip(*self.codes(sites), strict=True) if sites else ((), ())
         return np.array(columns, dtype=np.intp), np.array(codes)
 
     def rows(self, trees: Sequence[Sites]) -> Codes:
-        """(n_trees, n_columns) codes, NaN where a tree has no such decision."""
+        """Return the codes of trees, (n_trees, n_columns), NaN where a tree lacks the site."""
         return self.stacked([self.entry(sites) for sites in trees])
 
     def stacked(self, entries: Sequence[Entry]) -> Codes:
-        """The rows of these entries."""
+        """Return the rows of entries, (n_entries, n_columns)."""
         rows = np.full((len(entries), len(self.keys)), np.nan)
         for row, (columns, codes) in zip(rows, entries, strict=True):
             row[columns] = codes
         return rows
 
     def changed(self, row: Codes, changes: Sites) -> Codes:
-        """A tree's row with a few of its decisions changed."""
+        """Return a copy of a tree's row with some of its decisions changed."""
         changed = row.copy()
         for column, code in self.codes(changes):
             changed[column] = code

@@ -1,8 +1,9 @@
-"""Trees of different shapes as points of one space, for a model that needs vectors.
+"""Trees of different shapes as points of one vector space, as the surrogate needs them.
 
-A point holds, for each site, its code; for each key with siblings, the mean
-and the sum of its codes; options become one coordinate each. What a tree does
-not have takes the mean of those that do, so absence is told by the counts alone.
+A point holds the code of each site, and for each key with siblings the mean
+and the sum of their codes; options become one coordinate each (one-hot). A
+site that a tree lacks takes the mean of the trees that have it, so that only
+the sums tell its absence.
 """
 
 from __future__ import annotations
@@ -10,17 +11,17 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from cerebros.search.scale import Codes
 from cerebros.search.site_table import SiteTable
+from cerebros.space.scale import Codes
 
 Points = NDArray[np.float64]
 
-# A site that fewer trees have says more about those trees than about itself.
+# A coordinate that fewer trees have would describe those trees rather than the site.
 SEEN_AT_LEAST = 3
 
 
 class Summary:
-    """Coordinates chosen and centred on some rows of a table; the same for every row later on.
+    """A map from rows of a table to points, with coordinates chosen and centred on some rows.
 
     Args:
         rows: (n_trees, n_columns) of `SiteTable.rows`.
@@ -46,7 +47,10 @@ class Summary:
         self._varied = self._spreads > 1e-9
 
     def points(self, rows: Codes) -> Points:
-        """(n_trees, n_coordinates), each with about unit spread over the rows chosen on."""
+        """Return rows as points, (n_trees, n_coordinates).
+
+        Over the rows that the map was made from, each coordinate has mean 0 and standard deviation 1.
+        """
         raw = self._coordinates(rows)
         filled = np.where(np.isnan(raw), self._means, raw)
         return np.asarray(((filled - self._means) / np.maximum(self._spreads, 1e-9))[:, self._varied])
@@ -61,7 +65,7 @@ class Summary:
         return np.stack(parts, axis=1) if parts else np.zeros((len(rows), 0))
 
     def _expanded(self, key: str, codes: Codes, *, sums: bool) -> list[Points]:
-        """Mean (and sum) over siblings of a number, or of each option's presence."""
+        """Return the mean over siblings, and with `sums` the sum, of a number or of each option's indicator."""
         absent = np.isnan(codes)
         counts = (~absent).sum(axis=1)
         n_options = len(self._table.scales[key].options)

@@ -1,4 +1,4 @@
-"""A small Gaussian process that learns one loss from few points, in milliseconds.
+"""A Gaussian process that learns one loss from a hundred or so points, in milliseconds.
 
 Notation
     X, y    points (n, d) and standardised losses (n,)
@@ -6,17 +6,20 @@ Notation
     k       (1 - a) · joint + a · additive, 1 at distance 0
     joint   Matérn 5/2 over r² = Σ w (x - x')² / ℓ²
     additive  Σ w · k₁(x, x'), one narrow kernel per coordinate
+    φ       RBF features of one coordinate, (N_CENTRES,), |φ| = 1; k₁ = φ(x) · φ(x')
     a, ℓ, σ²  share of the additive kernel, length scale, noise
 
-Many coordinates with a say of their own cannot be told from joint distances
-after a hundred trials; a sum of functions of one coordinate each can, and
-errors, times and sizes are nearly such sums. The joint kernel has the rest.
+A hundred trials are too few to tell from joint distances what each of many
+coordinates does. They are enough to learn a sum of functions of one
+coordinate each, and errors, times and sizes are nearly such sums. The joint
+kernel learns the interactions.
 
 The relevance of a coordinate is its correlation ratio: the share of the
-loss's variance that lies between bins of the coordinate, less what chance
-would put there. It costs one pass where fitting a length scale each would
-cost hundreds of matrix factorisations. ℓ, a, σ² and the power of w are chosen
-one after the other by marginal likelihood, each from a few values.
+loss's variance that lies between bins of the coordinate, less the share
+expected by chance. It costs one pass, where fitting a length scale for each
+coordinate would cost hundreds of matrix factorisations. ℓ, a, σ² and the
+power of w are chosen one after the other by marginal likelihood, each from a
+few values.
 
 Source: Rasmussen and Williams 2006, chapters 2 and 5; Duvenaud et al. 2011
 (additive processes); Pearson 1905 (the ratio).
@@ -41,22 +44,24 @@ from cerebros.search.summary import Points
 Vector = NDArray[np.float64]
 Matrix = NDArray[np.float64]
 
-# No coordinate is ruled out: what looks irrelevant may only have been tried too little.
+# No coordinate is ruled out: one that looks irrelevant may only have been tried too little.
 RELEVANCE_FLOOR = 0.01
 
 RELEVANCE_BINS = 6
 
-# Places per coordinate at which the additive kernel looks; its width is the distance between two.
-KNOTS = 8
+# RBF centres per coordinate; the width of an RBF is the distance between two centres.
+N_CENTRES = 8
 
 
 class Prediction(NamedTuple):
+    """Mean and standard deviation of a loss at some points, (n_points,) each."""
+
     mean: Vector
     sd: Vector
 
 
 class Settings(NamedTuple):
-    """What the likelihood decides: ℓ, a, the power of w, σ²."""
+    """Hyperparameters chosen by marginal likelihood: ℓ, a, the power of w, σ²."""
 
     length: float
     share: float
@@ -65,7 +70,7 @@ class Settings(NamedTuple):
 
 
 class Between(NamedTuple):
-    """Of each pair of points, (n_points, n): Σ w (x - x')², and the additive kernel."""
+    """Σ w (x - x')² and the additive kernel of each pair of points, (n_points, n) each."""
 
     squares: Matrix
     additive: Matrix
@@ -82,18 +87,15 @@ CHOICES: dict[str, tuple[float, ...]] = {
 }
 
 
-class Placed(NamedTuple):
-    """Points, and what the additive kernel sees of them: (n, d · KNOTS) heights of bumps along each coordinate.
-
-    A coordinate's bumps have length 1; their product is k₁.
-    """
+class FeaturedPoints(NamedTuple):
+    """Points, (n, d), and their RBF features, (n, d · N_CENTRES)."""
 
     points: Points
     features: Matrix
 
 
-class Knots:
-    """Where along each coordinate the additive kernel looks: between the ends of some points.
+class RbfFeatures:
+    """Radial basis functions along each coordinate, with centres spread evenly over the range of some points.
 
     Args:
         points: (n, d)
@@ -101,29 +103,33 @@ class Knots:
 
     def __init__(self, points: Points) -> None:
         self._low = points.min(axis=0)
-        self._spacing = np.maximum(points.max(axis=0) - self._low, 1e-9) / (KNOTS - 1)
+        self._spacing = np.maximum(points.max(axis=0) - self._low, 1e-9) / (N_CENTRES - 1)
 
-    def place(self, points: Points) -> Placed:
-        place = np.clip((points - self._low) / self._spacing, -1.0, KNOTS)
-        bumps = np.exp(-0.5 * (place[:, :, None] - np.arange(KNOTS)) ** 2)  # (n, d, KNOTS)
-        bumps /= np.sqrt((bumps**2).sum(axis=2, keepdims=True))
-        return Placed(points, bumps.reshape(len(points), -1))
+    def transform(self, points: Points) -> FeaturedPoints:
+        """Compute the RBF features of points, (n, d); those of one coordinate have Euclidean norm 1."""
+        place = np.clip((points - self._low) / self._spacing, -1.0, N_CENTRES)
+        heights = np.exp(-0.5 * (place[:, :, None] - np.arange(N_CENTRES)) ** 2)  # (n, d, N_CENTRES)
+        heights /= np.sqrt((heights**2).sum(axis=2, keepdims=True))
+        return FeaturedPoints(points, heights.reshape(len(points), -1))
 
 
 class Surrogate:
-    """One loss over points, fitted once.
+    """A Gaussian process of one loss, fitted when it is made.
 
     Args:
-        placed: n points; losses: (n,), finite.
+        observed: n points.
+        losses: (n,), finite.
+
+    Source: Rasmussen and Williams 2006.
     """
 
-    def __init__(self, placed: Placed, losses: Vector) -> None:
+    def __init__(self, observed: FeaturedPoints, losses: Vector) -> None:
         self._shift, self._scale = float(losses.mean()), float(losses.std()) or 1.0
         self._y = (losses - self._shift) / self._scale
-        self._relevance = correlation_ratios(placed.points, self._y) + RELEVANCE_FLOOR
-        self._known = placed
+        self._relevance = correlation_ratios(observed.points, self._y) + RELEVANCE_FLOOR
+        self._known = observed
         self._settings, best = DEFAULTS, -math.inf
-        between = {power: self._between(placed, power) for power in CHOICES["power"]}
+        between = {power: self._between(observed, power) for power in CHOICES["power"]}
         for name, values in CHOICES.items():
             for value in values:
                 settings = self._settings._replace(**{name: value})
@@ -135,17 +141,22 @@ class Surrogate:
                     self._settings, best = settings, likelihood
                     self._factor, self._solved = factor, solved
 
-    def believe(self, placed: Placed) -> None:
-        """Count points in whose loss is not known yet, as if it came out as predicted: no news, less uncertainty."""
-        believed = (self.predict(placed).mean - self._shift) / self._scale
-        self._y = np.append(self._y, believed)
-        self._known = Placed(*(np.concatenate(pair) for pair in zip(self._known, placed, strict=True)))
+    def add_fantasies(self, pending: FeaturedPoints) -> None:
+        """Condition on points whose loss is unknown as if it were the predicted mean.
+
+        Predicted means stay as they are; the uncertainty around the points falls.
+
+        Source: Ginsbourger et al. 2010.
+        """
+        fantasies = (self.predict(pending).mean - self._shift) / self._scale
+        self._y = np.append(self._y, fantasies)
+        self._known = FeaturedPoints(*(np.concatenate(pair) for pair in zip(self._known, pending, strict=True)))
         between = self._between(self._known, self._settings.power)
         self._factor, self._solved = self._factorised(between, self._settings)
 
-    def predict(self, placed: Placed) -> Prediction:
-        """Mean and standard deviation at new points, (n_points,) each."""
-        between = self._between(placed, self._settings.power)
+    def predict(self, new: FeaturedPoints) -> Prediction:
+        """Predict the loss at new points."""
+        between = self._between(new, self._settings.power)
         cross = _kernel(between, self._settings)  # (n_points, n)
         mean = cross @ self._solved
         reduced = solve_triangular(self._factor, cross.T, lower=True, check_finite=False)
@@ -158,25 +169,25 @@ class Surrogate:
         factor = cholesky(covariance, lower=True, overwrite_a=True, check_finite=False)
         return factor, cho_solve((factor, True), self._y, check_finite=False)
 
-    def _between(self, placed: Placed, power: float) -> Between:
-        """What the kernels of any ℓ and a are made of, between new points and the known ones."""
+    def _between(self, new: FeaturedPoints, power: float) -> Between:
+        """Compute the parts of the kernel that do not depend on ℓ and a, between new points and the known ones."""
         weights = self._relevance**power
         weights = weights / weights.sum()
-        weighted = placed.features * np.repeat(weights, KNOTS)
-        squares = _squares(placed.points, self._known.points, weights)
+        weighted = new.features * np.repeat(weights, N_CENTRES)
+        squares = _squares(new.points, self._known.points, weights)
         return Between(squares, np.asarray(weighted @ self._known.features.T))
 
 
-# BLAS has one setting for the process: whoever left first would lift the limit for those still at work.
+# BLAS has one setting for the process: the first thread to leave would lift the limit for those still at work.
 _ALONE = RLock()
 
 
 @contextmanager
 def on_one_thread() -> Iterator[None]:
-    """A context in which BLAS keeps to its caller's thread; one thread at a time is in it.
+    """Keep BLAS to the caller's thread within a context; only one thread may be in it at a time.
 
-    Matrices of a hundred rows leave a second thread nothing to do but wait for the first, and on busy
-    cores it waits long: a proposal that takes 0.05 s took 0.9 to 3 s [docs/LOG.md].
+    Matrices of a hundred rows are too small to share out: a second BLAS thread mostly waits for the first,
+    and on busy cores it waits long. A proposal that takes 0.05 s took 0.9 to 3 s [docs/LOG.md].
     """
     with _ALONE, _thread_pools().limit(limits=1, user_api="blas"):
         yield
@@ -188,7 +199,19 @@ def _thread_pools() -> ThreadpoolController:
 
 
 def correlation_ratios(points: Points, losses: Vector) -> Vector:
-    """(d,) share of the losses' variance between bins of each coordinate, chance taken off, in [0, 1]."""
+    """Compute the share of the losses' variance that lies between bins of each coordinate.
+
+    The share expected by chance is subtracted.
+
+    Args:
+        points: (n, d)
+        losses: (n,)
+
+    Returns:
+        (d,) in [0, 1].
+
+    Source: Pearson 1905.
+    """
     n, d = points.shape
     total = float(((losses - losses.mean()) ** 2).sum())
     if total <= 0.0 or d == 0:
@@ -211,7 +234,7 @@ def _kernel(between: Between, settings: Settings) -> Matrix:
 
 
 def _squares(a: Points, b: Points, weights: Vector) -> Points:
-    """(n_a, n_b) weighted squared distances."""
+    """Compute weighted squared distances, (n_a, n_b)."""
     scaled_a, scaled_b = a * np.sqrt(weights), b * np.sqrt(weights)
     squares = (scaled_a**2).sum(axis=1)[:, None] + (scaled_b**2).sum(axis=1) - 2.0 * scaled_a @ scaled_b.T
     return np.asarray(np.maximum(0.0, squares))
@@ -223,7 +246,14 @@ def _matern(squares: Points) -> Points:
 
 
 def warp(losses: NDArray[np.float64]) -> tuple[NDArray[np.float64], Vector, Vector]:
-    """Losses with long tails drawn in, and the centre and unit to undo it with `unwarp`; per objective."""
+    """Draw in the long tails of losses, by asinh around the median in units of the interquartile range.
+
+    Args:
+        losses: (n, n_objectives), finite.
+
+    Returns:
+        The warped losses, and per objective the centre and the unit that `unwarp` takes.
+    """
     centre = np.median(losses, axis=0)
     unit = np.maximum(np.quantile(losses, 0.75, axis=0) - np.quantile(losses, 0.25, axis=0), 1e-12)
     away = losses - centre
@@ -233,4 +263,5 @@ def warp(losses: NDArray[np.float64]) -> tuple[NDArray[np.float64], Vector, Vect
 
 
 def unwarp(warped: NDArray[np.float64], centre: Vector, unit: Vector) -> NDArray[np.float64]:
+    """Undo `warp`; its last axis is the objectives."""
     return np.asarray(centre + unit * np.sinh(np.clip(warped, -math.log(1e12), math.log(1e12))))

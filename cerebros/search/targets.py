@@ -1,4 +1,4 @@
-"""What a search is told of its losses beforehand: hard limits, a reference point, and those that need no training."""
+"""Targets of a search: hard limits on losses, the reference point, and losses known without training."""
 
 from __future__ import annotations
 
@@ -11,18 +11,20 @@ from numpy.typing import NDArray
 
 from cerebros.errors import InvalidArgument
 from cerebros.search.hypervolume import Point, elite
-from cerebros.search.pareto import Losses, front
+from cerebros.search.pareto import Losses, pareto_set
 from cerebros.space.rose_tree import Tree
 
 
 class Targets(msgspec.Struct, frozen=True):
-    """Limits per loss, smaller is better; an empty tuple, or None in a place, says nothing.
+    """Hard limits, reference point and known losses; an empty tuple sets no limit or reference.
 
     Attributes:
-        at_most: hard limits; a trial beyond one counts as worse than every trial within all.
-        reference: the point from which hypervolume is measured; else it follows the trials.
-        known: losses that follow from the tree alone, such as a size, and None for those that
-            must be measured. Called for every candidate, so some hundred times per proposal.
+        at_most: (n_objectives,) hard limits, None for no limit; a trial beyond one counts as worse than
+            every trial within all.
+        reference: (n_objectives,) the point from which hypervolume is measured; where it is None it
+            follows the trials.
+        known: returns the losses that follow from the tree alone, such as a size, and None for those that
+            must be measured. It is called some hundred times per proposal.
 
     Raises:
         InvalidArgument: on construction, when a limit is not a number.
@@ -38,8 +40,10 @@ class Targets(msgspec.Struct, frozen=True):
                 raise InvalidArgument(f"a limit of {value} says nothing; use a finite number, or None for no limit")
 
     def check(self, losses: Sequence[float]) -> None:
-        """Raises:
-        InvalidArgument: a loss is not finite, or their number is not that of the limits.
+        """Check the losses of one trial.
+
+        Raises:
+            InvalidArgument: a loss is not finite, or their number is not that of the limits.
         """
         if not all(math.isfinite(loss) for loss in losses):
             raise InvalidArgument(f"losses {list(losses)} are not all finite; tell None for a trial without figures")
@@ -48,11 +52,18 @@ class Targets(msgspec.Struct, frozen=True):
                 raise InvalidArgument(f"{len(losses)} losses, but {name} has {len(limits)} places; give one each")
 
     def within(self, losses: Losses) -> NDArray[np.bool_]:
-        """(n_trials,) whether each keeps all hard limits."""
+        """Mark the trials that keep all hard limits, (n_trials,)."""
         return np.asarray((losses <= self._filled(self.at_most, np.inf, losses.shape[1])).all(axis=1))
 
     def best(self, losses: Losses, count: int) -> list[int]:
-        """Indices of the `count` best trials, best first: those within the limits, then those nearest to them."""
+        """Choose the `count` best trials: those within the limits as `elite` does, then those nearest to them.
+
+        Args:
+            losses: (n_trials, n_objectives), finite.
+
+        Returns:
+            Indices into `losses`, best first.
+        """
         if not self.at_most:
             return elite(losses, count)
         excess = np.maximum(0.0, losses - self._filled(self.at_most, np.inf))
@@ -63,13 +74,16 @@ class Targets(msgspec.Struct, frozen=True):
         return chosen + [int(n) for n in nearest[: count - len(chosen)]]
 
     def reference_for(self, losses: Losses) -> Point:
-        """Where hypervolume is measured from, (n_objectives,); nothing beyond a hard limit counts."""
+        """Return the point from which hypervolume is measured, (n_objectives,); it is never beyond a hard limit."""
         given = self._filled(self.reference, np.nan, losses.shape[1])
         reference = np.where(np.isnan(given), reference_point(losses), given)
         return np.asarray(np.minimum(reference, self._filled(self.at_most, np.inf, losses.shape[1])))
 
     def known_losses(self, trees: Sequence[Tree], n_objectives: int) -> Losses | None:
-        """(n_trees, n_objectives), NaN where a loss must be measured; None when all must."""
+        """Return the known losses, (n_trees, n_objectives), NaN where one must be measured.
+
+        Returns None when all losses must be measured.
+        """
         if self.known is None:
             return None
         rows = [[math.nan if loss is None else loss for loss in self.known(tree)] for tree in trees]
@@ -80,12 +94,20 @@ class Targets(msgspec.Struct, frozen=True):
         return np.array([missing if limit is None else limit for limit in limits] or [missing] * count)
 
 
-def reference_point(losses: Losses) -> Point:
-    """A tenth beyond the losses that all but the worst tenth of the trials keep to, and beyond the whole front.
+NO_TARGETS = Targets()
 
-    A reference just beyond the front would give its ends nothing to gain by
-    reaching further; the very worst trial, diverging, would be all that counts.
+
+def reference_point(losses: Losses) -> Point:
+    """Return a reference point for hypervolume, (n_objectives,).
+
+    It lies a tenth of the range beyond the 0.9 quantile of each loss, and
+    beyond the whole Pareto set. Nearer to the Pareto set, its extreme trials
+    could not improve the hypervolume; at the worst loss, a single diverging
+    trial would decide the volume.
+
+    Args:
+        losses: (n_trials, n_objectives), finite.
     """
-    best = losses[front(losses)]
+    best = losses[pareto_set(losses)]
     low, high = best.min(axis=0), np.maximum(best.max(axis=0), np.quantile(losses, 0.9, axis=0))
     return np.asarray(high + 0.1 * np.maximum(high - low, 1e-9))

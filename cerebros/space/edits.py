@@ -1,8 +1,8 @@
-"""Edits of rose trees: what becomes of one good tree when a few of its decisions change.
+"""Edits of rose trees: changes to a few decisions of a good tree.
 
-A tree is edited as its *sites*: a table from (key, position) to value. An
-edit removes or moves sites; `complete` then asks for the missing ones, so an
-edited tree always belongs to its space.
+A tree is edited as a table of its *sites*, from (key, position) to value. An
+edit removes or moves sites; `complete` then decides the missing ones, so that
+an edited tree always belongs to its space.
 """
 
 from __future__ import annotations
@@ -11,16 +11,16 @@ from collections.abc import Callable, Mapping
 
 from numpy.random import Generator
 
-from cerebros.search.scale import Scale
 from cerebros.space.rose_tree import Decide, Int, Param, Space, Tree, Value
 from cerebros.space.rules import exists
+from cerebros.space.scale import Scale
 
 Site = tuple[str, tuple[int, ...]]
 Sites = dict[Site, Value]
 
 
 def sites_of(space: Space, tree: Tree) -> Sites:
-    """Every decision of a tree by its site.
+    """Return every decision of a tree by its site.
 
     Raises:
         SpaceRejected: the tree does not belong to this space.
@@ -29,17 +29,21 @@ def sites_of(space: Space, tree: Tree) -> Sites:
 
 
 def tree_of(space: Space, sites: Sites) -> Tree:
-    """The tree whose every decision stands in `sites`."""
+    """Build the tree of a complete table of sites.
+
+    Raises:
+        KeyError: a site is missing.
+    """
     return space.grow(lambda key, _rule, position: sites[key, position])
 
 
 class Edits:
-    """The edits one space allows.
+    """The edits of trees of one space.
 
-    Edited sites may miss some or have some too many; `complete` mends that.
+    An edited table may lack sites or have superfluous ones; `complete` adds and drops them.
 
     Args:
-        scales: of every key of the space.
+        scales: the scale of every key of the space.
     """
 
     def __init__(self, space: Space, scales: Mapping[str, Scale]) -> None:
@@ -55,7 +59,7 @@ class Edits:
         self._nudged = self._free - self._slots.keys() - waited_for
 
     def complete(self, sites: Sites, decide: Decide) -> Sites:
-        """These decisions as a whole tree's: `decide` makes those that are missing, superfluous ones are dropped."""
+        """Return a complete table: decide the missing sites and drop the superfluous ones."""
         grown: Sites = {}
 
         def decided(key: str, rule: Param, position: tuple[int, ...]) -> Value:
@@ -80,7 +84,7 @@ class Edits:
         return grown
 
     def redraw(self, sites: Sites, generator: Generator) -> Sites:
-        """One to three decisions anew; what they bring into being, children or parameters, is drawn as well."""
+        """Remove one to three decisions, to be drawn again together with the sites they bring into existence."""
         free = [site for site in sites if site[0] in self._free]
         if not free:
             return dict(sites)
@@ -89,7 +93,7 @@ class Edits:
         return {site: value for site, value in sites.items() if site not in removed}
 
     def redraw_siblings(self, sites: Sites, generator: Generator) -> Sites:
-        """One key anew in every node that has it."""
+        """Remove the decisions of one key from every node that has it, to be drawn again."""
         free = sorted({key for key, _ in sites if key in self._free})
         if not free:
             return dict(sites)
@@ -97,7 +101,7 @@ class Edits:
         return {site: value for site, value in sites.items() if site[0] != chosen}
 
     def change_children(self, sites: Sites, generator: Generator) -> Sites:
-        """Insert, delete, duplicate or move one child of one slot, with everything below it."""
+        """Insert, delete, duplicate or swap one child of one slot, with everything below it."""
         slots = [site for site in sites if site[0] in self._slots and site[0] in self._free]
         if not slots:
             return self.redraw(sites, generator)
@@ -116,9 +120,12 @@ class Edits:
         return possible[int(generator.integers(len(possible)))](sites, slot, count, generator)
 
     def nudge(self, sites: Sites, step: float, generator: Generator) -> Sites:
-        """What changes when one to three values move by about `step` of their range; empty where none can.
+        """Move one to three values by about `step` of their range.
 
-        Numbers of children stay, and so does what other parameters wait for: the tree stays complete.
+        Numbers of children and parameters that others wait for stay, so that the tree stays complete.
+
+        Returns:
+            The sites that changed; empty if no value can move.
         """
         free = [site for site in sites if site[0] in self._nudged]
         moved: Sites = {}
@@ -128,7 +135,7 @@ class Edits:
         return moved
 
     def graft(self, sites: Sites, donor: Sites, generator: Generator) -> Sites:
-        """One child of the donor in the place of the child with the same position; else one decision of its."""
+        """Replace the child at a random position by the donor's; at the root, replace one decision."""
         shared = [site for site in sites if site in donor and site[0] in self._free]
         if not shared:
             return dict(sites)
@@ -142,7 +149,7 @@ class Edits:
 
 
 def _child_key(slot: Site) -> tuple[str, int]:
-    """The key of a slot's children and the depth of the index that tells them apart."""
+    """Return the key of a slot's children and the place of their index in a position."""
     node, _, child = slot[0].rpartition("#")
     return f"{node}/{child}", len(slot[1])
 
@@ -157,7 +164,7 @@ def _is_below(site: Site, node: str, position: tuple[int, ...]) -> bool:
 
 
 def _renumbered(sites: Sites, slot: Site, renumber: Callable[[int], tuple[int, ...]], count: int) -> Sites:
-    """Sites with each child of a slot moved to the indices `renumber` gives it (none: it is dropped)."""
+    """Move each child of a slot to the indices that `renumber` returns; a child with none is dropped."""
     node, depth = _child_key(slot)
     moved: Sites = {}
     for (key, position), value in sites.items():

@@ -6,8 +6,8 @@ children of one other type. Limits bound the whole tree. A tree is a JSON
 document `{t, p, c}`: type, parameter values, children (slot after slot).
 
 Each decision in a tree has a *key*, the path of type names without indices
-(`network/level/unit.neurons`), and a *position*, the path's indices. Keys are
-what estimators learn about; positions tell siblings apart. The number of
+(`network/level/unit.neurons`), and a *position*, the path's indices.
+Estimators learn about keys; positions tell siblings apart. The number of
 children in a slot is a decision as well (`network#level`).
 """
 
@@ -38,7 +38,7 @@ from cerebros.space.rules import (
     exists,
 )
 
-# Whoever writes a space needs its rules too, and gets them here.
+# Code that writes a space needs the rules too, and gets them here.
 __all__ = [
     "DEPTH_AT_MOST",
     "Choice",
@@ -65,7 +65,7 @@ __all__ = [
 DEPTH_AT_MOST = 16
 
 
-# Each takes a walk through every tree that is considered.
+# Each limit takes a walk through every tree that a search considers.
 LIMITS_AT_MOST = 32
 
 # No more than a count that is exact as a double; far fewer make a tree too large to search.
@@ -81,6 +81,8 @@ class Slot(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class NodeType(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The rules of a node's parameters, by name, and its slots for children."""
+
     params: dict[str, Param] = {}
     slots: tuple[Slot, ...] = ()
 
@@ -93,6 +95,7 @@ class Tree(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     c: tuple[Tree, ...] = ()
 
     def children(self, node_type: str) -> tuple[Tree, ...]:
+        """Return the children of one type, in order."""
         return tuple(child for child in self.c if child.t == node_type)
 
 
@@ -100,9 +103,9 @@ class Limit(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """Bounds on a whole tree's count of nodes, or on its sum of a number.
 
     Attributes:
-        count: a node type, whose nodes are counted; or instead
-        sum: `type.parameter`, summed over the nodes; one that lacks the parameter adds nothing.
-        at_least, at_most: the bounds, both included; one of them may be absent.
+        count: a node type, whose nodes are counted; give either this or `sum`.
+        sum: `type.parameter`, summed over all nodes; a node that lacks the parameter adds nothing.
+        at_least, at_most: the bounds, both included; one of them may be None.
 
     Raises:
         SpaceRejected: on construction, when it measures nothing, two things at once, or bounds nothing.
@@ -125,40 +128,43 @@ class Limit(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     @property
     def measure(self) -> str:
-        """What is bounded, in words."""
+        """The bounded quantity in words."""
         return f"the sum of {self.sum}" if self.count is None else f"the count of {self.count}"
 
     def total(self, tree: Tree) -> float:
-        """The tree's count or sum."""
+        """Compute the tree's count or sum."""
         own = [value for name, value in tree.p.items() if f"{tree.t}.{name}" == self.sum]
         return sum(map(float, own), float(tree.t == self.count)) + sum(map(self.total, tree.c))
 
     def admits(self, tree: Tree) -> bool:
+        """Return True if the tree's count or sum is within the bounds."""
         total = self.total(tree)
         return self.overlaps(total, total)
 
     def overlaps(self, least: float, most: float) -> bool:
-        """Whether any number from `least` to `most` is within the bounds."""
+        """Return True if some number from `least` to `most` is within the bounds."""
         return (self.at_least is None or most >= self.at_least) and (self.at_most is None or least <= self.at_most)
 
 
 class Decision(msgspec.Struct, frozen=True):
+    """A value of a tree with its site (key and position) and its rule."""
+
     key: str
     position: tuple[int, ...]
     param: Param
     value: Value
 
 
-# Decides one value; given its key, the rule it must obey and its position.
+# Decides one value from its key, the rule it must obey and its position.
 Decide = Callable[[str, Param, tuple[int, ...]], Value]
 
 
 class Layout(msgspec.Struct, frozen=True):
-    """What is decided in a node.
+    """The decisions of a node.
 
     Attributes:
-        params: name, key and rule of each parameter, after those it waits for.
-        slots: of each slot the key and rule of its number of children, and the node key of these.
+        params: name, key and rule of each parameter; a parameter comes after those it waits for.
+        slots: for each slot, key and rule of the number of children, and the node key of the children.
     """
 
     params: tuple[tuple[str, str, Param], ...]
@@ -166,15 +172,15 @@ class Layout(msgspec.Struct, frozen=True):
 
 
 class Space(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """All trees whose root is of type `root`; a search proposes those within the limits.
+    """The set of all trees whose root is of type `root`; a search proposes those within the limits.
 
     Raises:
-        SpaceRejected: on construction, when a slot or a condition names nothing, types contain
+        SpaceRejected: on construction, when a slot or a condition names something undefined, types contain
             themselves, parameters wait for each other, or limits contradict each other or the types.
     """
 
     root: str
-    types: dict[str, NodeType]  # with their parameters in an order in which they can be decided
+    types: dict[str, NodeType]  # parameters in an order in which they can be decided
     limits: Annotated[tuple[Limit, ...], Meta(max_length=LIMITS_AT_MOST)] = ()
 
     def __post_init__(self) -> None:
@@ -197,7 +203,10 @@ class Space(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
         self._check_limits()
 
     def _depth(self, name: str, above: tuple[str, ...], depths: dict[str, int]) -> int:
-        """Levels from this type down; without the known `depths`, types that share types would cost 2^types steps."""
+        """Return the number of levels from this type down, and check that types end.
+
+        Known `depths` are reused: types that share types would otherwise cost 2^types steps.
+        """
         if name in above:
             raise SpaceRejected(f"type {name!r} contains itself ({'/'.join((*above, name))}); trees must end")
         if len(above) + depths.get(name, 1) > DEPTH_AT_MOST:
@@ -210,7 +219,7 @@ class Space(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
         return depths[name]
 
     def size(self) -> int:
-        """Nodes and decisions of the largest tree; a slot that stays empty counts as one child all the same."""
+        """Return the number of nodes and decisions of the largest tree; an empty slot counts as one child."""
         sizes: dict[str, int] = {}
 
         def of(name: str) -> int:
@@ -239,7 +248,7 @@ class Space(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
                 )
 
     def _span(self, limit: Limit) -> tuple[float, float]:
-        """The least and the most that a limit's measure can be, other limits aside."""
+        """Return the least and the largest value of a limit's measure, other limits aside."""
         spans: dict[str, tuple[float, float]] = {}
 
         def of(name: str) -> tuple[float, float]:
@@ -260,11 +269,15 @@ class Space(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
         return of(self.root)
 
     def admits(self, tree: Tree) -> bool:
-        """Whether a tree of this space is within its limits."""
+        """Return True if a tree of this space is within its limits."""
         return all(limit.admits(tree) for limit in self.limits)
 
     def grow(self, decide: Decide) -> Tree:
-        """Build the tree whose every decision `decide` makes, parameters before children, root first."""
+        """Build a tree from decisions, which are asked for root first, parameters before children.
+
+        Args:
+            decide: returns one value, given its key, its rule and its position.
+        """
 
         def node(name: str, key: str, position: tuple[int, ...]) -> Tree:
             kind = self.types[name]
@@ -283,7 +296,7 @@ class Space(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
         return node(self.root, self.root, ())
 
     def decisions(self, tree: Tree) -> Iterator[Decision]:
-        """Every decision of a tree, in the order `grow` asks for them.
+        """Yield every decision of a tree, in the order in which `grow` asks for them.
 
         Raises:
             SpaceRejected: the tree does not belong to this space.
@@ -293,14 +306,16 @@ class Space(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
         yield from self._node_decisions(tree, self.root, ())
 
     def check(self, tree: Tree) -> None:
-        """Raises:
-        SpaceRejected: the tree does not belong to this space.
+        """Check that a tree belongs to this space.
+
+        Raises:
+            SpaceRejected: it does not.
         """
         for _ in self.decisions(tree):
             pass
 
     def holds(self, tree: Tree) -> bool:
-        """Whether the tree belongs to this space."""
+        """Return True if the tree belongs to this space."""
         try:
             self.check(tree)
         except SpaceRejected:
@@ -327,13 +342,13 @@ class Space(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
                 yield from self._node_decisions(child, f"{key}/{slot.type}", (*position, index))
 
     def rules(self) -> dict[str, Param]:
-        """The rule of every key that a tree of this space can hold."""
+        """Return the rule of every key that a tree of this space can have."""
         layouts = self.layouts().values()
         params = {key: rule for layout in layouts for _, key, rule in layout.params}
         return params | {key: rule for layout in layouts for key, rule, _ in layout.slots}
 
     def layouts(self) -> dict[str, Layout]:
-        """The layout of every node key, for those who walk many trees."""
+        """Return the layout of every node key; code that walks many trees computes it once."""
         found: dict[str, Layout] = {}
 
         def visit(name: str, key: str) -> None:
@@ -349,12 +364,12 @@ class Space(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
         return found
 
     def draw(self, generator: Generator) -> Tree:
-        """A tree drawn from the prior, within the limits or not: every decision uniform over its rule."""
+        """Draw a tree from the prior, every decision uniform over its rule; it may be beyond the limits."""
         return self.grow(lambda _key, rule, _position: draw_uniform(rule, generator))
 
 
 def to_json(tree: Tree) -> bytes:
-    """The tree's canonical JSON: keys sorted, no spaces, so equal trees have equal bytes."""
+    """Encode a tree as canonical JSON: keys sorted, no spaces, so that equal trees have equal bytes."""
     return msgspec.json.encode(tree, order="deterministic")
 
 
@@ -371,7 +386,7 @@ def from_mapping(document: Mapping[str, object]) -> Tree:
 
 
 def tree_hash(tree: Tree) -> str:
-    """First 16 hex digits of the canonical JSON's SHA-256; no two trees of a study share it by accident."""
+    """Return the first 16 hex digits of the SHA-256 of a tree's canonical JSON."""
     return hashlib.sha256(to_json(tree)).hexdigest()[:16]
 
 

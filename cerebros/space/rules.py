@@ -1,11 +1,11 @@
-"""The rules of values: what a parameter may be, and where it exists at all.
+"""The rules of parameters: the values each may have, and the conditions under which it exists.
 
 A parameter may wait for others of its node:
 
     {"type": "int", "low": 1, "high": 7, "when": {"op": ["conv"]}}
 
-exists only in nodes whose `op` is `conv`. All names must agree, and a
-parameter that is absent has no value, so conditions chain.
+exists only in nodes whose `op` is `conv`. All of several conditions must
+hold. A condition on an absent parameter does not hold, so conditions chain.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ from cerebros.errors import SpaceRejected
 
 Value = int | float | str | bool
 
-# Whole numbers up to here are floats and JSON numbers without a loss.
+# Whole numbers up to here are exact as doubles and in JSON.
 EXACT = 2**53
 
-# Of other parameters of the same node, the values with which a parameter exists.
+# Names of other parameters of the same node, each with the values for which a parameter exists.
 Conditions = dict[str, tuple[Value, ...]]
 
 
-# Defaults stay unwritten: a space without conditions reads as it did before there were any.
+# Defaults stay unwritten: the JSON of a space without conditions is as it was before there were any.
 class _Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     when: Conditions = {}
 
@@ -54,13 +54,13 @@ class Int(_Rule, frozen=True, tag="int"):
 
 
 class Choice(_Rule, frozen=True, tag="choice"):
-    """One of some options without an order."""
+    """One of several options without an order."""
 
     options: Annotated[tuple[Value, ...], Meta(min_length=1)]
 
 
 class Ordered(_Rule, frozen=True, tag="ordered"):
-    """One of some numbers in rising order, neighbours alike: widths 16, 32, 64, or steps of a range."""
+    """One of several numbers in rising order: widths 16, 32, 64, or steps of a range."""
 
     values: Annotated[tuple[int | float, ...], Meta(min_length=1)]
 
@@ -69,14 +69,14 @@ Param = Float | Int | Choice | Ordered
 
 
 def exists(rule: Param, values: Mapping[str, Value]) -> bool:
-    """Whether a node with these values has the parameter of this rule."""
+    """Return True if a node with these values has a parameter of this rule."""
     return not rule.when or all(
         other in values and any(_same(values[other], value) for value in wanted) for other, wanted in rule.when.items()
     )
 
 
 def draw_uniform(rule: Param, generator: Generator) -> Value:
-    """One value, uniform over the rule (over its logarithm where `log` is set)."""
+    """Draw a value uniformly over a rule (over its logarithm where `log` is set)."""
     match rule:
         case Choice(options):
             return options[int(generator.integers(len(options)))]
@@ -93,7 +93,7 @@ def draw_uniform(rule: Param, generator: Generator) -> Value:
 
 
 def allows(rule: Param, value: Value) -> bool:
-    """Whether a value obeys the rule."""
+    """Return True if a value obeys a rule."""
     match rule:
         case Choice(options):
             return _option(value) in map(_option, options)
@@ -107,13 +107,15 @@ def allows(rule: Param, value: Value) -> bool:
 
 
 def added(rule: Float | Int | Ordered) -> tuple[float, float]:
-    """The least and the most that a number adds to a sum: nothing where it is absent."""
+    """Return the least and the most that a parameter adds to a sum; an absent one adds nothing."""
     low, high = (rule.values[0], rule.values[-1]) if isinstance(rule, Ordered) else (rule.low, rule.high)
     return (min(0.0, low), max(0.0, high)) if rule.when else (low, high)
 
 
 def decidable(node: str, params: dict[str, Param]) -> dict[str, Param]:
-    """A node type's parameters, each after those it waits for; without conditions as they stand.
+    """Order a node type's parameters so that each comes after those it waits for.
+
+    Parameters without conditions keep their order.
 
     Raises:
         SpaceRejected: a rule contradicts itself, or a condition can never be decided.
@@ -174,12 +176,12 @@ def _check_conditions(node: str, params: Mapping[str, Param]) -> None:
 
 
 def _option(value: Value) -> tuple[type, Value]:
-    """What tells options apart: True is 1 to Python, not to whoever reads the tree."""
+    """Return a key that tells options apart: True equals 1 in Python, but not in JSON."""
     return type(value), value
 
 
 def _same(a: Value, b: Value) -> bool:
-    """Numbers are alike as numbers, but true is not 1."""
+    """Return True if two values are equal; 16 equals 16.0, but True does not equal 1."""
     return a == b and isinstance(a, bool) is isinstance(b, bool)
 
 

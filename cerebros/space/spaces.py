@@ -1,4 +1,4 @@
-"""Spaces from documents: our own JSON, and the flat forms that Thunderline writes.
+"""Reading of spaces from documents: our own JSON, and the flat forms that Thunderline writes.
 
     form                   example
     rose tree              {"root": "net", "types": {"net": {"params": {…}, "slots": […]}}}
@@ -8,11 +8,11 @@
     parameters of a spec   {"lr": {"type": "float", "min": 0.0, "max": 1.0}, "act": {"type": "choice", "values": […]}}
     ranges                 {"levels": [1, 4], "activation": ["relu", "gelu"], "gate": true}
 
-A flat form becomes a tree of one node, type `params`. In ranges two rising
-numbers are a range (of whole numbers, when both are), any other list is a
-choice and a lone value is fixed.
+A flat form becomes a space of one node, of type `params`. In ranges, two
+rising numbers are a range (of whole numbers, when both are whole), any other
+list is a choice, and a single value is fixed.
 
-Every rule that is a map may say where it exists (`rules.py`):
+Every rule that is a map may have conditions (`rules.py`):
 `{"kernel": {"int": [1, 7], "when": {"op": ["conv"]}}}`.
 """
 
@@ -33,12 +33,12 @@ FLAT_ROOT = "params"
 
 T = TypeVar("T")
 
-# More steps than this are a continuum that was cut by accident.
+# More steps than this are taken for a mistake; a continuum needs no step.
 STEPS_AT_MOST = 10_000
 
 
 class _Parameter(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One parameter in words: `low` and `min`, `high` and `max`, `choices` and `values` mean the same."""
+    """A parameter of a flat form; `low` and `min`, `high` and `max`, `choices` and `values` are synonyms."""
 
     type: Literal["float", "int", "integer", "categorical", "choice"]
     name: str = ""
@@ -50,15 +50,15 @@ class _Parameter(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     values: tuple[Value, ...] | None = None
     log: bool | None = None
     step: Annotated[float, Meta(gt=0)] | None = None
-    default: Value | None = None  # a starting point, not a limit: searches here start from the densities
+    default: Value | None = None  # read and ignored: a search starts from its densities, not from a default
     when: Conditions = {}
 
 
 def space_from_document(document: object) -> Space:
-    """The space a decoded JSON document (or Elixir map) describes, in whichever form it is written.
+    """Read a space from a decoded JSON document (or Elixir map) in any of the forms above.
 
     Raises:
-        SpaceRejected: it describes nothing, something unknown, or contradicts itself.
+        SpaceRejected: it has no parameters, an unknown form, or contradicts itself.
     """
     match document:
         case {"root": _, "types": _}:
@@ -143,7 +143,7 @@ def _steps(name: str, parameter: _Parameter, low: int | float, high: int | float
 
 
 def _converted(document: object, shape: type[T], name: str = "") -> T:
-    """A part of the document as a type; pairs and lists may come as either.
+    """Convert a part of the document to a type; tuples and lists are interchangeable.
 
     Raises:
         SpaceRejected: it has another shape.

@@ -17,7 +17,7 @@ from bridge.contract.studies import StudyObjective
 from bridge.service import open_bridge
 from bridge.studies.rows import LogEntry, StudyPlan
 from bridge.studies.studies import OUT_AT_MOST, Resident, read_space
-from bridge.transports.grpc_codec import RPCS, decode_request, encode_reply
+from bridge.transports.grpc.codec import RPCS, decode_request, encode_reply
 from cerebros.errors import AlreadyExists, FailedPrecondition, InvalidArgument, NotFound, ResourceExhausted
 from cerebros.space.rose_tree import DEPTH_AT_MOST, from_mapping, tree_hash
 from tests.calling import call

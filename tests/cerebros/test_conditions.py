@@ -9,9 +9,11 @@ from hypothesis import strategies as st
 from cerebros.errors import SpaceRejected
 from cerebros.nets.space import cerebros_space
 from cerebros.optuna.trees import frozen_trial, tree_from
+from cerebros.samplers import SAMPLERS, make_sampler
 from cerebros.search.histogram import History
-from cerebros.search.motpe import SAMPLERS, Motpe, RandomSampler, make_sampler
+from cerebros.search.motpe import Motpe
 from cerebros.search.parzen import TreeDensity
+from cerebros.search.sampler import RandomSampler
 from cerebros.search.site_table import SiteTable
 from cerebros.space.edits import Edits, sites_of, tree_of
 from cerebros.space.rose_tree import (
@@ -55,7 +57,7 @@ def values_of(rule: Param) -> list[Value]:
 
 
 @st.composite
-def params(draw: st.DrawFn) -> dict[str, Param]:
+def conditional_params(draw: st.DrawFn) -> dict[str, Param]:
     """Parameters of which each may wait for earlier ones, for values that never come too, in any order."""
     made: dict[str, Param] = {}
     for number in range(draw(st.integers(1, 5))):
@@ -72,7 +74,13 @@ def params(draw: st.DrawFn) -> dict[str, Param]:
 
 @st.composite
 def conditional_spaces(draw: st.DrawFn) -> Space:
-    return Space("net", {"net": NodeType(draw(params()), (Slot("cell", 0, 3),)), "cell": NodeType(draw(params()))})
+    return Space(
+        "net",
+        {
+            "net": NodeType(draw(conditional_params()), (Slot("cell", 0, 3),)),
+            "cell": NodeType(draw(conditional_params())),
+        },
+    )
 
 
 BRANCHES = Space(
@@ -110,7 +118,7 @@ def every_tree(space: Space) -> list[Tree]:
     return found
 
 
-def drawn(space: Space, seed: int) -> Tree:
+def drawn_tree(space: Space, seed: int) -> Tree:
     return space.draw(np.random.default_rng(seed))
 
 
@@ -137,7 +145,7 @@ def test_a_tree_with_a_parameter_too_many_or_too_few_is_refused(p):
 
 @given(conditional_spaces(), seeds)
 def test_a_drawn_tree_belongs_to_its_space_and_survives_json(space, seed):
-    tree = drawn(space, seed)
+    tree = drawn_tree(space, seed)
     again = from_mapping(msgspec.json.decode(to_json(tree)))
     assert space.holds(tree)
     assert again == tree
@@ -146,7 +154,7 @@ def test_a_drawn_tree_belongs_to_its_space_and_survives_json(space, seed):
 
 @given(conditional_spaces(), seeds)
 def test_a_tree_is_its_sites_and_its_decisions_grow_it_again(space, seed):
-    tree = drawn(space, seed)
+    tree = drawn_tree(space, seed)
     values = iter([decision.value for decision in space.decisions(tree)])
     assert tree_of(space, sites_of(space, tree)) == tree
     assert space.grow(lambda _key, _rule, _position: next(values)) == tree
@@ -331,5 +339,5 @@ def test_every_sampler_proposes_valid_trees_and_resumes_the_same(name):
 
 @given(conditional_spaces(), seeds)
 def test_a_conditional_tree_survives_as_parameters_of_an_optuna_trial(space, seed):
-    tree = drawn(space, seed)
+    tree = drawn_tree(space, seed)
     assert tree_from(space, frozen_trial(space, tree, None)) == tree

@@ -10,7 +10,7 @@ from cerebros.data.manifest import Manifest, Source, Split, dataset_digest, pars
 from cerebros.errors import ManifestRejected
 
 
-def manifest(**fields) -> Manifest:
+def toy_manifest(**fields) -> Manifest:
     defaults = {
         "schema": 1,
         "name": "toy",
@@ -24,7 +24,7 @@ def manifest(**fields) -> Manifest:
     return Manifest(**(defaults | fields))
 
 
-def table(n: int = 60, **columns) -> Table:
+def toy_table(n: int = 60, **columns) -> Table:
     generator = np.random.default_rng(0)
     defaults = {"a": generator.normal(size=n), "b": generator.normal(size=n), "y": np.arange(n) % 3 * 1.0}
     return Table(defaults | columns, (Part("one.csv", n // 2), Part("two.csv", n - n // 2)))
@@ -45,7 +45,7 @@ sha256 = "{digest}"
 
 
 def test_a_manifest_reads_from_toml():
-    assert parse_manifest(TOML.format(digest="0" * 64), "m.toml") == manifest()
+    assert parse_manifest(TOML.format(digest="0" * 64), "m.toml") == toy_manifest()
 
 
 @pytest.mark.parametrize(
@@ -80,13 +80,13 @@ def test_the_digest_sees_every_cell_and_the_split():
     columns = {"a": np.array([1.0, 2.0])}
     assert table_digest(columns) != table_digest({"a": np.array([1.0, 2.5])})
     assert table_digest(columns) != table_digest({"b": np.array([1.0, 2.0])})
-    assert dataset_digest(manifest()) != dataset_digest(manifest(split=Split(seed=1)))
+    assert dataset_digest(toy_manifest()) != dataset_digest(toy_manifest(split=Split(seed=1)))
 
 
 def test_a_report_counts_what_is_wrong_with_the_data():
     a = np.random.default_rng(1).normal(size=60)
     a[3], a[4] = np.nan, np.inf
-    found = check(manifest(), table(a=a))
+    found = check(toy_manifest(), toy_table(a=a))
     assert found.missing == {"a": 1}
     assert found.nan_share == pytest.approx(1 / 120)
     assert found.infinity_share == pytest.approx(1 / 120)
@@ -96,7 +96,7 @@ def test_a_report_counts_what_is_wrong_with_the_data():
 
 def test_test_rows_that_stand_in_training_are_counted_and_warned_about():
     same = np.zeros(60)
-    found = check(manifest(), table(a=same, b=same))
+    found = check(toy_manifest(), toy_table(a=same, b=same))
     assert found.leaked_rows == found.test_rows
     assert found.duplicates == 57
     assert "also stand in the training rows" in found.warnings[0]
@@ -106,7 +106,7 @@ def test_a_missing_label_is_refused_with_file_row_and_column():
     y = np.arange(60) % 3 * 1.0
     y[31] = np.nan
     with pytest.raises(ManifestRejected, match=r"two\.csv, row 2, column 'y'"):
-        check(manifest(), table(y=y))
+        check(toy_manifest(), toy_table(y=y))
 
 
 @pytest.mark.parametrize(
@@ -118,23 +118,23 @@ def test_a_missing_label_is_refused_with_file_row_and_column():
 )
 def test_a_column_that_is_not_there_is_refused(fields, account):
     with pytest.raises(ManifestRejected, match=account):
-        check(manifest(**fields), table())
+        check(toy_manifest(**fields), toy_table())
 
 
 def test_a_single_class_is_refused():
     with pytest.raises(ManifestRejected, match="one class only"):
-        check(manifest(), table(y=np.zeros(60)))
+        check(toy_manifest(), toy_table(y=np.zeros(60)))
 
 
 def test_the_encoding_is_fitted_on_training_rows_alone():
     a = np.random.default_rng(2).normal(size=60)
-    plain = make_folds(manifest(), table(a=a)).encoding
-    rows = make_folds(manifest(), table(a=np.arange(60.0))).test.inputs.shape[0]
+    plain = make_folds(toy_manifest(), toy_table(a=a)).encoding
+    rows = make_folds(toy_manifest(), toy_table(a=np.arange(60.0))).test.inputs.shape[0]
     shifted = a.copy()
     test_rows = split_rows(np.arange(60) % 3 * 1.0, Split(), stratify=True).test
     shifted[test_rows] += 1000.0
     assert len(test_rows) == rows
-    assert make_folds(manifest(), table(a=shifted)).encoding == plain
+    assert make_folds(toy_manifest(), toy_table(a=shifted)).encoding == plain
 
 
 def test_missing_values_become_the_mean_and_raise_their_indicator():
@@ -148,6 +148,6 @@ def test_an_unseen_category_is_all_zeros():
 
 
 def test_regression_targets_are_standardised_and_classes_numbered():
-    folds = make_folds(manifest(task="regression"), table(y=np.linspace(0, 100, 60)))
+    folds = make_folds(toy_manifest(task="regression"), toy_table(y=np.linspace(0, 100, 60)))
     assert abs(folds.train.targets.mean()) < 1e-6
-    assert make_folds(manifest(), table()).encoding.classes == ("0", "1", "2")
+    assert make_folds(toy_manifest(), toy_table()).encoding.classes == ("0", "1", "2")

@@ -21,7 +21,7 @@ from cerebros.nets.wiring import wire
 NAMES = ("big", "red", "round")
 
 
-def shapes(n: int = 240, labels: list[str] | None = None) -> Table:
+def shapes_table(n: int = 240, labels: list[str] | None = None) -> Table:
     """Things with a colour and two measures, one of which is missing here and there; labels follow from these."""
     generator = np.random.default_rng(1)
     size, corners = generator.normal(size=n), generator.normal(size=n)
@@ -50,30 +50,30 @@ MANIFEST = Manifest(
 
 
 def test_a_row_with_several_names_has_a_one_for_each():
-    folds = make_folds(MANIFEST, shapes(labels=["red|round", "big", " round | big "] * 80))
+    folds = make_folds(MANIFEST, shapes_table(labels=["red|round", "big", " round | big "] * 80))
     assert folds.encoding.classes == NAMES
     rows = {tuple(row) for row in np.concatenate([folds.train.targets, folds.test.targets]).tolist()}
     assert rows == {(0.0, 1.0, 1.0), (1.0, 0.0, 0.0), (1.0, 0.0, 1.0)}
 
 
 def test_a_missing_number_an_indicator_and_a_category_make_six_inputs():
-    folds = make_folds(MANIFEST, shapes())
+    folds = make_folds(MANIFEST, shapes_table())
     assert folds.encoding.width == 2 + 1 + 3
     assert np.isfinite(folds.train.inputs).all()
 
 
 def test_the_check_counts_every_name():
-    report = check(MANIFEST, shapes(labels=["red|round", "big", "round"] * 80))
+    report = check(MANIFEST, shapes_table(labels=["red|round", "big", "round"] * 80))
     assert report.label_balance == {"big": 80, "red": 80, "round": 160}
 
 
 def test_one_name_alone_is_refused():
     with pytest.raises(ManifestRejected, match="multilabel needs two classes"):
-        check(MANIFEST, shapes(labels=["big"] * 240))
+        check(MANIFEST, shapes_table(labels=["big"] * 240))
 
 
 def test_a_network_learns_several_names_and_a_stored_model_says_them():
-    folds = make_folds(MANIFEST, shapes())
+    folds = make_folds(MANIFEST, shapes_table())
     tree = cerebros_space(levels=1, units=2, neurons=16).draw(np.random.default_rng(4))
     recipe = Recipe(learning_rate=0.02, weight_decay=1e-4, batch_size=16, epochs=25, seed=1)
     network = msgspec.structs.replace(wire(tree, folds.encoding.width, folds.encoding.outputs), dropout=0.0)

@@ -11,7 +11,7 @@ from cerebros.search.halving import COMPARED_AT_MOST, HalvedSearch, Standing, ne
 from cerebros.search.pareto import nondominated
 from cerebros.space.rose_tree import Tree
 
-figures = st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), min_size=1, max_size=40)
+pairs_of_losses = st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), min_size=1, max_size=40)
 
 
 def first_rung(losses: list) -> list[Standing]:
@@ -19,8 +19,8 @@ def first_rung(losses: list) -> list[Standing]:
 
 
 @dataclass
-class Search:
-    """Trials whose losses halve with each rung, one worker."""
+class OneWorkerSearch:
+    """A search by one worker, of trials whose losses halve with each rung."""
 
     losses: list
     rungs: int = 3
@@ -40,9 +40,9 @@ class Search:
         return [Standing(number, losses, len(losses) < self.rungs) for number, losses in self.seen.items()]
 
 
-@given(figures)
+@given(pairs_of_losses)
 def test_of_n_trials_a_third_reach_each_next_rung_and_no_more(losses):
-    search = Search(losses)
+    search = OneWorkerSearch(losses)
     search.run()
     reached = [sum(len(seen) > rung for seen in search.seen.values()) for rung in range(3)]
     assert reached[0] == len(losses)
@@ -52,8 +52,8 @@ def test_of_n_trials_a_third_reach_each_next_rung_and_no_more(losses):
     assert reached[2] <= reached[1] <= reached[0]
 
 
-@given(figures)
-def test_whoever_goes_on_is_beaten_by_fewer_than_a_third(losses):
+@given(pairs_of_losses)
+def test_a_continued_trial_is_beaten_by_fewer_than_a_third(losses):
     trials = first_rung(losses)
     number = next_to_continue(trials, 3)
     if number is not None:
@@ -62,17 +62,17 @@ def test_whoever_goes_on_is_beaten_by_fewer_than_a_third(losses):
         assert (no_worse & better).sum() < len(losses) // 3
 
 
-@given(figures)
-def test_a_front_with_room_is_continued_before_anything_it_beats(losses):
+@given(pairs_of_losses)
+def test_a_pareto_set_with_room_is_continued_before_anything_it_beats(losses):
     trials = first_rung(losses)
-    front = set(np.flatnonzero(nondominated(np.array(losses))).tolist())
+    undominated = set(np.flatnonzero(nondominated(np.array(losses))).tolist())
     number = next_to_continue(trials, 3)
     assert (number is None) == (len(losses) < 3)
     if number is not None:
-        assert number in front
+        assert number in undominated
 
 
-@given(figures, st.randoms())
+@given(pairs_of_losses, st.randoms())
 def test_the_choice_does_not_depend_on_the_order_of_the_results(losses, random):
     trials = first_rung(losses)
     shuffled = trials.copy()
@@ -97,7 +97,7 @@ def test_a_trial_at_the_last_rung_is_done():
     assert next_to_continue(trials, 1) is None
 
 
-class Countdown:
+class NumberingSampler:
     """A sampler of numbered trees that remembers what it was told."""
 
     def __init__(self) -> None:
@@ -111,9 +111,9 @@ class Countdown:
         self.told.append((tree.p["n"], losses, fidelity))
 
 
-def searched(losses: list) -> tuple[list, Countdown]:
+def steps_of_search(losses: list) -> tuple[list, NumberingSampler]:
     """The steps of a search whose trials come to these losses, and what its sampler was told."""
-    sampler = Countdown()
+    sampler = NumberingSampler()
     search, steps = HalvedSearch(sampler, (1, 3, 9)), []
     while found := search.next_steps(min(1, len(losses) - sampler.asked)):
         (step,) = found
@@ -124,8 +124,8 @@ def searched(losses: list) -> tuple[list, Countdown]:
 
 @given(st.lists(st.one_of(st.none(), st.tuples(st.floats(0, 1), st.floats(0, 1))), min_size=1, max_size=30))
 def test_a_halved_search_trains_each_rung_once_in_order_and_tells_its_sampler_each(losses):
-    steps, sampler = searched(losses)
-    assert steps == searched(losses)[0]
+    steps, sampler = steps_of_search(losses)
+    assert steps == steps_of_search(losses)[0]
     for number, told in enumerate(losses):
         own = [(begin, until) for n, begin, until in steps if n == number]
         assert own == [(0, 1), (1, 3), (3, 9)][: len(own)]

@@ -17,7 +17,7 @@ SPACE = Space(
 )
 
 
-def drawn(n: int) -> list[dict]:
+def drawn_values(n: int) -> list[dict]:
     generator = np.random.default_rng(3)
     return [key_values(SPACE, SPACE.draw(generator)) for _ in range(n)]
 
@@ -25,24 +25,24 @@ def drawn(n: int) -> list[dict]:
 @pytest.mark.parametrize(
     ("figure", "cause"),
     [
-        (lambda one: (one["net.rate"] - 0.5) ** 2, "net.rate"),
-        (lambda one: {"a": 1.0, "b": 5.0, "c": 2.0}[one["net.kind"]], "net.kind"),
-        (lambda one: one["net#unit"], "net#unit"),
-        (lambda one: one.get("net/unit.size", 200.0), "net/unit.size"),
+        (lambda values: (values["net.rate"] - 0.5) ** 2, "net.rate"),
+        (lambda values: {"a": 1.0, "b": 5.0, "c": 2.0}[values["net.kind"]], "net.kind"),
+        (lambda values: values["net#unit"], "net#unit"),
+        (lambda values: values.get("net/unit.size", 200.0), "net/unit.size"),
     ],
     ids=["a hump", "an option", "a count", "siblings' mean"],
 )
 def test_the_cause_comes_first_and_what_is_idle_explains_little(figure, cause):
-    values = drawn(200)
-    found = importances(values, [figure(one) for one in values])
+    of_trees = drawn_values(200)
+    found = importances(of_trees, [figure(values) for values in of_trees])
     assert next(iter(found)) == cause
     assert found[cause] > 0.6
     assert found["net.idle"] < 0.1
 
 
 def test_a_constant_figure_is_explained_by_nothing():
-    assert set(importances(drawn(20), [1.0] * 20).values()) == {0.0}
+    assert set(importances(drawn_values(20), [1.0] * 20).values()) == {0.0}
 
 
 def test_few_trees_explain_nothing():
-    assert importances(drawn(7), range(7)) == {}
+    assert importances(drawn_values(7), range(7)) == {}

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cerebros.errors import SpaceRejected
-from cerebros.search.motpe import SAMPLERS, make_sampler
+from cerebros.samplers import SAMPLERS, make_sampler
 from cerebros.search.parzen import shortlist
 from cerebros.space.rose_tree import Choice, Float, Int, Limit, NodeType, Ordered, Slot, Space, Tree
 from cerebros.space.spaces import space_from_document

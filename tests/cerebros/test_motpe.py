@@ -6,8 +6,11 @@ import pytest
 from threadpoolctl import threadpool_info
 
 from cerebros.errors import InvalidArgument
-from cerebros.search.motpe import GOOD_AT_MOST, SAMPLERS, Motpe, Observation, RandomSampler, make_sampler, split_history
+from cerebros.samplers import SAMPLERS, make_sampler
+from cerebros.search.motpe import Motpe
+from cerebros.search.observations import GOOD_AT_MOST, Observation, split_history
 from cerebros.search.pareto import nondominated
+from cerebros.search.sampler import RandomSampler
 from cerebros.space.rose_tree import Choice, Float, Int, NodeType, Slot, Space, Tree, from_mapping, to_json, tree_hash
 
 SPACE = Space(
@@ -21,7 +24,7 @@ def two_losses(tree: Tree) -> tuple[float, float]:
     return float(tree.p["x"]) ** 2 + spread, (1 - float(tree.p["x"])) ** 2 + spread
 
 
-def searched(sampler, n=60) -> list[tuple[float, float]]:
+def losses_of_search(sampler, n=60) -> list[tuple[float, float]]:
     found = []
     for _ in range(n):
         (tree,) = sampler.ask(1)
@@ -30,22 +33,22 @@ def searched(sampler, n=60) -> list[tuple[float, float]]:
     return found
 
 
-def hypervolume(found: list[tuple[float, float]], reference: float = 1.5) -> float:
+def volume_of(found: list[tuple[float, float]], reference: float = 1.5) -> float:
     points = np.array(found)
-    front = points[nondominated(points)]
-    front = front[front[:, 0].argsort()]
-    heights = np.concatenate([[reference], front[:-1, 1]]) - front[:, 1]
-    return float(((reference - front[:, 0]) * heights).sum())
+    pareto_losses = points[nondominated(points)]
+    pareto_losses = pareto_losses[pareto_losses[:, 0].argsort()]
+    heights = np.concatenate([[reference], pareto_losses[:-1, 1]]) - pareto_losses[:, 1]
+    return float(((reference - pareto_losses[:, 0]) * heights).sum())
 
 
 def test_motpe_finds_more_hypervolume_than_random_search():
-    ours = [hypervolume(searched(Motpe(SPACE, seed), 40)) for seed in range(4)]
-    random = [hypervolume(searched(RandomSampler(SPACE, seed), 40)) for seed in range(4)]
+    ours = [volume_of(losses_of_search(Motpe(SPACE, seed), 40)) for seed in range(4)]
+    random = [volume_of(losses_of_search(RandomSampler(SPACE, seed), 40)) for seed in range(4)]
     assert np.mean(ours) > np.mean(random)
 
 
 def test_a_replayed_search_proposes_the_same_trees():
-    assert searched(Motpe(SPACE, 3)) == searched(Motpe(SPACE, 3))
+    assert losses_of_search(Motpe(SPACE, 3)) == losses_of_search(Motpe(SPACE, 3))
 
 
 @pytest.mark.parametrize("name", SAMPLERS)
@@ -87,7 +90,7 @@ def test_what_was_only_considered_leaves_no_trace():
         assert len(sampler._table.keys) == 1 + proposed
 
 
-def searched_with(name: str, space: Space, loss, n: int = 16) -> list[Tree]:
+def trees_of_search(name: str, space: Space, loss, n: int = 16) -> list[Tree]:
     sampler, trees = make_sampler(name, space, 1, lambda _tree: True), []
     for _ in range(n):
         trees += (asked := sampler.ask(1))
@@ -98,20 +101,20 @@ def searched_with(name: str, space: Space, loss, n: int = 16) -> list[Tree]:
 @pytest.mark.parametrize("name", SAMPLERS)
 @pytest.mark.parametrize("losses", [(1.0,), (0.0, 0.0), (3.0, 1.0, 2.0), (1e300, -1e300)])
 def test_a_search_with_constant_losses_goes_on(name, losses):
-    assert len(searched_with(name, SPACE, lambda _tree: losses)) == 16
+    assert len(trees_of_search(name, SPACE, lambda _tree: losses)) == 16
 
 
 @pytest.mark.parametrize("name", SAMPLERS)
 def test_a_space_of_one_tree_is_proposed_again_and_again(name):
     lone = Space("a", {"a": NodeType({"x": Choice(("only",))}, (Slot("b", 0, 0),)), "b": NodeType()})
-    assert set(map(tree_hash, searched_with(name, lone, lambda _tree: (1.0, 2.0)))) == {
+    assert set(map(tree_hash, trees_of_search(name, lone, lambda _tree: (1.0, 2.0)))) == {
         tree_hash(Tree("a", {"x": "only"}))
     }
 
 
 @pytest.mark.parametrize("objectives", [1, 2, 3])
 def test_any_number_of_objectives_is_searched(objectives):
-    trees = searched_with("rose", SPACE, lambda tree: tuple(abs(tree.p["x"] - m / 2) for m in range(objectives)), 40)
+    trees = trees_of_search("rose", SPACE, lambda tree: tuple(abs(tree.p["x"] - m / 2) for m in range(objectives)), 40)
     assert len(set(map(tree_hash, trees))) == 40
 
 
@@ -134,14 +137,14 @@ def blas_threads() -> list[int]:
 
 def test_a_proposal_keeps_blas_to_one_thread_and_gives_the_others_back():
     seen, before = [], blas_threads()
-    searched(Motpe(SPACE, 1, lambda _tree: seen.append(blas_threads()) or True), 12)
+    losses_of_search(Motpe(SPACE, 1, lambda _tree: seen.append(blas_threads()) or True), 12)
     assert {threads for asked in seen for threads in asked} == {1}
     assert blas_threads() == before
 
 
 def test_a_batch_holds_different_trees():
     sampler = Motpe(SPACE, 0)
-    searched(sampler, 20)
+    losses_of_search(sampler, 20)
     assert len({tree_hash(tree) for tree in sampler.ask(8)}) == 8
 
 
@@ -179,7 +182,7 @@ def test_threads_that_propose_at_once_all_keep_blas_to_one_thread():
     seen, before = [], blas_threads()
 
     def propose(seed: int) -> None:
-        searched(Motpe(SPACE, seed, lambda _tree: seen.append(blas_threads()) or True), 10 + 6 * seed)
+        losses_of_search(Motpe(SPACE, seed, lambda _tree: seen.append(blas_threads()) or True), 10 + 6 * seed)
 
     with ThreadPoolExecutor(4) as threads:
         list(threads.map(propose, range(4)))
@@ -190,7 +193,7 @@ def test_threads_that_propose_at_once_all_keep_blas_to_one_thread():
 @pytest.mark.parametrize("name", ["rose", "rose-parzen"])
 def test_a_small_space_is_searched_whole_before_anything_is_repeated(name):
     small = Space("a", {"a": NodeType({"x": Choice(("b", "c", "d")), "n": Int(1, 4)})})
-    trees = searched_with(name, small, lambda tree: (float(tree.p["n"]), float(-tree.p["n"])), 12)
+    trees = trees_of_search(name, small, lambda tree: (float(tree.p["n"]), float(-tree.p["n"])), 12)
     assert len(set(map(tree_hash, trees))) == 12
 
 

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from cerebros.errors import InvalidArgument
-from cerebros.search.motpe import Motpe, make_sampler
+from cerebros.samplers import make_sampler
+from cerebros.search.motpe import Motpe
 from cerebros.search.objectives import objective_set
 from cerebros.search.targets import Targets
 from cerebros.space.rose_tree import Choice, Float, NodeType, Space, Tree
@@ -45,12 +46,12 @@ def test_a_set_that_breaks_a_rule_is_refused(text, rule):
 
 
 def two_losses(tree: Tree) -> tuple[float, float]:
-    """The front runs from (0, 1) to (1, 0); y only makes things worse."""
+    """The Pareto front runs from (0, 1) to (1, 0); y only makes things worse."""
     x, y = float(tree.p["x"]), float(tree.p["y"])
     return x + y, 1 - x + y
 
 
-def searched(sampler, n: int = 40) -> np.ndarray:
+def losses_of_search(sampler, n: int = 40) -> np.ndarray:
     found = []
     for _ in range(n):
         (tree,) = sampler.ask(1)
@@ -60,18 +61,18 @@ def searched(sampler, n: int = 40) -> np.ndarray:
 
 
 def test_a_hard_limit_draws_the_search_within_it():
-    limited = searched(Motpe(LINE, 0, targets=Targets(at_most=(0.2, None))))[20:]
-    free = searched(Motpe(LINE, 0))[20:]
+    limited = losses_of_search(Motpe(LINE, 0, targets=Targets(at_most=(0.2, None))))[20:]
+    free = losses_of_search(Motpe(LINE, 0))[20:]
     assert (limited[:, 0] <= 0.2).mean() > max(0.4, (free[:, 0] <= 0.2).mean())
 
 
 def test_a_limit_that_nothing_meets_still_draws_the_search_towards_it():
-    found = searched(Motpe(LINE, 0, targets=Targets(at_most=(-1.0, None))))
+    found = losses_of_search(Motpe(LINE, 0, targets=Targets(at_most=(-1.0, None))))
     assert found[30:, 0].mean() < 0.2
 
 
 def test_nothing_beyond_the_reference_is_worth_searching():
-    found = searched(Motpe(LINE, 0, targets=Targets(reference=(0.3, 1.5))))
+    found = losses_of_search(Motpe(LINE, 0, targets=Targets(reference=(0.3, 1.5))))
     assert np.median(found[20:, 0]) < 0.35
 
 

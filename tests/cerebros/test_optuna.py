@@ -14,7 +14,8 @@ from cerebros.optuna.sampler import RoseTreeSampler
 from cerebros.optuna.search import OptunaSearch
 from cerebros.optuna.trees import export_study, frozen_trial, import_study, parameters, tree_from
 from cerebros.search.hypervolume import hypervolume
-from cerebros.search.motpe import Motpe, Observation
+from cerebros.search.motpe import Motpe
+from cerebros.search.observations import Observation
 from cerebros.space.rose_tree import Choice, Float, Int, NodeType, Ordered, Slot, Space, Tree
 
 SPACE = Space(
@@ -28,18 +29,18 @@ SPACE = Space(
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 
 
-def trees(n: int, space: Space = SPACE) -> list[Tree]:
+def drawn_trees(n: int, space: Space = SPACE) -> list[Tree]:
     return [space.draw(np.random.default_rng(seed)) for seed in range(n)]
 
 
 @pytest.mark.parametrize("space", [SPACE, cerebros_space()])
 def test_a_tree_survives_as_parameters_of_a_trial(space):
-    for tree in trees(20, space):
+    for tree in drawn_trees(20, space):
         assert tree_from(space, frozen_trial(space, tree, None)) == tree
 
 
 def test_a_run_survives_as_a_study_in_a_database(tmp_path):
-    seen = [Observation(tree, None if n == 2 else (float(n), -float(n))) for n, tree in enumerate(trees(5))]
+    seen = [Observation(tree, None if n == 2 else (float(n), -float(n))) for n, tree in enumerate(drawn_trees(5))]
     url = f"sqlite:///{tmp_path}/study.db"
     export_study(SPACE, seen, 2, "run", url)
     loaded = optuna.load_study(study_name="run", storage=url)
@@ -49,7 +50,7 @@ def test_a_run_survives_as_a_study_in_a_database(tmp_path):
 
 def test_maximised_values_become_losses():
     study = optuna.create_study(directions=["maximize", "minimize"])
-    (tree,) = trees(1)
+    (tree,) = drawn_trees(1)
     study.enqueue_trial(parameters(SPACE, tree))
     study.add_trial(export_study(SPACE, [Observation(tree, (3.0, 4.0))], 2, "one").trials[0])
     assert import_study(SPACE, study) == [Observation(tree, (-3.0, 4.0))]
@@ -79,8 +80,8 @@ FLAT = Space(
 POINT = Tree("params", {"lr": 0.01, "width": 32, "drop": 0.1 * 3, "n": 3, "act": "gelu"})
 
 
-def native(trial: optuna.Trial) -> float:
-    """What an Optuna user writes who knows nothing of rose trees."""
+def native_objective(trial: optuna.Trial) -> float:
+    """An objective as an Optuna user writes it, without any thought of rose trees."""
     rate = trial.suggest_float("lr", 1e-4, 0.1, log=True)
     width = trial.suggest_categorical("width", [64, 16, 32])
     drop = trial.suggest_float("drop", 0.0, 0.5, step=0.1)
@@ -92,8 +93,8 @@ def native(trial: optuna.Trial) -> float:
     )
 
 
-def ended(state: TrialState = TrialState.COMPLETE, value: float | None = 1.0, **params: object) -> FrozenTrial:
-    """A trial of `native`, with other parameters where they are given, and without those that are None."""
+def ended_trial(state: TrialState = TrialState.COMPLETE, value: float | None = 1.0, **params: object) -> FrozenTrial:
+    """A trial of `native_objective`, with other parameters where they are given, and without those that are None."""
     kinds = {
         "lr": FloatDistribution(1e-6, 1.0, log=True),
         "width": CategoricalDistribution([64, 16, 32, 48]),
@@ -115,7 +116,7 @@ def study_of(*trials: FrozenTrial) -> optuna.Study:
 
 def test_a_native_study_is_a_warm_start_by_its_own_names():
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(0))
-    study.optimize(native, n_trials=12)
+    study.optimize(native_objective, n_trials=12)
     seen = import_study(FLAT, study)
     assert [observation.losses for observation in seen] == [(trial.value,) for trial in study.trials]
     assert [observation.tree.p["width"] for observation in seen] == [trial.params["width"] for trial in study.trials]
@@ -138,7 +139,7 @@ def test_a_number_of_a_list_may_be_itself_or_its_place(width, over):
 
 def test_steps_that_were_added_up_otherwise_are_the_same_steps():
     assert 0.1 * 3 != 0.3
-    assert import_study(FLAT, study_of(ended(drop=0.3)))[0].tree == POINT
+    assert import_study(FLAT, study_of(ended_trial(drop=0.3)))[0].tree == POINT
 
 
 @pytest.mark.parametrize(
@@ -154,15 +155,15 @@ def test_steps_that_were_added_up_otherwise_are_the_same_steps():
 )
 def test_a_parameter_that_does_not_fit_is_named_with_its_trial(params, said):
     with pytest.raises(SpaceRejected, match=f"trial 1.* {said}"):
-        import_study(FLAT, study_of(ended(), ended(**params)))
+        import_study(FLAT, study_of(ended_trial(), ended_trial(**params)))
 
 
 def test_trials_without_finite_values_are_failures_and_fragments_are_left_out():
-    infinite = ended(value=float("inf"))
-    failed = ended(TrialState.FAIL, None)
-    fragment = ended(TrialState.FAIL, None, n=None)
+    infinite = ended_trial(value=float("inf"))
+    failed = ended_trial(TrialState.FAIL, None)
+    fragment = ended_trial(TrialState.FAIL, None, n=None)
     untold = create_trial(state=TrialState.PRUNED)
-    seen = import_study(FLAT, study_of(ended(), infinite, failed, fragment, untold))
+    seen = import_study(FLAT, study_of(ended_trial(), infinite, failed, fragment, untold))
     assert seen == [Observation(POINT, (1.0,)), Observation(POINT, None), Observation(POINT, None)]
 
 
@@ -193,7 +194,7 @@ def test_a_bad_loss_is_refused_before_optuna_sees_it():
         sampler.tell(sampler.ask(1)[0], (float("nan"),))
 
 
-def layers(trial: optuna.Trial) -> tuple[float, float]:
+def layered_objective(trial: optuna.Trial) -> tuple[float, float]:
     """Define by run: a count, siblings with optima of their own, a branch, a step and a log scale."""
     wanted, loss = (0.2, 0.8, 0.5), 0.0
     n = trial.suggest_int("n_layers", 1, 4)
@@ -206,15 +207,15 @@ def layers(trial: optuna.Trial) -> tuple[float, float]:
     return loss + (np.log10(rate) + 3) ** 2, float(n)
 
 
-def volume(study: optuna.Study) -> float:
+def study_volume(study: optuna.Study) -> float:
     return hypervolume(np.array([trial.values for trial in study.trials]), np.array([10.0, 5.0]))
 
 
 def test_a_define_by_run_study_is_searched_better_than_at_random():
     def searched(sampler: optuna.samplers.BaseSampler) -> float:
         study = optuna.create_study(sampler=sampler, directions=["minimize"] * 2)
-        study.optimize(layers, n_trials=30)
-        return volume(study)
+        study.optimize(layered_objective, n_trials=30)
+        return study_volume(study)
 
     ours = [searched(RoseTreeSampler(seed)) for seed in range(2)]
     assert np.mean(ours) > np.mean([searched(optuna.samplers.RandomSampler(seed)) for seed in range(2)])
@@ -227,15 +228,15 @@ def test_two_workers_share_a_study_in_a_database(tmp_path):
     for _ in range(6):
         asked = [(study, study.ask()) for study in (first, second)]
         for study, trial in asked:
-            study.tell(trial, layers(trial))
-    assert len(first.deps.trials) == 12
-    assert len({tuple(trial.params.items()) for trial in second.deps.trials}) == 12
+            study.tell(trial, layered_objective(trial))
+    assert len(first.trials) == 12
+    assert len({tuple(trial.params.items()) for trial in second.trials}) == 12
 
 
 def test_a_seeded_study_repeats_itself():
     def proposals() -> list[dict]:
         study = optuna.create_study(sampler=RoseTreeSampler(5), directions=["minimize"] * 2)
-        study.optimize(layers, n_trials=14)
+        study.optimize(layered_objective, n_trials=14)
         return [trial.params for trial in study.trials]
 
     assert proposals() == proposals()
@@ -248,8 +249,8 @@ def test_a_parameter_whose_range_changes_stays_within_the_new_one():
     assert all(5.0 <= trial.params["x"] <= 6.0 for trial in study.trials[10:])
 
 
-def asked(study: optuna.Study) -> dict[str, object]:
-    """What the study's sampler proposes before the objective asks for anything."""
+def proposed_parameters(study: optuna.Study) -> dict[str, object]:
+    """Return the parameters that the sampler proposes before the objective asks for any."""
     trial = study.ask()
     frozen = study.trials[trial.number]
     return study.sampler.sample_relative(study, frozen, study.sampler.infer_relative_search_space(study, frozen))
@@ -262,14 +263,16 @@ def blas_threads() -> list[int]:
 def test_a_proposal_keeps_blas_to_one_thread(monkeypatch):
     seen, elite = [], optuna_sampler.elite
     monkeypatch.setattr(optuna_sampler, "elite", lambda *args: seen.append(blas_threads()) or elite(*args))
-    optuna.create_study(sampler=RoseTreeSampler(0), directions=["minimize"] * 2).optimize(layers, n_trials=10)
+    optuna.create_study(sampler=RoseTreeSampler(0), directions=["minimize"] * 2).optimize(
+        layered_objective, n_trials=10
+    )
     assert {threads for proposal in seen for threads in proposal} == {1}
 
 
 def test_jobs_side_by_side_leave_blas_its_threads():
     before = blas_threads()
     study = optuna.create_study(sampler=RoseTreeSampler(0), directions=["minimize"] * 2)
-    study.optimize(layers, n_trials=30, n_jobs=4)
+    study.optimize(layered_objective, n_trials=30, n_jobs=4)
     assert blas_threads() == before
 
 
@@ -297,7 +300,7 @@ def test_workers_may_share_a_seed():
 def test_names_that_mean_the_same_number_are_two_parameters():
     study = optuna.create_study(sampler=RoseTreeSampler(0))
     study.optimize(lambda trial: trial.suggest_float("a1", 0, 1) - trial.suggest_float("a01", 0, 1), n_trials=10)
-    assert asked(study).keys() == {"a1", "a01"}
+    assert proposed_parameters(study).keys() == {"a1", "a01"}
 
 
 def test_options_in_another_order_say_nothing_about_each_other():
@@ -333,7 +336,7 @@ def test_many_steps_are_as_quick_as_a_continuum():
         for places in drawn:
             params = {name: round(place * 0.1, 1) for name, place in zip(over, places, strict=True)}
             study.add_trial(create_trial(value=float(sum(places)), params=params, distributions=over))
-        begun = [time.process_time() for _ in range(4) if asked(study)]
+        begun = [time.process_time() for _ in range(4) if proposed_parameters(study)]
         return float(np.diff(begun).min())
 
     assert proposal_cpu_s(0.1) < 2 * proposal_cpu_s(None)

@@ -7,10 +7,10 @@ from cerebros.errors import SpaceRejected
 from cerebros.nets.space import cerebros_space
 from cerebros.search.histogram import History
 from cerebros.search.parzen import KernelDensity, TreeDensity, shortlist
-from cerebros.search.scale import Scale
 from cerebros.search.site_table import SiteTable
 from cerebros.space.edits import sites_of
 from cerebros.space.rose_tree import Choice, Float, Int, NodeType, Ordered, Param, Slot, Space, Tree, tree_hash
+from cerebros.space.scale import Scale
 
 RULES: tuple[Param, ...] = (
     Float(0.1, 10.0),
@@ -32,7 +32,7 @@ def codes_under(rule: Param, n: int, seed: int) -> np.ndarray:
     return np.array([scale.code(space.draw(generator).p["x"]) for _ in range(n)])
 
 
-def total(rule: Param, density) -> float:
+def integral_of(rule: Param, density) -> float:
     """The integral over a continuum, the sum over whole numbers and options."""
     if isinstance(rule, Float):
         grid = np.linspace(0.0, 1.0, 20_001)
@@ -58,7 +58,7 @@ def test_kernel_densities_integrate_to_one(rule, n, seed):
     shared = KernelDensity(Scale(rule), codes)
     own = KernelDensity(Scale(rule), codes[: n // 3], shared, 3.0)
     for density in (shared, own):
-        assert total(rule, lambda at, d=density: np.exp(d.log_densities(at))) == pytest.approx(1.0, abs=1e-3)
+        assert integral_of(rule, lambda at, d=density: np.exp(d.log_densities(at))) == pytest.approx(1.0, abs=1e-3)
 
 
 @settings(max_examples=40)
@@ -78,7 +78,7 @@ def test_histogram_densities_integrate_to_one(rule, n, seed):
 
     assert other != column
     # Trapezoids see a step between two bins as a slope; hence the tolerance.
-    assert total(rule, density) == pytest.approx(1.0, abs=2e-3)
+    assert integral_of(rule, density) == pytest.approx(1.0, abs=2e-3)
 
 
 def test_old_trials_weigh_less_than_new_ones():
@@ -111,14 +111,14 @@ def test_a_constant_parameter_has_density_one():
 LINE = Space("a", {"a": NodeType({"x": Float(0.0, 1.0)})})
 
 
-def at(*xs: float) -> list[Tree]:
+def trees_at(*xs: float) -> list[Tree]:
     return [Tree("a", {"x": x}) for x in xs]
 
 
 @settings(max_examples=20)
 @given(st.integers(0, 10_000))
 def test_candidates_gather_where_good_trees_are_and_the_rest_is_not(seed):
-    best, *_ = shortlist(LINE, at(0.8, 0.82, 0.85), at(0.1, 0.2, 0.3, 0.5), 3, np.random.default_rng(seed))
+    best, *_ = shortlist(LINE, trees_at(0.8, 0.82, 0.85), trees_at(0.1, 0.2, 0.3, 0.5), 3, np.random.default_rng(seed))
     assert best.tree.p["x"] > 0.6
 
 
@@ -139,4 +139,4 @@ def test_a_shortlist_without_any_history_is_drawn_from_the_prior():
 
 def test_limits_nothing_can_meet_are_refused():
     with pytest.raises(SpaceRejected, match="raise the limit"):
-        shortlist(LINE, at(0.5), at(0.1), 1, np.random.default_rng(0), admissible=lambda _tree: False)
+        shortlist(LINE, trees_at(0.5), trees_at(0.1), 1, np.random.default_rng(0), admissible=lambda _tree: False)

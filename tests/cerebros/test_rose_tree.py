@@ -23,18 +23,18 @@ SPACE = cerebros_space()
 seeds = st.integers(0, 2**32)
 
 
-def drawn(seed: int, space: Space = SPACE) -> Tree:
+def drawn_tree(seed: int, space: Space = SPACE) -> Tree:
     return space.draw(np.random.default_rng(seed))
 
 
 @given(seeds)
 def test_a_drawn_tree_belongs_to_its_space(seed):
-    assert all(decision.key.startswith("network") for decision in SPACE.decisions(drawn(seed)))
+    assert all(decision.key.startswith("network") for decision in SPACE.decisions(drawn_tree(seed)))
 
 
 @given(seeds)
 def test_json_round_trip_keeps_the_tree_and_its_hash(seed):
-    tree = drawn(seed)
+    tree = drawn_tree(seed)
     again = from_mapping(msgspec.json.decode(to_json(tree)))
     assert again == tree
     assert tree_hash(again) == tree_hash(tree)
@@ -42,7 +42,7 @@ def test_json_round_trip_keeps_the_tree_and_its_hash(seed):
 
 @given(seeds)
 def test_growing_with_a_trees_own_decisions_rebuilds_it(seed):
-    tree = drawn(seed)
+    tree = drawn_tree(seed)
     values = iter([decision.value for decision in SPACE.decisions(tree)])
     assert SPACE.grow(lambda _key, _rule, _position: next(values)) == tree
 
@@ -50,12 +50,12 @@ def test_growing_with_a_trees_own_decisions_rebuilds_it(seed):
 @given(st.integers(1, 50), st.integers(0, 50), st.booleans(), seeds)
 def test_whole_numbers_stay_within_their_limits(low, width, log, seed):
     space = Space("a", {"a": NodeType({"n": Int(low, low + width, log=log)})})
-    assert low <= drawn(seed, space).p["n"] <= low + width
+    assert low <= drawn_tree(seed, space).p["n"] <= low + width
 
 
 def test_a_space_with_one_choice_and_no_children_works():
     space = Space("a", {"a": NodeType({"x": Choice(("only",))}, (Slot("b", 0, 0),)), "b": NodeType()})
-    assert drawn(1, space) == Tree("a", {"x": "only"})
+    assert drawn_tree(1, space) == Tree("a", {"x": "only"})
 
 
 @pytest.mark.parametrize(

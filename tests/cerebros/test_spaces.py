@@ -8,7 +8,7 @@ from cerebros.space.rose_tree import Choice, Float, Int, Ordered
 from cerebros.space.spaces import space_from_document
 
 
-def params(document: object) -> dict:
+def params_of_space(document: object) -> dict:
     space = space_from_document(document)
     assert space.holds(space.draw(np.random.default_rng(0)))
     return space.types[space.root].params
@@ -20,7 +20,7 @@ def test_a_space_survives_the_way_through_json():
 
 
 def test_the_spaces_of_propose_are_read():
-    assert params({"a": {"choice": ["x", 1]}, "b": {"uniform": [0, 1]}, "c": {"loguniform": [1e-4, 0.1]}}) == {
+    assert params_of_space({"a": {"choice": ["x", 1]}, "b": {"uniform": [0, 1]}, "c": {"loguniform": [1e-4, 0.1]}}) == {
         "a": Choice(("x", 1)),
         "b": Float(0.0, 1.0),
         "c": Float(1e-4, 0.1, log=True),
@@ -28,7 +28,7 @@ def test_the_spaces_of_propose_are_read():
 
 
 def test_a_tpe_parameter_list_is_read():
-    assert params(
+    assert params_of_space(
         [
             {"name": "lr", "type": "float", "low": 1e-5, "high": 0.1, "log": True},
             {"name": "units", "type": "int", "low": 16, "high": 64, "step": 16},
@@ -46,13 +46,13 @@ def test_a_tpe_parameter_list_is_read():
 
 
 def test_the_parameters_of_a_run_specification_are_read():
-    assert params(
+    assert params_of_space(
         {"a": {"type": "float", "min": 0, "max": 1, "default": 0.5}, "b": {"type": "choice", "values": [1, 2]}}
     ) == {"a": Float(0.0, 1.0), "b": Choice((1, 2))}
 
 
 def test_ranges_choices_and_fixed_values_are_told_apart():
-    assert params(
+    assert params_of_space(
         {
             "levels": (1, 4),
             "p": [0.12, 0.35],
@@ -100,14 +100,14 @@ CONDITIONAL = {
     ids=["propose", "parameters of a spec", "TPE list"],
 )
 def test_every_form_can_say_when_a_parameter_exists(document):
-    assert params(document) == CONDITIONAL
+    assert params_of_space(document) == CONDITIONAL
     if isinstance(document, list):
-        assert params({"parameters": document}) == CONDITIONAL
+        assert params_of_space({"parameters": document}) == CONDITIONAL
 
 
 def test_a_parameter_may_be_called_parameters():
-    assert params({"parameters": ["a", "b"]}) == {"parameters": Choice(("a", "b"))}
-    assert params({"parameters": [1, 4]}) == {"parameters": Int(1, 4)}
+    assert params_of_space({"parameters": ["a", "b"]}) == {"parameters": Choice(("a", "b"))}
+    assert params_of_space({"parameters": [1, 4]}) == {"parameters": Int(1, 4)}
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from functools import partial
 from random import Random
 
 from bridge.runs.procedures import WATCHER_LAG_AT_MOST
-from bridge.transports.grpc_server import start_grpc
+from bridge.transports.grpc.server import start_grpc
 from cerebros.errors import ResourceExhausted
 from telemetry.events import StageStart
 from tests.calling import call, watch

@@ -159,7 +159,7 @@ def _forgetting(swap: Swap) -> None:
 
 
 def _keepalive(swap: Swap) -> None:
-    from bridge.transports import grpc_server
+    from bridge.transports.grpc import server as grpc_server
 
     options = tuple(option for option in grpc_server.OPTIONS if "keepalive_time" not in option[0])
     swap(grpc_server, "OPTIONS", options)
@@ -172,7 +172,7 @@ def _lag(swap: Swap) -> None:
 
 
 def _owner_gone(swap: Swap) -> None:
-    from bridge.transports.erlang_port import Session
+    from bridge.transports.port.session import Session
 
     swap(Session, "connection_lost", lambda *_: None)
 

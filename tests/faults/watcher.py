@@ -7,7 +7,7 @@ import sys
 
 import grpc
 
-from bridge.transports.grpc_codec import RPCS, SERVICE
+from bridge.transports.grpc.codec import RPCS, SERVICE
 
 
 async def watch(port: str, run_id: str, after_seq: str) -> None:

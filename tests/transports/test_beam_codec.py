@@ -23,7 +23,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bridge.pb.cerebros.v1 import bridge_pb2
-from bridge.transports.etf import decode, encode
+from bridge.transports.port.etf import decode, encode
 from telemetry.events import Event
 
 ELIXIR = Path(__file__).parent.parent.parent / "priv/elixir"

@@ -17,7 +17,7 @@ import psycopg
 import pytest
 from psycopg.types.json import Jsonb
 
-from bridge.transports.etf import Atom, decode, encode
+from bridge.transports.port.etf import Atom, decode, encode
 from tests.conftest import EXAMPLES
 
 MODULE = ["-m", "bridge"]

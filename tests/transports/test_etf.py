@@ -20,9 +20,9 @@ from etf_mutations import SAMPLE, attack, mutated
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from bridge.transports.etf import Atom, EtfError, Opaque, decode, encode
-from bridge.transports.etf.reading import MAX_NUMBER_KEYS
-from bridge.transports.etf.terms import MAX_DEPTH
+from bridge.transports.port.etf import Atom, EtfError, Opaque, decode, encode
+from bridge.transports.port.etf.reading import MAX_NUMBER_KEYS
+from bridge.transports.port.etf.terms import MAX_DEPTH
 
 # `make bench-etf` reads more, its --mutations as many as you like.
 MUTATIONS = 30_000

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.contract.runs import RunEvent
-from bridge.transports.feed import Feed
+from bridge.transports.port.feed import Feed
 from cerebros.errors import Internal
 
 AT = datetime(2026, 1, 2, tzinfo=UTC)

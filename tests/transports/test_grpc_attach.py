@@ -14,8 +14,8 @@ import pytest
 
 from bridge.api.bridge import Bridge
 from bridge.pb.cerebros.v1 import bridge_pb2
-from bridge.transports.grpc_codec import ATTACH, RPCS, SERVICE
-from bridge.transports.grpc_server import GrpcFront, start_grpc
+from bridge.transports.grpc.codec import ATTACH, RPCS, SERVICE
+from bridge.transports.grpc.server import GrpcFront, start_grpc
 from tests.calling import call
 
 # A client that watches a run, says so, and then does nothing but be.

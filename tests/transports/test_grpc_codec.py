@@ -22,7 +22,7 @@ from msgspec import inspect
 from bridge.contract.nas import Budget, StartRun
 from bridge.contract.runs import ListTrials, RunEvent, Trial, TrialList, WatchRun
 from bridge.contract.words import decode
-from bridge.transports.grpc_codec import RPCS, STATUS, decode_request, encode_reply, refusal
+from bridge.transports.grpc.codec import RPCS, STATUS, decode_request, encode_reply, refusal
 from cerebros.errors import InvalidArgument, ResourceExhausted, family
 from cerebros.metrics import TrainingMetrics
 from cerebros.nets.space import cerebros_space

@@ -14,8 +14,8 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from bridge.api.bridge import Bridge
-from bridge.transports.grpc_codec import MESSAGE_BYTES, RPCS, SERVICE
-from bridge.transports.grpc_server import GrpcFront, start_grpc
+from bridge.transports.grpc.codec import MESSAGE_BYTES, RPCS, SERVICE
+from bridge.transports.grpc.server import GrpcFront, start_grpc
 from cerebros.errors import FailedPrecondition
 
 SPACE = {"root": "r", "types": {"r": {"params": {"x": {"type": "choice", "options": [7, 8]}}}}}

@@ -17,8 +17,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from bridge.api.bridge import Bridge
-from bridge.transports.grpc_codec import RPCS, SERVICE
-from bridge.transports.grpc_server import start_grpc
+from bridge.transports.grpc.codec import RPCS, SERVICE
+from bridge.transports.grpc.server import start_grpc
 from cerebros.errors import FailedPrecondition
 from tests.calling import with_settings
 

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from bridge.contract.operator import HealthReport
 from bridge.contract.runs import RunEvent
-from bridge.transports.etf import Atom, EtfError, decode, encode
-from bridge.transports.port_frames import Connection
-from bridge.transports.port_messages import (
+from bridge.transports.port.etf import Atom, EtfError, decode, encode
+from bridge.transports.port.frames import Connection
+from bridge.transports.port.messages import (
     ATOMS,
     CODE_ATOMS,
     CREDIT,

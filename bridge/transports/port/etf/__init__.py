@@ -16,8 +16,8 @@ cost more than linear time. Both functions raise `EtfError` and nothing else.
 Source: Erlang/OTP, ERTS User's Guide, "External Term Format".
 """
 
-from bridge.transports.etf.reading import decode
-from bridge.transports.etf.terms import Atom, EtfError, Opaque
-from bridge.transports.etf.writing import encode
+from bridge.transports.port.etf.reading import decode
+from bridge.transports.port.etf.terms import Atom, EtfError, Opaque
+from bridge.transports.port.etf.writing import encode
 
 __all__ = ["Atom", "EtfError", "Opaque", "decode", "encode"]

@@ -1,12 +1,14 @@
-"""The gRPC front: procedures as rpcs, streams with credit, TLS, health checks and reflection."""
+"""The gRPC server: procedures as rpcs, streams with credit, TLS, health checks and reflection."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Mapping
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import aclosing, contextmanager
+from itertools import groupby
 from pathlib import Path
-from typing import Any, NoReturn, cast
+from typing import Any, NoReturn
 
 import grpc
 import msgspec
@@ -17,19 +19,18 @@ from grpc_health.v1.health_pb2_grpc import add_HealthServicer_to_server
 from grpc_reflection.v1alpha.reflection import SERVICE_NAME as REFLECTION
 from grpc_reflection.v1alpha.reflection import enable_server_reflection
 
-from bridge.api import procedures
-from bridge.api.procedures import STREAM, Bridge
-from bridge.contract.runs import RunEvent
+from bridge.api.bridge import Bridge
+from bridge.contract.procedure import Caller
 from bridge.process.defects import defects_answered
-from bridge.transports.grpc_codec import (
-    ATTACH,
-    RPCS,
-    SERVICE,
-    Attach,
-    decode_attach,
+from bridge.process.owner import owner
+from bridge.transports.grpc.codec import (
+    Rpc,
+    decode_grant,
     decode_request,
     encode_reply,
     refusal,
+    rpcs_of,
+    shipped_services,
 )
 from bridge.transports.settings import GrpcSettings
 from cerebros.errors import CerebrosError, FailedPrecondition, InvalidArgument, ResourceExhausted
@@ -60,7 +61,7 @@ OPTIONS: tuple[tuple[str, int], ...] = (
 MAX_STREAMS = 1024
 
 
-class GrpcFront(msgspec.Struct, frozen=True):
+class GrpcServer(msgspec.Struct, frozen=True):
     """A started server; `port` is the one bound, which differs from the one asked for when that was 0."""
 
     server: grpc.aio.Server
@@ -73,27 +74,33 @@ class GrpcFront(msgspec.Struct, frozen=True):
         await self.server.stop(grace_s)
 
 
-async def start_grpc(bridge: Bridge, *, address: str, socket_path: Path | None) -> GrpcFront:
+async def start_grpc(bridge: Bridge, *, address: str, socket_path: Path | None, rpcs: Sequence[Rpc] = ()) -> GrpcServer:
     """Serve the procedures on `address`, and on a Unix socket where a path is given.
 
     Where `grpc_tls_cert` is set the address speaks TLS, with `grpc_tls_client_ca` mutual TLS. The
     socket is the owner's by its file mode and speaks plainly.
 
+    Args:
+        rpcs: the contract; empty for the one that ships.
+
     Raises:
         FailedPrecondition: an address cannot be bound, or a certificate cannot be read.
     """
+    rpcs = rpcs or rpcs_of(shipped_services())
+    services = sorted({rpc.service for rpc in rpcs})
     server = grpc.aio.server(options=OPTIONS)
-    server.add_generic_rpc_handlers((_rpc_handlers(bridge),))
+    server.add_generic_rpc_handlers(_rpc_handlers(bridge, rpcs))
     health = health_aio.HealthServicer()
     add_HealthServicer_to_server(health, server)
-    enable_server_reflection((SERVICE, HEALTH, REFLECTION), server)
+    enable_server_reflection((*services, HEALTH, REFLECTION), server)
 
     port = _bind(server, address, _credentials(bridge.deps.settings[GrpcSettings]))
     if socket_path is not None:
         _bind_socket(server, socket_path)
-    await health.set(SERVICE, health_pb2.HealthCheckResponse.SERVING)
+    for service in services:
+        await health.set(service, health_pb2.HealthCheckResponse.SERVING)
     await server.start()
-    return GrpcFront(server, health, port)
+    return GrpcServer(server, health, port)
 
 
 def _credentials(settings: GrpcSettings) -> grpc.ServerCredentials | None:
@@ -136,17 +143,40 @@ def _bind_socket(server: grpc.aio.Server, path: Path) -> None:
     path.chmod(0o600)
 
 
-def _rpc_handlers(bridge: Bridge) -> grpc.GenericRpcHandler[bytes, bytes]:
+def _rpc_handlers(bridge: Bridge, rpcs: Sequence[Rpc]) -> tuple[grpc.GenericRpcHandler[bytes, bytes], ...]:
     # No deserializers: gRPC would answer garbage with UNKNOWN and the name of a Python exception.
     streams = _Streams()
-    handlers = {
-        rpc.method: grpc.unary_stream_rpc_method_handler(_watch(bridge, streams))
-        if rpc.streams
-        else grpc.unary_unary_rpc_method_handler(_unary(bridge, name))
-        for name, rpc in RPCS.items()
-    }
-    handlers[ATTACH] = grpc.stream_stream_rpc_method_handler(_attach(bridge, streams))
-    return grpc.method_handlers_generic_handler(SERVICE, handlers)
+
+    def handler(rpc: Rpc) -> grpc.RpcMethodHandler[bytes, bytes]:
+        if rpc.credited:
+            return grpc.stream_stream_rpc_method_handler(_attach(bridge, rpc, streams))
+        if rpc.streams:
+            return grpc.unary_stream_rpc_method_handler(_watch(bridge, rpc, streams))
+        return grpc.unary_unary_rpc_method_handler(_unary(bridge, rpc))
+
+    by_service = groupby(sorted(rpcs, key=lambda rpc: rpc.service), key=lambda rpc: rpc.service)
+    return tuple(
+        grpc.method_handlers_generic_handler(service, {rpc.method: handler(rpc) for rpc in group})
+        for service, group in by_service
+    )
+
+
+def caller_of(context: Context) -> Caller:
+    """Name the caller by its client certificate, or as the owner behind the Unix socket; else it is unnamed."""
+    facts = {str(key): value for key, value in context.invocation_metadata() or ()}
+    certified = next(iter(context.auth_context().get("x509_common_name", ())), b"").decode(errors="replace")
+    remaining_s = context.time_remaining()
+    return Caller(
+        principal=certified or (owner() if context.peer().startswith("unix:") else ""),
+        transport="grpc",
+        traceparent=_text(facts.get("traceparent")),
+        deadline=None if remaining_s is None else time.monotonic() + remaining_s,
+        correlation_id=_text(facts.get("x-correlation-id")),
+    )
+
+
+def _text(value: str | bytes | None) -> str | None:
+    return value.decode(errors="replace") if isinstance(value, bytes) else value
 
 
 class _Streams:
@@ -166,61 +196,68 @@ class _Streams:
             self._open -= 1
 
 
-def _unary(bridge: Bridge, name: str) -> Callable[[bytes, Context], Awaitable[bytes]]:
+def _unary(bridge: Bridge, rpc: Rpc) -> Callable[[bytes, Context], Awaitable[bytes]]:
     async def answer(payload: bytes, context: Context) -> bytes:
         try:
-            with defects_answered(name):
-                return encode_reply(name, await procedures.call(bridge, name, decode_request(name, payload)))
+            with defects_answered(rpc.procedure):
+                raw = decode_request(rpc, payload)
+                return encode_reply(rpc, await bridge.call(caller_of(context), rpc.procedure, raw))
         except CerebrosError as error:
             await _refuse(context, error)
 
     return answer
 
 
-def _watch(bridge: Bridge, streams: _Streams) -> Callable[[bytes, Context], AsyncIterator[bytes]]:
+def _watch(bridge: Bridge, rpc: Rpc, streams: _Streams) -> Callable[[bytes, Context], AsyncIterator[bytes]]:
     async def answer(payload: bytes, context: Context) -> AsyncIterator[bytes]:
         try:
-            with streams.admit(), defects_answered(STREAM):
-                async for event in procedures.watch(bridge, decode_request(STREAM, payload)):
-                    yield encode_reply(STREAM, event)
+            with streams.admit(), defects_answered(rpc.procedure):
+                raw = decode_request(rpc, payload)
+                async with aclosing(bridge.stream(caller_of(context), rpc.procedure, raw)) as items:
+                    async for item in items:
+                        yield encode_reply(rpc, item)
         except CerebrosError as error:
             await _refuse(context, error)
 
     return answer
 
 
-def _attach(bridge: Bridge, streams: _Streams) -> Callable[[AsyncIterator[bytes], Context], AsyncIterator[bytes]]:
+def _attach(
+    bridge: Bridge, rpc: Rpc, streams: _Streams
+) -> Callable[[AsyncIterator[bytes], Context], AsyncIterator[bytes]]:
     async def answer(payloads: AsyncIterator[bytes], context: Context) -> AsyncIterator[bytes]:
         try:
-            with streams.admit(), defects_answered(ATTACH):
+            with streams.admit(), defects_answered(rpc.procedure):
                 opening = await anext(payloads, None)
                 if opening is None:
-                    raise InvalidArgument("the stream ended before it began; its first message names the run")
-                async with aclosing(_credited(bridge, decode_attach(opening), payloads)) as events:
-                    async for event in events:
-                        yield encode_reply(STREAM, event)
+                    raise InvalidArgument("the stream ended before it began; its first message has the request")
+                request, credit = decode_grant(rpc, opening)
+                items = bridge.stream(caller_of(context), rpc.procedure, request)
+                async with aclosing(_credited(items, credit, payloads, rpc)) as granted:
+                    async for item in granted:
+                        yield encode_reply(rpc, item)
         except CerebrosError as error:
             await _refuse(context, error)
 
     return answer
 
 
-async def _credited(bridge: Bridge, opening: Attach, payloads: AsyncIterator[bytes]) -> AsyncGenerator[RunEvent]:
-    """A run's events, one per credit: without credit the next one stays in the database."""
-    credit = opening.credit
+async def _credited(
+    items: AsyncGenerator[msgspec.Struct, None], credit: int, payloads: AsyncIterator[bytes], rpc: Rpc
+) -> AsyncGenerator[msgspec.Struct, None]:
+    """A stream's items, one per credit: without credit the next one is not asked for."""
     granted = asyncio.Event()
 
     async def take_grants() -> None:
         nonlocal credit
         async for payload in payloads:
-            credit += decode_attach(payload).credit
+            credit += decode_grant(rpc, payload).credit
             granted.set()
 
-    request: Mapping[str, Any] = {"run_id": opening.run_id, "after_seq": opening.after_seq}
     taking = asyncio.create_task(take_grants())
     taking.add_done_callback(lambda _: granted.set())
     try:
-        async with aclosing(cast("AsyncGenerator[RunEvent]", procedures.watch(bridge, request))) as events:
+        async with aclosing(items):
             while True:
                 while not credit:
                     if taking.done():
@@ -229,11 +266,11 @@ async def _credited(bridge: Bridge, opening: Attach, payloads: AsyncIterator[byt
                         raise InvalidArgument("no credit is left and no more can come; grant before closing your side")
                     granted.clear()
                     await granted.wait()
-                event = await anext(events, None)
-                if event is None:
+                item = await anext(items, None)
+                if item is None:
                     return
                 credit -= 1
-                yield event
+                yield item
     finally:
         taking.cancel()
 

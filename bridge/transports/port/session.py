@@ -1,7 +1,7 @@
 """The port protocol on file descriptors: what `cerebros-bridge port` serves to the BEAM that started it.
 
-Only descriptors and tasks live here; `port_frames` knows the protocol and
-`procedures` the work. Each call is one task, and how the task ends is its
+Only descriptors and tasks live here; `frames` knows the protocol and the
+bridge the work. Each call is one task, and how the task ends is its
 answer.
 """
 
@@ -11,19 +11,25 @@ import asyncio
 import fcntl
 import os
 import stat
-from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
+import time
+from collections.abc import Coroutine, Mapping
 from contextlib import aclosing
+from importlib.metadata import version
 from typing import Any, cast
 
 import msgspec
 
-from bridge.api.procedures import VERSION, Bridge, call, watch
-from bridge.contract.runs import RunEvent
+from bridge.api.bridge import Bridge
+from bridge.api.deadlines import within
+from bridge.contract.procedure import Caller
+from bridge.process.owner import owner
 from bridge.process.tasks import end_tasks
-from bridge.transports.port_frames import Connection
-from bridge.transports.port_messages import Cancel, Command, Credit, Drain, Heartbeat, Invoke, Watch
-from cerebros.errors import Cancelled, CerebrosError, DeadlineExceeded, FailedPrecondition, Internal
+from bridge.transports.port.frames import Connection
+from bridge.transports.port.messages import Call, Cancel, Command, Credit, Drain, Follow, Heartbeat, Invoke
+from cerebros.errors import Cancelled, CerebrosError, FailedPrecondition, Internal
 from telemetry.logs import log_failure
+
+VERSION = version("cerebros-bridge")
 
 # Our copies of the descriptors live from here up, where no library expects a fixed number.
 HIGH_DESCRIPTOR = 64
@@ -36,7 +42,7 @@ PARTING_S = 2.0
 SILENT_PARTS = 4
 
 Answer = msgspec.Struct | Mapping[str, Any]
-Work = Callable[[], Coroutine[Any, Any, Answer]]
+Work = Coroutine[Any, Any, Answer]
 
 
 async def serve_port(bridge: Bridge, *, stdio: bool = False) -> None:
@@ -126,7 +132,8 @@ class Session(asyncio.Protocol):
         self._bridge = bridge
         self._pipe = pipe
         self._outlet = outlet
-        self._connection = Connection({"name": "cerebros-bridge", "version": VERSION})
+        streams = frozenset(name for name, procedure in bridge.procedures.items() if procedure.streams)
+        self._connection = Connection({"name": "cerebros-bridge", "version": VERSION}, streams)
         self._over = asyncio.Event()
         self._heard = False
         self._tasks: dict[int, asyncio.Task[Answer]] = {}
@@ -162,11 +169,11 @@ class Session(asyncio.Protocol):
 
     def _carry_out(self, command: Command) -> None:
         match command:
-            case Invoke(id=call_id, procedure=name, params=params, timeout_s=timeout_s):
-                self._start(call_id, lambda: call(self._bridge, name, params), timeout_s)
-            case Watch(id=call_id, params=params, timeout_s=timeout_s):
-                self._credited[call_id] = asyncio.Event()
-                self._start(call_id, lambda: self._stream(call_id, params), timeout_s)
+            case Invoke(call=call):
+                self._start(call.id, self._bridge.call(caller_of(call), call.procedure, call.params))
+            case Follow(call=call):
+                self._credited[call.id] = asyncio.Event()
+                self._start(call.id, self._stream(call))
             case Cancel(id=call_id):
                 self._see_to(end_tasks(self._tasks[call_id]))
             case Credit(id=call_id):
@@ -181,8 +188,8 @@ class Session(asyncio.Protocol):
         self._duties.add(task)
         task.add_done_callback(self._duties.discard)
 
-    def _start(self, call_id: int, work: Work, timeout_s: float | None) -> None:
-        task = asyncio.create_task(work() if timeout_s is None else _within(work, timeout_s))
+    def _start(self, call_id: int, work: Work) -> None:
+        task = asyncio.create_task(work)
         self._tasks[call_id] = task
         task.add_done_callback(lambda done: self._answer(call_id, done))
 
@@ -202,18 +209,18 @@ class Session(asyncio.Protocol):
             self._connection.error(call_id, defect)
         self._flush_soon()
 
-    async def _stream(self, call_id: int, params: Mapping[str, Any]) -> dict[str, Any]:
-        """Offer stored events as fast as they are taken; what has no credit stays in the database."""
-        credited = self._credited[call_id]
-        stored = cast("AsyncGenerator[RunEvent]", watch(self._bridge, params))
-        async with aclosing(stored) as events:
-            async for event in events:
-                self._connection.event(call_id, event)
+    async def _stream(self, call: Call) -> dict[str, Any]:
+        """Offer items as fast as they are taken; what has no credit is not asked for."""
+        caller, credited = caller_of(call), self._credited[call.id]
+        async with aclosing(self._bridge.stream(caller, call.procedure, call.params)) as items:
+            async for item in items:
+                self._connection.item(call.id, item)
                 self._flush_soon()
-                while not self._connection.hungry(call_id):
-                    credited.clear()
-                    await credited.wait()
-                await self._outlet.open.wait()
+                async with within(caller):
+                    while not self._connection.hungry(call.id):
+                        credited.clear()
+                        await credited.wait()
+                    await self._outlet.open.wait()
         return {}
 
     async def _drain(self, grace_s: float) -> None:
@@ -251,13 +258,13 @@ class Session(asyncio.Protocol):
             self._pipe.write(waiting)
 
 
-async def _within(work: Work, timeout_s: float) -> Answer:
-    try:
-        async with asyncio.timeout(timeout_s) as deadline:
-            return await work()
-    except TimeoutError:
-        if not deadline.expired():
-            raise
-        raise DeadlineExceeded(
-            f"no answer within {timeout_s:g} s; give more time, or ask get_run what became of the run"
-        ) from None
+def caller_of(call: Call) -> Caller:
+    """Name the caller: whoever owns the pipe runs as the same user as this process."""
+    timeout_ms = call.opts.timeout_ms
+    return Caller(
+        principal=owner(),
+        transport="port",
+        traceparent=call.opts.traceparent,
+        deadline=None if timeout_ms is None else time.monotonic() + timeout_ms / 1000,
+        correlation_id=call.opts.correlation_id,
+    )

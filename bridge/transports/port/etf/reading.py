@@ -10,8 +10,8 @@ from struct import Struct
 from struct import error as StructError
 from typing import Any
 
-from bridge.transports.etf.runs import SHORTEST_RUN, read_run
-from bridge.transports.etf.terms import MAX_DEPTH, Atom, EtfError, Opaque
+from bridge.transports.port.etf.runs import SHORTEST_RUN, read_run
+from bridge.transports.port.etf.terms import MAX_DEPTH, Atom, EtfError, Opaque
 
 # Python's hash of a number is public, so a sender can choose keys that all land in one slot.
 # The hash of a name is secret per process: names need no limit.

@@ -1,60 +1,92 @@
 """Protobuf bytes to requests, replies to protobuf bytes: the only module that knows `bridge.pb`.
 
-Which message belongs to which procedure is read from the service in
-`proto/cerebros/v1/bridge.proto`, so there is no second table to keep.
-Fields the contract does not know are ignored, as protobuf clients expect of
-a server that is older than they are.
+Which message belongs to which procedure is read from the services in
+`proto/cerebros/v1`, so there is no second table to keep. Fields the contract
+does not know are ignored, as protobuf clients expect of a server that is
+older than they are.
 """
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 import grpc
 import msgspec
+from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 from google.protobuf.message import DecodeError, Message
 from google.protobuf.message_factory import GetMessageClass
 from google.protobuf.struct_pb2 import ListValue, Struct
 from google.rpc.error_details_pb2 import ErrorInfo, RetryInfo
 from google.rpc.status_pb2 import Status
 
-from bridge.pb.cerebros.v1 import bridge_pb2
+import bridge.pb.cerebros.v1 as generated
 from cerebros.errors import CerebrosError, Code, InvalidArgument
+
+PACKAGE = "cerebros.v1"
 
 
 class Rpc(NamedTuple):
-    """A procedure as gRPC calls it; `streams` when it answers more than once."""
+    """A procedure as gRPC calls it.
 
+    `streams` when it answers more than once. A `credited` one also takes more
+    than one message: the first has the `request`, and each grants `credit`.
+    """
+
+    procedure: str
+    service: str
     method: str
     request: type[Message]
     reply: type[Message]
     streams: bool
+    credited: bool
+
+    @property
+    def path(self) -> str:
+        return f"/{self.service}/{self.method}"
+
+
+def shipped_services() -> list[ServiceDescriptor]:
+    """The services of every `.proto` that is generated into `bridge.pb`."""
+    modules = [
+        importlib.import_module(f"{generated.__name__}.{module.name}")
+        for module in pkgutil.iter_modules(generated.__path__)
+    ]
+    return [service for module in modules for service in module.DESCRIPTOR.services_by_name.values()]
+
+
+def rpcs_of(services: Iterable[ServiceDescriptor]) -> list[Rpc]:
+    """One entry a method: GetRun is get_run, and a method that is granted credit is the stream of its `request`."""
+    methods = [method for service in services for method in service.methods]
+    streams = {method.input_type: _procedure(method) for method in methods if not method.client_streaming}
+    return [
+        Rpc(
+            _procedure(method) if not method.client_streaming else streams[_requested(method)],
+            method.containing_service.full_name,
+            method.name,
+            GetMessageClass(method.input_type),
+            GetMessageClass(method.output_type),
+            method.server_streaming,
+            method.client_streaming,
+        )
+        for method in methods
+    ]
+
+
+def _procedure(method: MethodDescriptor) -> str:
+    return re.sub(r"(?<=.)([A-Z])", r"_\1", method.name).lower()
+
+
+def _requested(method: MethodDescriptor) -> Any:
+    return method.input_type.fields_by_name["request"].message_type
 
 
 # Every whole number up to here is a double of its own.
 EXACT = 2**53
-
-_SERVICE = bridge_pb2.DESCRIPTOR.services_by_name["CerebrosBridge"]
-
-SERVICE: str = _SERVICE.full_name
-
-# `watch_run` with credit: how gRPC serves a stream to callers that bound it, not a procedure of its own.
-ATTACH = "Attach"
-
-# GetRun is get_run everywhere else.
-RPCS: dict[str, Rpc] = {
-    re.sub(r"(?<=.)([A-Z])", r"_\1", method.name).lower(): Rpc(
-        method.name,
-        GetMessageClass(method.input_type),
-        GetMessageClass(method.output_type),
-        method.server_streaming,
-    )
-    for method in _SERVICE.methods
-    if method.name != ATTACH
-}
 
 # Our codes are spelt as gRPC's; a code that gRPC does not know fails here, at import.
 STATUS: dict[Code, grpc.StatusCode] = {code: grpc.StatusCode[code.name] for code in Code}
@@ -64,11 +96,10 @@ STATUS: dict[Code, grpc.StatusCode] = {code: grpc.StatusCode[code.name] for code
 MESSAGE_BYTES = 1024
 
 
-class Attach(msgspec.Struct, frozen=True):
-    """One message of an Attach: the first one names the run, each grants credit."""
+class Grant(NamedTuple):
+    """One message of a stream with credit: what is asked for, in the first, and how many more items may come."""
 
-    run_id: str
-    after_seq: int
+    request: dict[str, Any]
     credit: int
 
 
@@ -86,7 +117,7 @@ def refusal(error: CerebrosError) -> Refusal:
     message = error.message.encode()[:MESSAGE_BYTES].decode(errors="ignore")
     facts = {"class": error.error_class.value, "retryable": "true" if error.retryable else "false"}
     rich = Status(code=status.value[0], message=message)
-    rich.details.add().Pack(ErrorInfo(reason=error.code.value, domain=SERVICE.rpartition(".")[0], metadata=facts))
+    rich.details.add().Pack(ErrorInfo(reason=error.code.value, domain=PACKAGE, metadata=facts))
     if error.retry_after_s is not None:
         hint = RetryInfo()
         hint.retry_delay.FromTimedelta(timedelta(seconds=error.retry_after_s))
@@ -102,30 +133,30 @@ def refusal(error: CerebrosError) -> Refusal:
     )
 
 
-def decode_attach(payload: bytes) -> Attach:
-    """One message of an Attach.
+def decode_grant(rpc: Rpc, payload: bytes) -> Grant:
+    """One message of a stream with credit.
 
     Raises:
         InvalidArgument: the bytes are none, or the credit is negative.
     """
-    message = _parsed(bridge_pb2.AttachRequest, payload)
+    message = _parsed(rpc.request, payload)
     if message.credit < 0:
-        raise InvalidArgument(f"credit {message.credit} is negative; grant 0 or more events")
-    return Attach(message.run_id, message.after_seq, message.credit)
+        raise InvalidArgument(f"credit {message.credit} is negative; grant 0 or more items")
+    return Grant(_fields_set(message.request), message.credit)
 
 
-def decode_request(procedure: str, payload: bytes) -> dict[str, Any]:
-    """The fields that a caller set, as the map that `procedures.call` takes.
+def decode_request(rpc: Rpc, payload: bytes) -> dict[str, Any]:
+    """The fields that a caller set, as the map that `Bridge.call` takes.
 
     Raises:
         InvalidArgument: the bytes are not this procedure's request.
     """
-    return _fields_set(_parsed(RPCS[procedure].request, payload))
+    return _fields_set(_parsed(rpc.request, payload))
 
 
-def encode_reply(procedure: str, reply: msgspec.Struct) -> bytes:
+def encode_reply(rpc: Rpc, reply: msgspec.Struct) -> bytes:
     """A procedure's answer as protobuf bytes; what is None is left out."""
-    message = RPCS[procedure].reply()
+    message = rpc.reply()
     _fill(message, msgspec.structs.asdict(reply))
     return message.SerializeToString()
 
@@ -141,6 +172,10 @@ def _parsed(kind: Any, payload: bytes) -> Any:
 def _fields_set(message: Message) -> dict[str, Any]:
     # An unset optional field or an empty list is left out, so that the request's own default holds.
     fields: dict[str, Any] = {}
+    if (union := _union(message)) is not None:
+        # A tagged union: the oneof's name is the tag's field, its case the tag.
+        case = message.WhichOneof(union)
+        return {} if case is None else {union: case, **_fields_set(getattr(message, case))}
     for field in message.DESCRIPTOR.fields:
         value = getattr(message, field.name)
         if field.is_repeated:
@@ -149,6 +184,12 @@ def _fields_set(message: Message) -> dict[str, Any]:
         elif not field.has_presence or message.HasField(field.name):
             fields[field.name] = _plain(value)
     return fields
+
+
+def _union(message: Message) -> str | None:
+    """The name of the oneof that is all the message has; None for any other message."""
+    oneofs = message.DESCRIPTOR.oneofs
+    return oneofs[0].name if len(oneofs) == 1 and len(oneofs[0].fields) == len(message.DESCRIPTOR.fields) > 1 else None
 
 
 def _plain(value: Any) -> Any:
@@ -176,7 +217,11 @@ def _fill(message: Message, fields: Mapping[str, Any]) -> None:
             case datetime():
                 getattr(message, name).FromDatetime(value)
             case msgspec.Struct():
-                _fill(_present(getattr(message, name)), msgspec.structs.asdict(value))
+                part = _present(getattr(message, name))
+                if isinstance(part, Struct):  # a document, such as a tree
+                    part.update(msgspec.to_builtins(value))
+                else:
+                    _fill(part, msgspec.structs.asdict(value))
             case dict():
                 _present(getattr(message, name)).update(value)
             case (msgspec.Struct(), *_):

@@ -9,26 +9,24 @@ file is the reference where the two differ.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import msgspec
 
-from bridge.api.procedures import STREAM
-from bridge.contract.runs import RunEvent
-from bridge.transports.etf import Atom, EtfError, decode
-from bridge.transports.feed import Feed
-from bridge.transports.port_messages import (
+from bridge.transports.port.etf import Atom, EtfError, decode
+from bridge.transports.port.feed import Feed
+from bridge.transports.port.messages import (
     CODE_ATOMS,
     MAX_CALLS,
     MAX_FRAME_BYTES,
     PROTOCOL,
-    Attach,
     Call,
     Cancel,
     Command,
     Credit,
     Drain,
+    Follow,
     Heartbeat,
     Hello,
     HelloOptions,
@@ -36,7 +34,6 @@ from bridge.transports.port_messages import (
     Message,
     Phase,
     Ping,
-    Watch,
     framed,
     sendable,
     with_lists,
@@ -44,10 +41,10 @@ from bridge.transports.port_messages import (
 )
 from cerebros.errors import CerebrosError, FailedPrecondition, Internal, InvalidArgument, ResourceExhausted, Unavailable
 
-# How a frame begins that would start a call: `{call, Id, …` or `{attach, Id, …`, its name an atom of any age or a
-# binary, its id an integer of one byte, of four, or of four to eight behind their count and a sign.
+# How a frame begins that would start a call: `{call, Id, …`, its name an atom of any age or a binary, its id an
+# integer of one byte, of four, or of four to eight behind their count and a sign.
 _CALL_HEAD = re.compile(
-    rb"\x83h.(?:[sw]|[dv]\0|m\0{3})(?:\x04call|\x06attach)("
+    rb"\x83h.(?:[sw]|[dv]\0|m\0{3})\x04call("
     + b"|".join([b"a.", b"b.{4}", *(b"n%c\\0.{%d}" % (size, size) for size in range(4, 9))])
     + b")",
     re.DOTALL,
@@ -61,9 +58,11 @@ class Connection:
     that is not in flight does nothing, because its answer has already left.
     """
 
-    def __init__(self, info: Mapping[str, str]) -> None:
+    def __init__(self, info: Mapping[str, str], streams: Collection[str]) -> None:
+        """Begin with what `hello` tells of this side, and the names of the procedures that stream."""
         self.phase: Phase = "greeting"
         self._info = info
+        self._streams = streams
         self._unread = bytearray()
         self._unsent: list[bytes] = []
         self._received = 0
@@ -98,24 +97,23 @@ class Connection:
         return b"".join(unsent)
 
     def hungry(self, call_id: int) -> bool:
-        """Whether the stream's next event may be offered now; also True for a stream that is over."""
+        """Whether the stream's next item may be offered now; also True for a stream that is over."""
         feed = self._calls.get(call_id)
         return feed is None or feed.hungry
 
-    def event(self, call_id: int, event: RunEvent) -> None:
-        """Offer a stream its next stored event; it is sent now or when credit comes.
+    def item(self, call_id: int, item: msgspec.Struct) -> None:
+        """Offer a stream its next item; it is sent now or when credit comes.
 
         Raises:
-            Internal: the stream is not hungry, so the caller has read an event too early.
+            Internal: the stream is not hungry, so the caller has read an item too early.
         """
         if feed := self._calls.get(call_id):
-            feed.offer(event)
-            self._send_events(call_id, feed)
+            feed.offer(item)
+            self._send_items(call_id, feed)
 
-    def _send_events(self, call_id: int, feed: Feed) -> None:
-        for event in feed.take():
-            metadata = {**event.metadata, "run_id": event.run_id, "at": msgspec.to_builtins(event.at)}
-            self._send("event", call_id, event.seq, event.name, event.measurements, metadata)
+    def _send_items(self, call_id: int, feed: Feed) -> None:
+        for item in feed.take():
+            self._send("item", call_id, with_lists(msgspec.to_builtins(item)))
 
     def ok(self, call_id: int, result: msgspec.Struct | Mapping[str, Any]) -> None:
         """Answer a call; a result that cannot be sent becomes an error."""
@@ -169,14 +167,14 @@ class Connection:
     def _reject(self, term: object, reason: str) -> None:
         """Answer a message of no known shape: by its id where it would start a call, else in the log."""
         match term:
-            case ("call" | "attach", int(call_id), *_) if call_id not in self._calls and not isinstance(call_id, bool):
+            case ("call", int(call_id), *_) if call_id not in self._calls and not isinstance(call_id, bool):
                 self._refuse(call_id, InvalidArgument(reason))
             case _:
                 self._warn(f"a message is not understood: {reason}")
 
     def _too_early(self, message: Message) -> None:
         problem = FailedPrecondition("the session has not begun; send {hello, 1, #{}} first")
-        if isinstance(message, Call | Attach):
+        if isinstance(message, Call):
             self._refuse(message.id, problem)
         else:
             self._warn(problem.message)
@@ -202,16 +200,10 @@ class Connection:
         return None if silence_ms is None else Heartbeat(silence_ms / 1000)
 
     def _take_call(self, call: Call) -> Command | None:
-        timeout_s = None if call.opts.timeout_ms is None else call.opts.timeout_ms / 1000
-        if call.procedure == STREAM:
-            credit = self._options.credit if call.opts.credit is None else call.opts.credit
-            return Watch(call.id, call.params, timeout_s) if self._admit(call.id, Feed(credit)) else None
-        admitted = self._admit(call.id, None)
-        return Invoke(call.id, call.procedure, call.params, timeout_s) if admitted else None
-
-    def _take_attach(self, attach: Attach) -> Command | None:
-        params = {"run_id": attach.run_id, "after_seq": attach.after_seq}
-        return Watch(attach.id, params, None) if self._admit(attach.id, Feed(self._options.credit)) else None
+        if call.procedure not in self._streams:
+            return Invoke(call) if self._admit(call.id, None) else None
+        credit = self._options.credit if call.opts.credit is None else call.opts.credit
+        return Follow(call) if self._admit(call.id, Feed(credit)) else None
 
     def _admit(self, call_id: int, feed: Feed | None) -> bool:
         if call_id in self._calls:
@@ -235,7 +227,7 @@ class Connection:
         if feed is None:
             return None
         feed.credit += credit.n
-        self._send_events(credit.id, feed)
+        self._send_items(credit.id, feed)
         return credit
 
     def _take_ping(self, ping: Ping) -> None:
@@ -278,7 +270,6 @@ class Connection:
 _TAKERS: dict[type[Message], Callable[[Connection, Any], Command | None]] = {
     Hello: Connection._take_hello,
     Call: Connection._take_call,
-    Attach: Connection._take_attach,
     Cancel: Connection._take_cancel,
     Credit: Connection._take_credit,
     Ping: Connection._take_ping,

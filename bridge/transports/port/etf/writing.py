@@ -9,8 +9,8 @@ from struct import Struct
 from struct import error as StructError
 from typing import Any
 
-from bridge.transports.etf.runs import SHORTEST_RUN, written_run
-from bridge.transports.etf.terms import MAX_DEPTH, Atom, EtfError, Opaque
+from bridge.transports.port.etf.runs import SHORTEST_RUN, written_run
+from bridge.transports.port.etf.terms import MAX_DEPTH, Atom, EtfError, Opaque
 
 # Field names come again and again, so their terms are kept; longer keys are somebody's text.
 LONGEST_CACHED_NAME = 64

@@ -5,13 +5,13 @@ docs/port-protocol.md says what each message means; `port_frames` acts on them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
 
-from bridge.transports.etf import Atom, encode
+from bridge.contract.words import Id
+from bridge.transports.port.etf import Atom, encode
 from cerebros.errors import Code
 
 PROTOCOL = 1
@@ -23,7 +23,7 @@ MAX_FRAME_BYTES = 16 * 2**20
 # More than one BEAM keeps busy; beyond it a caller loops, and waiting would hide that.
 MAX_CALLS = 1024
 
-# Events a stream may send before its reader grants more; 8 already hide the round trip.
+# Items a stream may send before its reader grants more; 8 already hide the round trip.
 CREDIT = 64
 
 # A busy BEAM's timer may be late by more than a shorter one.
@@ -34,7 +34,7 @@ LONGEST_TEXT = 4096
 
 CODE_ATOMS: dict[Code, Atom] = {code: Atom(code.value.lower()) for code in Code}
 
-MESSAGE_ATOMS = ("hello", "ok", "error", "event", "log", "pong", "draining", "bye")
+MESSAGE_ATOMS = ("hello", "ok", "error", "item", "log", "pong", "draining", "bye")
 LOG_ATOMS = ("warning",)
 BYE_ATOMS = ("drained", "frame_too_large", "hello_refused", "shutdown", "unsupported_version")
 VALUE_ATOMS = ("true", "false", "nil", "nan", "infinity", "neg_infinity")
@@ -56,7 +56,7 @@ class HelloOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What holds for the session.
 
     Attributes:
-        credit: events each stream may send before more is granted.
+        credit: items each stream may send before more is granted.
         heartbeat_ms: a BEAM that sends nothing for so long is gone; None for one that does not ping.
     """
 
@@ -65,10 +65,12 @@ class HelloOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class CallOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What holds for one call: its deadline, and its first credit when it streams."""
+    """What holds for one call: its deadline, its first credit when it streams, and what it belongs to."""
 
     timeout_ms: Milliseconds | None = None
     credit: Grant | None = None
+    traceparent: str | None = None
+    correlation_id: Id | None = None
 
 
 class _Message(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, tag=str.lower):
@@ -87,12 +89,6 @@ class Call(_Message, frozen=True):
     opts: CallOptions
 
 
-class Attach(_Message, frozen=True):
-    id: CallId
-    run_id: str
-    after_seq: Count
-
-
 class Cancel(_Message, frozen=True):
     """End a call; its terminal message is then `{error, id, cancelled, _}`, unless it was faster."""
 
@@ -100,7 +96,7 @@ class Cancel(_Message, frozen=True):
 
 
 class Credit(_Message, frozen=True):
-    """A stream may send `n` more events."""
+    """A stream may send `n` more items."""
 
     id: CallId
     n: Grant
@@ -116,24 +112,19 @@ class Drain(_Message, frozen=True):
     ms: Annotated[int, Meta(ge=0, le=86_400_000)]
 
 
-Message = Hello | Call | Attach | Cancel | Credit | Ping | Drain
+Message = Hello | Call | Cancel | Credit | Ping | Drain
 
 
 class Invoke(msgspec.Struct, frozen=True):
     """Run a procedure; answer with `ok` or `error`."""
 
-    id: int
-    procedure: str
-    params: Mapping[str, Any]
-    timeout_s: float | None
+    call: Call
 
 
-class Watch(msgspec.Struct, frozen=True):
-    """Read events while there is credit; answer with `event`s, then `ok` or `error`."""
+class Follow(msgspec.Struct, frozen=True):
+    """Read a stream's items while there is credit; answer with `item`s, then `ok` or `error`."""
 
-    id: int
-    params: Mapping[str, Any]
-    timeout_s: float | None
+    call: Call
 
 
 class Heartbeat(msgspec.Struct, frozen=True):
@@ -143,7 +134,7 @@ class Heartbeat(msgspec.Struct, frozen=True):
 
 
 # What the connection cannot do alone: the owner of the descriptors carries these out.
-Command = Invoke | Watch | Cancel | Credit | Drain | Heartbeat
+Command = Invoke | Follow | Cancel | Credit | Drain | Heartbeat
 
 
 def framed(name: str, *fields: object) -> bytes:

@@ -1,8 +1,9 @@
-"""Values of any parameter as numbers between 0 and 1, and back.
+"""Codes: the values of any parameter as numbers between 0 and 1.
 
 Numbers are spread evenly over the rule's range (over its logarithm where
-`log` is set). A whole number owns an interval: half a unit on either side.
-An option, or a number of a list, owns the interval of its place in the list.
+`log` is set). A whole number has an interval of codes, half a unit on either
+side. An option, or a number of a list, has the interval of its place in the
+list.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ Codes = NDArray[np.float64]
 
 
 class Scale:
-    """The way from values under one rule to codes in [0, 1] and back."""
+    """Converts values of one rule to codes in [0, 1] and back."""
 
     def __init__(self, rule: Param) -> None:
         self.rule = rule
@@ -36,7 +37,7 @@ class Scale:
 
     @property
     def n_values(self) -> int | None:
-        """How many values the rule allows, None for a continuum."""
+        """Number of values that the rule allows, None for a continuum."""
         match self.rule:
             case Choice() | Ordered():
                 return len(self._listed)
@@ -46,12 +47,13 @@ class Scale:
                 return 1 if low == high else None
 
     def code(self, value: Value) -> float:
+        """Return the code of a value."""
         if self._listed:
             return (self._places[self._name(value)] + 0.5) / len(self._listed)
         return (self._raw(float(value)) - self._low) / self._span if self._span else 0.5
 
     def value(self, code: float) -> Value:
-        """The value that owns a code; codes outside [0, 1] belong to the nearest end."""
+        """Return the value of a code; codes outside [0, 1] count as the nearest end."""
         if isinstance(self.rule, Choice | Ordered):
             return self._listed[min(len(self._listed) - 1, max(0, int(code * len(self._listed))))]
         scaled = self._low + code * self._span
@@ -61,10 +63,14 @@ class Scale:
         return float(min(self.rule.high, max(self.rule.low, raw)))
 
     def moved(self, value: Value, step: float, generator: Generator) -> Value:
-        """Another value about `step` of the range away, reflected at the ends; an option becomes any other one.
+        """Draw another value near a given one; an option becomes any other one.
 
-        Stopping at the ends instead would visit them far more often than
-        anything beside them. The rule must allow two values or more.
+        A number moves by a normal step, reflected at the ends of the range:
+        steps cut off at the ends would visit these far more often than the
+        values beside them. The rule must allow two values or more.
+
+        Args:
+            step: standard deviation of the step, in shares of the range.
         """
         if self.options:
             further = 1 + int(generator.integers(len(self.options) - 1))
@@ -73,13 +79,13 @@ class Scale:
         moved = self.value(_reflected(code + push))
         if not self.discrete or moved != value:
             return moved
-        # Too short a step to leave the interval the value owns: the next value on that side, or on the other.
+        # The step is too short to leave the value's interval: take the next value on that side, or on the other.
         (left,), (right,) = self.edges(np.array([code]))
         up, down = float(right) + 1e-9, float(left) - 1e-9
         return self.value(up if down < 0.0 or (push > 0.0 and up < 1.0) else down)
 
     def edges(self, codes: Codes) -> tuple[Codes, Codes]:
-        """The ends of the intervals that the values of these codes own; not for a continuum."""
+        """Return the lower and the upper ends of the intervals of codes, (n,) each; not for a continuum."""
         if self._listed:
             places = np.floor(codes * len(self._listed))
             return places / len(self._listed), (places + 1) / len(self._listed)
@@ -95,11 +101,11 @@ class Scale:
         return math.log(value) if self._log else value
 
     def _name(self, value: Value) -> object:
-        """What tells listed values apart: True and 1 are two options, but 16 and 16.0 are one number."""
+        """Return a key of a listed value: True and 1 are two options, but 16 and 16.0 are one number."""
         return (type(value), value) if self.options else value
 
 
 def _reflected(code: float) -> float:
-    """A number folded back into [0, 1] at either end."""
+    """Fold a number back into [0, 1] at either end."""
     folded = code % 2.0
     return 2.0 - folded if folded > 1.0 else folded

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from math import isfinite
 from typing import Any
 
-from bridge.transports.etf.terms import EtfError
+from bridge.transports.port.etf.terms import EtfError
 
 # A run shorter than this is read faster element by element.
 SHORTEST_RUN = 8

@@ -1,0 +1,53 @@
+"""Limits on whole trees, and trees drawn or picked within them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from numpy.random import Generator
+
+from cerebros.errors import SpaceRejected
+from cerebros.space.rose_tree import Space, Tree, tree_hash
+
+# A tree beyond its limits is redrawn; a space where this many draws fail in a row is contradictory.
+ADMISSION_ATTEMPTS = 500
+
+Admissible = Callable[[Tree], bool]
+
+
+def within_limits(space: Space, admissible: Admissible) -> Admissible:
+    """Combine the limits that a space declares with a condition of the caller's."""
+    return (lambda tree: space.admits(tree) and admissible(tree)) if space.limits else admissible
+
+
+def draw_admissible(draw: Callable[[Generator], Tree], admissible: Admissible, generator: Generator) -> Tree:
+    """Draw trees until one is within the limits.
+
+    Raises:
+        SpaceRejected: none of `ADMISSION_ATTEMPTS` draws is.
+    """
+    for _ in range(ADMISSION_ATTEMPTS):
+        if admissible(tree := draw(generator)):
+            return tree
+    raise SpaceRejected(
+        f"none of {ADMISSION_ATTEMPTS} trees drawn from the space is within the limits; "
+        "raise the limit or narrow the space"
+    )
+
+
+def first_admissible(
+    ordered: Iterable[Tree], count: int, admissible: Admissible, known: frozenset[str] | set[str]
+) -> list[Tree]:
+    """Pick the first `count` different trees that are within the limits.
+
+    Args:
+        known: hashes of trees that are not to be picked.
+    """
+    found: dict[str, Tree] = {}
+    for tree in ordered:
+        if len(found) == count:
+            break
+        name = tree_hash(tree)
+        if name not in known and name not in found and admissible(tree):
+            found[name] = tree
+    return list(found.values())
