@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import AsyncGenerator, Iterable
+from dataclasses import replace
 from functools import reduce
 from operator import or_
 from typing import Any
@@ -177,6 +178,7 @@ def _require_quick(seen: int, last_seq: int) -> None:
         )
 
 
+START_RUN = Procedure("start_run", StartRun, Run, "run:start", start_run)
 GET_RUN = Procedure("get_run", GetRun, Run, "run:read", get_run, noun="run")
 LIST_RUNS = Procedure("list_runs", ListRuns, RunList, "run:read", list_runs, noun="runs")
 LIST_ARTIFACTS = Procedure("list_artifacts", ListArtifacts, ArtifactList, "run:read", list_artifacts, noun="artifacts")
@@ -187,7 +189,7 @@ def procedures(kinds: Iterable[Kind[Any, Any]]) -> tuple[AnyProcedure, ...]:
     """The procedures of runs; those of these kinds can be started and estimated."""
     spec: Any = reduce(or_, (kind.spec for kind in kinds))
     return (
-        Procedure("start_run", StartRun[spec], Run, "run:start", start_run),
+        replace(START_RUN, request=StartRun[spec]),
         Procedure("estimate", EstimateRun[spec], RunEstimate, "run:read", estimate),
         GET_RUN,
         LIST_RUNS,

@@ -19,7 +19,7 @@ DIGITS = EXAMPLES / "digits.toml"
 
 @pytest.fixture
 def bridge_command(settings, database_url):
-    environment = os.environ | {"CEREBROS_HOME": settings.home, "DATABASE_URL": database_url}
+    environment = os.environ | {"CEREBROS_HOME": str(settings.home), "DATABASE_URL": database_url}
 
     def run(*arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
         command = [str(Path(sys.executable).parent / "cerebros-bridge"), *arguments]
@@ -88,7 +88,7 @@ def test_a_bad_dataset_ends_with_a_typed_error_and_status_1(bridge_command, tmp_
         (("call", "get_run", '{"run_id": "nobody"}'), "NOT_FOUND", "list_runs"),
         (("call", "get_run", "run_id"), "INVALID_ARGUMENT", "not a JSON object"),
         (("call", "get_run", '{"id": "a"}'), "INVALID_ARGUMENT", "unknown field `id`"),
-        (("cycle", str(DIGITS), "--pac", "p", "--trials", "-1"), "INVALID_ARGUMENT", "$.budget.trials"),
+        (("cycle", str(DIGITS), "--pac", "p", "--trials", "-1"), "INVALID_ARGUMENT", "$.spec.budget.trials"),
         (("cycle", str(DIGITS), "--pac", "../p"), "INVALID_ARGUMENT", "$.pac_id"),
         (("vcv", "nobody"), "NOT_FOUND", "no capability vector"),
     ],
@@ -176,7 +176,7 @@ def test_an_extra_that_is_missing_is_named_before_anything_begins(
 
 def test_a_cycle_that_is_told_to_stop_drains_and_says_how_to_go_on(settings, database_url, bridge_command, sql):
     command = [str(Path(sys.executable).parent / "cerebros-bridge"), "cycle", str(DIGITS), "--pac", "stopped"]
-    environment = os.environ | {"CEREBROS_HOME": settings.home, "DATABASE_URL": database_url}
+    environment = os.environ | {"CEREBROS_HOME": str(settings.home), "DATABASE_URL": database_url}
     cycle = subprocess.Popen(
         [*command, "--epochs", "10000", "--run-id", "stopped"], env=environment, stdout=subprocess.PIPE, text=True
     )
