@@ -7,7 +7,7 @@ here that the contract checks.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +20,9 @@ from cerebros.space.rose_tree import Tree
 
 # A field whose option is not simply called as it is.
 SPELT = {"pac_id": "pac"}
+
+# Options that every command has beside those of its request.
+RESERVED = ("json", "help")
 
 _NUMBERS: dict[type[inspect.Type], type] = {inspect.IntType: int, inspect.FloatType: float}
 _TEXTS = (
@@ -81,19 +84,14 @@ def first_required(fields: Sequence[Field], struct: str) -> Field | None:
 def parameters_of(fields: Sequence[Field], positional: Field | None) -> list[click.Parameter]:
     """Return click's parameters for the fields; all but the positional one are options.
 
-    An option is called as its field; where a name is taken, the names of the structs around it come first.
+    An option is called as its field; where an outer field has that name, the names of the structs around it come first.
     """
-    taken = {"json", "help"}
-    parameters: list[click.Parameter] = []
-    for field in fields:
-        if field is positional:
-            name = field.path[-1]
-            parameters.append(click.Argument([field.key], metavar=name.upper(), type=_type(field.kind)))
-            continue
-        name = _name(field, taken)
-        taken.add(name)
-        parameters.append(_option(field, name))
-    return parameters
+    names: dict[str, Field] = {}
+    for field in sorted(fields, key=lambda field: len(field.path)):
+        if field is not positional:
+            names[_name(field, names)] = field
+    spelt = {field.path: name for name, field in names.items()}
+    return [_option(field, spelt[field.path]) if field.path in spelt else _argument(field) for field in fields]
 
 
 def raw_request(fields: Sequence[Field], given: Mapping[str, Any]) -> dict[str, Any]:
@@ -138,12 +136,16 @@ def _some(union: inspect.UnionType) -> list[inspect.Type]:
     return [kind for kind in union.types if not isinstance(kind, inspect.NoneType)]
 
 
-def _name(field: Field, taken: set[str]) -> str:
+def _name(field: Field, taken: Collection[str]) -> str:
     *around, last = (SPELT.get(name, name) for name in field.path)
     name = last.removesuffix("s") if isinstance(field.kind, inspect.DictType) else last
-    while name in taken and around:
+    while (name in taken or name in RESERVED) and around:
         name = f"{around.pop()}_{name}"
     return name
+
+
+def _argument(field: Field) -> click.Argument:
+    return click.Argument([field.key], metavar=field.path[-1].upper(), type=_type(field.kind))
 
 
 def _option(field: Field, name: str) -> click.Option:

@@ -63,7 +63,6 @@ class TreesFile(JsonFile):
 
     expected = "shortlist, as `call shortlist` prints one"
 
-    def read(self, document: bytes) -> Any:
-        found = msgspec.json.decode(document, type=Shortlist | tuple[Tree, ...])
-        trees = tuple(one.tree for one in found.candidates) if isinstance(found, Shortlist) else found
-        return msgspec.to_builtins(trees)
+    def read(self, document: bytes) -> tuple[Tree, ...]:
+        found: Shortlist | tuple[Tree, ...] = msgspec.json.decode(document, type=Shortlist | tuple[Tree, ...])
+        return tuple(one.tree for one in found.candidates) if isinstance(found, Shortlist) else found
