@@ -37,16 +37,22 @@ lint: $(VENV)/.all $(VENV)/.system
 types: $(VENV)/.all
 	$(BIN)/mypy
 
-proto: $(VENV)/.all ## generate bridge/pb and the Elixir client's table from proto/
+# A file of bridge/pb imports another one from where proto/ has it; in Python that name is our core's.
+proto: $(VENV)/.all ## comments of proto/ from the contract; bridge/pb and the Elixir client's table from proto/
+	$(BIN)/python -m bridge.cli.proto_comments
 	$(BIN)/buf lint
-	$(BIN)/python -m grpc_tools.protoc -Iproto --python_out=bridge/pb --pyi_out=bridge/pb proto/cerebros/v1/bridge.proto
+	rm -f bridge/pb/cerebros/v1/*_pb2.py*
+	$(BIN)/python -m grpc_tools.protoc -Iproto --python_out=bridge/pb --pyi_out=bridge/pb proto/cerebros/v1/*.proto
+	sed -i.old 's/^from cerebros\.v1 import/from bridge.pb.cerebros.v1 import/' bridge/pb/cerebros/v1/*_pb2.py*
+	rm bridge/pb/cerebros/v1/*.old
 	$(BIN)/buf build --exclude-source-info -o priv/elixir/priv/contract.binpb
-	echo "proto: bridge/pb and priv/elixir/priv/contract.binpb are generated"
+	echo "proto: proto/, bridge/pb and priv/elixir/priv/contract.binpb are up to date"
 
 release-contract: $(VENV)/.all ## what buf breaking compares with becomes the contract of now
 	$(BIN)/buf build --exclude-source-info -o proto/baseline.binpb
 
-docs: $(VENV)/.all ## the manifest format as JSON Schema, the table of settings, and links that lead somewhere
+docs: $(VENV)/.all ## the reference manual, the manifest format as JSON Schema, the table of settings, and links that lead somewhere
+	$(BIN)/python -m bridge.cli.reference docs/reference.md
 	$(BIN)/cerebros-bridge dataset schema | $(BIN)/python -m json.tool > docs/manifest.schema.json
 	$(BIN)/python -m bridge.cli.settings_table README.md
 	$(BIN)/python -m pytest tests/test_docs.py

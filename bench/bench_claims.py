@@ -26,6 +26,7 @@ from bridge.runs.engine import Engine
 from bridge.service import SETTINGS, migrated_database, open_bridge
 from telemetry.events import run_stop
 from telemetry.logs import configure_logging
+from tests.calling import KINDS
 
 WORKERS = (1, 10, 100, 1000, 10_000)
 RUNS = 600
@@ -82,7 +83,7 @@ async def _worker(engine: Engine, number: int, tally: Tally) -> None:
     await asyncio.sleep(dice.random() * 0.1)
     while tally.ended < RUNS:
         started = time.perf_counter()
-        claim = await engine.claim(f"w{number}", "cpu", 600.0)
+        claim = await engine.claim(f"w{number}", "cpu", 600.0, KINDS)
         tally.claim_s.append(time.perf_counter() - started)
         if claim is None:
             tally.empty += 1
@@ -90,7 +91,7 @@ async def _worker(engine: Engine, number: int, tally: Tally) -> None:
                 await asyncio.sleep(POLL_S * dice.uniform(0.5, 1.0) * 0.1)
             continue
         event = run_stop(claim.run_id, claim.kind, claim.pac_id, "succeeded")
-        await engine.end(claim.run_id, claim.epoch, "succeeded", None, None, event)
+        await engine.end(claim, "succeeded", None, None, event)
         tally.ended += 1
 
 

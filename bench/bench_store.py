@@ -21,15 +21,18 @@ from pathlib import Path
 import psycopg
 
 from bridge.api.bridge import Bridge
-from bridge.contract.nas import StartRun
+from bridge.contract.nas import Nas
 from bridge.contract.runs import Trial
 from bridge.datasets.manifests import read_manifest
 from bridge.nas.goals import goals_named
+from bridge.nas.payload import SearchPayload
 from bridge.process.settings import read_settings
-from bridge.runs.claims import Payload
+from bridge.runs.engine import Order
 from bridge.service import SETTINGS, migrated_database, open_bridge
+from cerebros.space.rose_tree import Tree
 from telemetry.events import RunQueued, run_stop, trial_stop
 from telemetry.logs import configure_logging
+from tests.calling import KINDS
 
 MANIFEST = Path(__file__).parent.parent / "examples" / "digits.toml"
 EFFECTS = 2000
@@ -104,14 +107,14 @@ async def bare_transactions(url: str, times: int, sessions: int, *, begin: bool)
 async def effects_of_a_claim(bridge: Bridge, sessions: int) -> float:
     """Trials finished, by as many workers as there are sessions, each with a run of its own."""
     await enqueue(bridge, f"effects{sessions}", sessions)
-    claims = [await bridge.deps.engine.claim("bench", "cpu", 600.0) for _ in range(sessions)]
+    claims = [await bridge.deps.engine.claim("bench", "cpu", 600.0, KINDS) for _ in range(sessions)]
     numbers, free = itertools.count(), list(claims)
 
     async def effect() -> None:
         claim, number = free.pop(), next(numbers)
-        trial = Trial(number=number, outcome="error", tree_hash="0" * 16, tree={}, reason="bench")
+        trial = Trial(number=number, outcome="error", tree_hash="0" * 16, tree=Tree("network"), reason="bench")
         event = trial_stop(claim.run_id, number, "error", trial.tree_hash, None, "bench")
-        await bridge.deps.engine.append_trial(claim, trial, None, event)
+        await bridge.deps.trials.append_trial(claim, trial, None, event)
         free.append(claim)
 
     return await rate(effect, EFFECTS, sessions)
@@ -125,9 +128,9 @@ async def claims_and_ends(bridge: Bridge, sessions: int) -> float:
 
 
 async def claim_and_end(bridge: Bridge) -> None:
-    claim = await bridge.deps.engine.claim("bench", "cpu", 600.0)
+    claim = await bridge.deps.engine.claim("bench", "cpu", 600.0, KINDS)
     event = run_stop(claim.run_id, claim.kind, claim.pac_id, "succeeded")
-    await bridge.deps.engine.end(claim.run_id, claim.epoch, "succeeded", None, None, event)
+    await bridge.deps.engine.end(claim, "succeeded", None, None, event)
 
 
 async def whole_runs(bridge: Bridge) -> float:
@@ -140,19 +143,25 @@ async def whole_runs(bridge: Bridge) -> float:
 
 async def enqueue(bridge: Bridge, name: str, runs: int) -> None:
     manifest, base = read_manifest(str(MANIFEST))
+    spec = Nas(manifest=str(MANIFEST))
+    payload = SearchPayload(spec, manifest, base, goals_named(spec.objectives, spec.limits))
     for number in range(runs):
         run_id = f"{name}-{number}"
-        request = StartRun(run_id=run_id, pac_id=run_id, manifest=str(MANIFEST))
         event = RunQueued(
             trials=1, run_id=run_id, kind="nas", pac_id=run_id, dataset=manifest.name, correlation_id=None
         )
-        await bridge.deps.engine.enqueue(
-            Payload(request, manifest, base, goals_named(request.objectives, request.limits)),
-            "0" * 64,
-            "0" * 64,
-            event,
-            10**6,
+        order = Order(
+            kind="nas",
+            pac_id=run_id,
+            dataset=manifest.name,
+            dataset_digest="0" * 64,
+            payload=payload,
+            payload_digest="0" * 64,
+            queue="cpu",
+            priority=0,
+            deadline_s=None,
         )
+        await bridge.deps.engine.enqueue(order, event, 10**6)
 
 
 def dbos_workflows(url: str) -> float:

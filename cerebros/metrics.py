@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import math
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
+from msgspec import Meta
 
 EnergyMethod = Literal["rapl", "nvml", "model"]
 AccuracyKind = Literal["accuracy", "f1", "r2"]
 
 
 class Spent(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Wall seconds, CPU seconds, joules and dollars that some work took; dollars by the price table."""
+    """Time, energy and money that some work took."""
 
-    duration_s: float
-    cpu_s: float
-    energy_j: float
-    cost_usd: float
+    duration_s: Annotated[float, Meta(description="Seconds by the clock.")]
+    cpu_s: Annotated[float, Meta(description="Seconds of processor time.")]
+    energy_j: Annotated[float, Meta(description="Joules, counted or by the operator's price table.")]
+    cost_usd: Annotated[float, Meta(description="Dollars by the operator's price table.")]
 
     def __add__(self, other: Spent) -> Spent:
         return Spent(
@@ -36,56 +37,73 @@ NOTHING = Spent(0.0, 0.0, 0.0, 0.0)
 
 
 class TrainingMetrics(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Figures of one training; all are measured, except where `energy_method` is `model`.
+    """Measured figures of one training; where one is modelled its method says so.
 
-    Attributes:
-        accuracy: share of correct labels (classification), F1 over all names of all rows (multilabel) or
-            R² (regression); `accuracy_kind` says which.
-        loss: validation or test loss in the task's own unit.
-        latency_p50_s, latency_p95_s, latency_p99_s: seconds for one prediction at batch size 1.
-        duration_s, cpu_s: wall and CPU seconds of the training. Seconds, joules and dollars have no
-            spread: repeats train together, and one seed's part cannot be told.
-        energy_j: joules of the training.
-        energy_method: `rapl` or `nvml` for a counter, `model` for CPU seconds times a configured wattage.
-        cost_usd: `cpu_s` times the price table.
-        peak_mem_bytes: largest resident memory of the process; on a GPU the largest memory of its tensors
-            there is added.
-        parameters: number of trainable weights.
-        flops: floating-point operations of one prediction.
-        epochs: epochs trained.
-        device: kind and name of the device that trained and was timed: `cpu: AMD EPYC`, `cuda: NVIDIA H200`.
-        latency_spread_s: distance between the medians of successive stretches of calls.
-        accuracy_spread: standard deviation between seeds, where the network was trained with several.
-        population: number of networks trained side by side in one process; seconds, joules and dollars
-            are this network's share of all, by operations.
+    Seconds, joules and dollars have no spread: repeats train together, and one
+    seed's part cannot be told.
 
     Raises:
         ValueError: on construction, when a figure is NaN or infinite.
     """
 
-    accuracy: float
-    accuracy_kind: AccuracyKind
-    loss: float
-    latency_p50_s: float
-    latency_p95_s: float
-    latency_p99_s: float
-    duration_s: float
-    cpu_s: float
-    energy_j: float
-    energy_method: EnergyMethod
-    cost_usd: float
-    peak_mem_bytes: int
-    parameters: int
-    flops: int
-    epochs: int
-    device: str
-    trials_total: int = 0
-    trials_ok: int = 0
-    trials_failed: int = 0
-    trials_pruned: int = 0
-    latency_spread_s: float | None = None
-    accuracy_spread: float | None = None
-    population: int = 1
+    accuracy: Annotated[
+        float,
+        Meta(description="Share of correct labels, F1 over all names of all rows, or R², as `accuracy_kind` says."),
+    ]
+    accuracy_kind: Annotated[
+        AccuracyKind,
+        Meta(description="Measure of `accuracy`: `accuracy` (classification), `f1` (multilabel) or `r2` (regression)."),
+    ]
+    loss: Annotated[float, Meta(description="Loss on held-out rows, in the task's own unit.")]
+    latency_p50_s: Annotated[float, Meta(description="Median seconds of one prediction at batch size 1.")]
+    latency_p95_s: Annotated[float, Meta(description="95th percentile of those seconds.")]
+    latency_p99_s: Annotated[float, Meta(description="99th percentile of those seconds.")]
+    duration_s: Annotated[float, Meta(description="Seconds that the training took by the clock.")]
+    cpu_s: Annotated[float, Meta(description="Seconds of processor time that the training took.")]
+    energy_j: Annotated[float, Meta(description="Joules that the training took, by `energy_method`.")]
+    energy_method: Annotated[
+        EnergyMethod,
+        Meta(
+            description="Origin of the joules: `rapl` or `nvml` where a counter was read, `model` for processor time "
+            "times a configured wattage."
+        ),
+    ]
+    cost_usd: Annotated[float, Meta(description="Dollars: `cpu_s` times the operator's price table.")]
+    peak_mem_bytes: Annotated[
+        int,
+        Meta(
+            description="Largest resident memory of the process; on a GPU the most bytes that its tensors held there "
+            "are added."
+        ),
+    ]
+    parameters: Annotated[int, Meta(description="Number of trainable weights.")]
+    flops: Annotated[int, Meta(description="Floating-point operations of one prediction.")]
+    epochs: Annotated[int, Meta(description="Number of passes over the training rows.")]
+    device: Annotated[
+        str, Meta(description="Kind and name of what trained and was timed: `cpu: AMD EPYC`, `cuda: NVIDIA H200`.")
+    ]
+    trials_total: Annotated[int, Meta(description="Number of trials behind these figures.")] = 0
+    trials_ok: Annotated[int, Meta(description="Number of trials that gave a result.")] = 0
+    trials_failed: Annotated[int, Meta(description="Number of trials that ended without a result.")] = 0
+    trials_pruned: Annotated[int, Meta(description="Number of trials that were stopped early as hopeless.")] = 0
+    latency_spread_s: Annotated[
+        float | None,
+        Meta(
+            description="Distance in seconds between the medians of successive stretches of the timed predictions; "
+            "absent where it was not measured."
+        ),
+    ] = None
+    accuracy_spread: Annotated[
+        float | None,
+        Meta(description="Standard deviation of the accuracy between seeds; absent where there was one seed."),
+    ] = None
+    population: Annotated[
+        int,
+        Meta(
+            description="Number of networks trained side by side in one process; seconds, joules and dollars are this "
+            "one's share of what all took, by operations."
+        ),
+    ] = 1
 
     @property
     def spent(self) -> Spent:

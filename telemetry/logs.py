@@ -18,7 +18,9 @@ from structlog.typing import Processor
 class LogSettings(msgspec.Struct, frozen=True, kw_only=True):
     log_level: Annotated[
         Literal["debug", "info", "warning", "error", "critical"],
-        Meta(description="least level of the JSON lines on stderr, `debug` to `critical`; libraries are heard from `warning` on"),
+        Meta(
+            description="Least level of the JSON lines on stderr, `debug` to `critical`; libraries are heard from `warning` on."
+        ),
     ] = "info"
 
 

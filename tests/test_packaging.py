@@ -30,7 +30,8 @@ def test_no_other_distribution_has_a_package_of_that_name(name):
 
 def test_the_front_starts_without_torch():
     server = "bridge.cli.commands, bridge.transports.grpc.server, bridge.transports.port.session"
-    code = f"import {server}, bridge.transports.http.app, sys; print([m for m in ('torch', 'sklearn', 'pyarrow') if m in sys.modules])"
+    heavy = "print([m for m in ('torch', 'sklearn', 'pyarrow') if m in sys.modules])"
+    code = f"import {server}, bridge.transports.http.app, sys; {heavy}"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 

@@ -9,48 +9,32 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from datetime import date, datetime
+from typing import Any, get_args, get_origin
 
 import click
-import msgspec
-from msgspec import inspect
 
 from bridge.cli.parameter_types import CommaSeparated, JsonFile, NamedNumber, TreesFile
+from bridge.contract.telling import Told, fields_of, is_struct
 from cerebros.space.rose_tree import Tree
 
-# A field whose option is not simply called as it is.
+# Fields whose options are not called as they are.
 SPELT = {"pac_id": "pac"}
 
 # Options that every command has beside those of its request.
 RESERVED = ("json", "help")
 
-_NUMBERS: dict[type[inspect.Type], type] = {inspect.IntType: int, inspect.FloatType: float}
-_TEXTS = (
-    inspect.StrType,
-    inspect.DateType,
-    inspect.DateTimeType,
-    inspect.TimeType,
-    inspect.TimeDeltaType,
-    inspect.UUIDType,
-    inspect.DecimalType,
-)
-_LISTS = (inspect.VarTupleType, inspect.ListType, inspect.SetType, inspect.FrozenSetType)
+# What click reads of one text; the contract turns texts into times.
+SCALARS: dict[Any, type] = {str: str, int: int, float: float, date: str, datetime: str}
 
 
 @dataclass(frozen=True)
 class Field:
-    """A field of a request, at its path from the request.
-
-    Attributes:
-        kind: its type without `None`.
-        required: the request cannot do without it.
-    """
+    """A field of a request, at its path from the request; `required` where the request cannot do without it."""
 
     path: tuple[str, ...]
-    kind: inspect.Type
-    description: str
+    told: Told
     required: bool
-    default: object
 
     @property
     def key(self) -> str:
@@ -58,27 +42,18 @@ class Field:
         return "__".join(self.path)
 
     @property
-    def help(self) -> str:
-        """The description with the default."""
-        if self.required or self.default in (None, "", (), {}):
-            return self.description
-        shown = ",".join(map(str, self.default)) if isinstance(self.default, tuple) else self.default
-        return f"{self.description}  [default: {shown}]".strip()
+    def repeated(self) -> bool:
+        return get_origin(self.told.type) is dict
 
 
-def fields_of(request: type[msgspec.Struct]) -> list[Field]:
+def flat_fields_of(request: Any) -> list[Field]:
     """Return a request's fields, those of nested structs in the place of the struct."""
-    info = inspect.type_info(request)
-    if not isinstance(info, inspect.StructType):
-        raise TypeError(f"{request} is no struct")
-    return list(_leaves(info, (), required=True))
+    return list(_flat(request, (), required=True))
 
 
 def first_required(fields: Sequence[Field], struct: str) -> Field | None:
     """Return the first field that the nested `struct` cannot do without, None where it has none."""
-    return next(
-        (field for field in fields if field.required and len(field.path) == 2 and field.path[0] == struct), None
-    )
+    return next((field for field in fields if field.required and field.path[:-1] == (struct,)), None)
 
 
 def parameters_of(fields: Sequence[Field], positional: Field | None) -> list[click.Parameter]:
@@ -104,79 +79,55 @@ def raw_request(fields: Sequence[Field], given: Mapping[str, Any]) -> dict[str, 
         place = raw
         for name in field.path[:-1]:
             place = place.setdefault(name, {})
-        place[field.path[-1]] = dict(value) if isinstance(field.kind, inspect.DictType) else value
+        place[field.path[-1]] = dict(value) if field.repeated else value
     return raw
 
 
-def _leaves(info: inspect.StructType, path: tuple[str, ...], *, required: bool) -> Iterator[Field]:
-    for field in info.fields:
-        kind, description = _bare(field.type)
-        here, needed = (*path, field.encode_name), required and field.required
-        if isinstance(kind, inspect.StructType):
-            yield from _leaves(kind, here, required=needed)
+def _flat(struct: Any, path: tuple[str, ...], *, required: bool) -> Iterator[Field]:
+    for told in fields_of(struct):
+        here, needed = (*path, told.name), required and told.required
+        if is_struct(told.type):
+            yield from _flat(told.type, here, required=needed)
         else:
-            default = None if field.default is msgspec.NODEFAULT else field.default
-            yield Field(here, kind, description, needed, default)
-
-
-def _bare(kind: inspect.Type) -> tuple[inspect.Type, str]:
-    """Return a type without its `None` and its Meta, and the Meta's description."""
-    description = ""
-    while True:
-        if isinstance(kind, inspect.Metadata):
-            description = description or (kind.extra_json_schema or {}).get("description", "")
-            kind = kind.type
-        elif isinstance(kind, inspect.UnionType) and len(some := _some(kind)) == 1:
-            (kind,) = some
-        else:
-            return kind, description
-
-
-def _some(union: inspect.UnionType) -> list[inspect.Type]:
-    return [kind for kind in union.types if not isinstance(kind, inspect.NoneType)]
+            yield Field(here, told, needed)
 
 
 def _name(field: Field, taken: Collection[str]) -> str:
     *around, last = (SPELT.get(name, name) for name in field.path)
-    name = last.removesuffix("s") if isinstance(field.kind, inspect.DictType) else last
+    name = last.removesuffix("s") if field.repeated else last
     while (name in taken or name in RESERVED) and around:
         name = f"{around.pop()}_{name}"
     return name
 
 
 def _argument(field: Field) -> click.Argument:
-    return click.Argument([field.key], metavar=field.path[-1].upper(), type=_type(field.kind))
+    return click.Argument([field.key], metavar=field.path[-1].upper(), type=_type(field.told))
 
 
 def _option(field: Field, name: str) -> click.Option:
     dashed = name.replace("_", "-")
-    if isinstance(field.kind, inspect.BoolType):
-        return click.Option([f"--{dashed}/--no-{dashed}", field.key], default=None, help=field.help)
+    if field.told.type is bool:
+        return click.Option([f"--{dashed}/--no-{dashed}", field.key], default=None, help=field.told.sentence)
     return click.Option(
         [f"--{dashed}", field.key],
-        type=_type(field.kind),
-        multiple=isinstance(field.kind, inspect.DictType),
+        type=_type(field.told),
+        multiple=field.repeated,
         required=field.required,
-        help=field.help,
+        help=field.told.sentence,
     )
 
 
-def _type(kind: inspect.Type) -> click.ParamType[Any]:
+def _type(told: Told) -> click.ParamType[Any]:
     """Return click's type for a field; what no rule knows is read from a JSON file."""
-    if isinstance(kind, inspect.LiteralType):
-        return click.Choice(kind.values)
-    if isinstance(kind, inspect.EnumType):
-        return click.Choice([member.value for member in kind.cls])
-    if isinstance(kind, _TEXTS):
-        return click.STRING
-    if type(kind) in _NUMBERS:
-        return click.types.convert_type(_NUMBERS[type(kind)])
-    if isinstance(kind, inspect.DictType) and isinstance(_bare(kind.value_type)[0], inspect.FloatType):
-        return NamedNumber()
-    if isinstance(kind, _LISTS):
-        item, _ = _bare(kind.item_type)
-        if isinstance(item, inspect.StructType) and item.cls is Tree:
+    if told.choices:
+        return click.Choice(told.choices)
+    if told.type in SCALARS:
+        return click.types.convert_type(SCALARS[told.type])
+    match get_origin(told.type), get_args(told.type):
+        case (kind, (item, *_)) if kind in (tuple, list) and item is Tree:
             return TreesFile()
-        if isinstance(item, _TEXTS) or type(item) in _NUMBERS:
-            return CommaSeparated(_NUMBERS.get(type(item), str))
+        case (kind, (item, *_)) if kind in (tuple, list) and item in SCALARS:
+            return CommaSeparated(SCALARS[item])
+        case (kind, (_, value)) if kind is dict and value is float:
+            return NamedNumber()
     return JsonFile()

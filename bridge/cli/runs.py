@@ -11,9 +11,10 @@ import msgspec
 from bridge.api.bridge import Bridge, decode
 from bridge.cli import show
 from bridge.cli.opened import as_json, caller, on_bridge
-from bridge.cli.options import fields_of, first_required, parameters_of, raw_request
+from bridge.cli.options import first_required, flat_fields_of, parameters_of, raw_request
 from bridge.contract.procedure import Stream
 from bridge.contract.runs import GetRun, Run, StartRun, WatchRun
+from bridge.contract.telling import summary
 from bridge.process.tasks import ask_to_end
 from bridge.runs.kinds import Kind
 from bridge.runs.procedures import GET_RUN, START_RUN, WATCH_RUN
@@ -25,7 +26,7 @@ def command_of(kind: Kind[Any, Any]) -> click.Command:
     """Return the command that starts a run of the kind; its options are the fields of the request."""
     spec: Any = kind.spec
     request_type = StartRun[spec]
-    fields = fields_of(request_type)
+    fields = flat_fields_of(request_type)
 
     def start(json: bool, **given: Any) -> None:
         request = decode({"spec": {}} | raw_request(fields, given), request_type)
@@ -34,9 +35,8 @@ def command_of(kind: Kind[Any, Any]) -> click.Command:
         if run.state != "succeeded":
             raise SystemExit(1)
 
-    summary = (kind.spec.__doc__ or f"Start a run of kind {kind.name}.").partition("\n\n")[0]
     parameters = parameters_of(fields, first_required(fields, "spec"))
-    return as_json(click.Command(kind.name, callback=start, params=parameters, help=summary))
+    return as_json(click.Command(kind.name, callback=start, params=parameters, help=summary(kind.spec)))
 
 
 async def _run_to_its_end(bridge: Bridge, request: StartRun[msgspec.Struct]) -> Run:

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import msgspec
 
-from bridge.process.settings import hints_of, variable_of
+from bridge.contract.telling import fields_of
+from bridge.process.settings import variable_of
 from bridge.service import SETTINGS
 
 # The lines between the heading of the section and the table stay as they are.
@@ -21,23 +22,17 @@ _TABLE = re.compile(r"(^## Settings\n(?:(?!\||## ).*\n)*)(?:\|.*\n)+", re.MULTIL
 
 def settings_table(rooms: Iterable[type[msgspec.Struct]] = SETTINGS) -> str:
     """Return a row a setting: its variable, its meaning and its default."""
-    rows = [_row(field) for room in rooms for field in msgspec.structs.fields(room)]
+    rows = [
+        f"| `{variable_of(field.name, field.extra)}` | {field.description} | {field.default_in_words} |"
+        for room in rooms
+        for field in fields_of(room)
+    ]
     return "\n".join(("| variable | meaning | default |", "|---|---|---|", *rows))
 
 
 def with_table(page: str) -> str:
     """Return the page with the table of its section `Settings` replaced."""
     return _TABLE.sub(lambda found: f"{found[1]}{settings_table()}\n", page)
-
-
-def _row(field: msgspec.structs.FieldInfo) -> str:
-    hints = hints_of(field)
-    default = hints.get("default", "none" if field.default == "" else _plain(field.default))
-    return f"| `{variable_of(field.name, hints)}` | {hints.get('description', '')} | {default} |"
-
-
-def _plain(value: object) -> str:
-    return f"{value:.15g}" if isinstance(value, float) else str(value)
 
 
 def main() -> None:

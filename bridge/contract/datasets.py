@@ -11,21 +11,32 @@ from bridge.contract.words import Message, PageSize
 
 
 class CheckDataset(Message, frozen=True, kw_only=True):
-    manifest: Annotated[str, Meta(min_length=1, max_length=4096)]
+    """Read a dataset through its manifest and report on it."""
+
+    manifest: Annotated[
+        str,
+        Meta(min_length=1, max_length=4096, description="Path of the dataset manifest on the bridge's host."),
+    ]
 
 
 class ListDatasets(Message, frozen=True, kw_only=True):
-    limit: PageSize = 50
+    """List the datasets that were checked, newest check first."""
+
+    limit: Annotated[PageSize, Meta(description="Largest number of datasets in the answer.")] = 50
 
 
 class Dataset(Message, frozen=True, kw_only=True):
-    name: str
-    digest: str
-    task: str
-    rows: int
-    licence: str
-    checked_at: datetime
+    """A dataset that was checked."""
+
+    name: Annotated[str, Meta(description="Name of the dataset.")]
+    digest: Annotated[str, Meta(description="SHA-256 of its sources, columns, task and split.")]
+    task: Annotated[str, Meta(description="`classification`, `multilabel` or `regression`.")]
+    rows: Annotated[int, Meta(description="Number of rows.")]
+    licence: Annotated[str, Meta(description="Licence that the manifest names.")]
+    checked_at: Annotated[datetime, Meta(description="Time of the last check.")]
 
 
 class DatasetList(Message, frozen=True, kw_only=True):
-    datasets: tuple[Dataset, ...]
+    """Datasets of a list."""
+
+    datasets: Annotated[tuple[Dataset, ...], Meta(description="Datasets, newest check first.")]

@@ -3,102 +3,119 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated
 
 from msgspec import Meta
 
-from bridge.contract.words import Id, LockState, Message, Queue
+from bridge.contract.words import VOCABULARIES, GateStatus, Id, LockState, Message, Queue, ServingStatus
 
 
 class CheckGate(Message, frozen=True, kw_only=True):
-    """Ask the Balance Readiness Gate; `pac_id` narrows it to one PAC."""
+    """Ask the Balance Readiness Gate."""
 
-    pac_id: Id | None = None
+    pac_id: Annotated[Id | None, Meta(description="PAC to judge; the whole platform when absent.")] = None
 
 
 class GateFinding(Message, frozen=True, kw_only=True):
-    rule: str
-    status: Literal["healthy", "warning", "critical"]
-    value: float | None
-    limit: float | None
-    message: str
+    """One rule of the gate and its finding."""
+
+    rule: Annotated[str, Meta(description="Name of the rule.")]
+    status: Annotated[GateStatus, Meta(description="Judgement of the rule.")]
+    value: Annotated[float | None, Meta(description="Figure found; absent where nothing was measured yet.")]
+    limit: Annotated[float | None, Meta(description="Figure that the rule allows; absent where it has none.")]
+    message: Annotated[str, Meta(description="Finding, in words.")]
 
 
 class GateReport(Message, frozen=True, kw_only=True):
-    overall_status: Literal["healthy", "warning", "critical"]
-    timestamp: datetime
-    findings: tuple[GateFinding, ...]
+    """Answer of the Balance Readiness Gate."""
+
+    overall_status: Annotated[GateStatus, Meta(description="Worst status of any finding.")]
+    timestamp: Annotated[datetime, Meta(description="Time at which the gate was asked.")]
+    findings: Annotated[tuple[GateFinding, ...], Meta(description="Findings, one per rule.")]
 
 
 class GetTrainingLock(Message, frozen=True, kw_only=True):
-    pac_id: Id
+    """Read a PAC's training lock, and the run that trains it now."""
+
+    pac_id: Annotated[Id, Meta(description="Id of the PAC.")]
 
 
 class SetTrainingLock(Message, frozen=True, kw_only=True):
-    """Open or close a PAC for training.
+    """Open or close a PAC for training."""
 
-    Attributes:
-        state: `draining` lets the run at work end and starts no other,
-            `locked` sends it back to its queue as well.
-        holder: who decides this, for those who ask later.
-        expected_revision: the revision the caller has seen (0: nobody ever set
-            it); the call is refused when somebody was faster.
-    """
-
-    pac_id: Id
-    state: LockState
-    holder: Id
-    reason: Annotated[str, Meta(min_length=1, max_length=1024)]
-    expected_revision: Annotated[int, Meta(ge=0)] | None = None
+    pac_id: Annotated[Id, Meta(description="Id of the PAC.")]
+    state: Annotated[LockState, Meta(description=VOCABULARIES["LockState"].description)]
+    holder: Annotated[Id, Meta(description="Name of the one who decides this, for those who ask later.")]
+    reason: Annotated[str, Meta(min_length=1, max_length=1024, description="Reason, for those who ask later.")]
+    expected_revision: Annotated[
+        Annotated[int, Meta(ge=0)] | None,
+        Meta(
+            description="Revision that the caller has seen, 0 where nobody ever set the lock; FAILED_PRECONDITION "
+            "where somebody was faster. Not compared when absent."
+        ),
+    ] = None
 
 
 class TrainingLock(Message, frozen=True, kw_only=True):
-    """Whether a PAC may be trained; `run_id` is the run that trains it now. `revision` counts the changes."""
+    """A PAC's training lock as it stands."""
 
-    pac_id: str
-    state: LockState
-    holder: str
-    reason: str
-    revision: int
-    since: datetime | None
-    run_id: str | None
+    pac_id: Annotated[str, Meta(description="Id of the PAC.")]
+    state: Annotated[LockState, Meta(description="State of the lock.")]
+    holder: Annotated[str, Meta(description="Name of the one who set the lock; empty where nobody ever did.")]
+    reason: Annotated[str, Meta(description="Reason that the holder gave.")]
+    revision: Annotated[int, Meta(description="Number of times the lock was set.")]
+    since: Annotated[datetime | None, Meta(description="Time at which the lock was set last; absent if it never was.")]
+    run_id: Annotated[str | None, Meta(description="Run that trains the PAC now; absent where none does.")]
 
 
 class ListQueues(Message, frozen=True, kw_only=True):
-    pass
+    """List the queues with their waiting and working runs."""
 
 
 class LimitQueue(Message, frozen=True, kw_only=True):
-    """How many runs of a queue may be at work at once, on all machines together; None for no limit."""
+    """Limit how many runs of a queue may be at work at once, on all machines together."""
 
-    name: Queue
-    running_at_most: Annotated[int, Meta(ge=0, le=1_000_000)] | None = None
+    name: Annotated[Queue, Meta(description="Name of the queue.")]
+    running_at_most: Annotated[
+        Annotated[int, Meta(ge=0, le=1_000_000)] | None,
+        Meta(description="Largest number of runs at work at once; no limit when absent."),
+    ] = None
 
 
 class QueueStatus(Message, frozen=True, kw_only=True):
-    name: str
-    running_at_most: int | None
-    queued: int
-    running: int
-    workers: int
+    """A queue of runs as it stands."""
+
+    name: Annotated[str, Meta(description="Name of the queue.")]
+    running_at_most: Annotated[
+        int | None, Meta(description="Largest number of runs at work at once; absent where there is no limit.")
+    ]
+    queued: Annotated[int, Meta(description="Number of runs that wait.")]
+    running: Annotated[int, Meta(description="Number of runs at work.")]
+    workers: Annotated[
+        int, Meta(description="Number of workers that take from the queue and gave a sign of life lately.")
+    ]
 
 
 class QueueList(Message, frozen=True, kw_only=True):
-    queues: tuple[QueueStatus, ...]
+    """All queues."""
+
+    queues: Annotated[tuple[QueueStatus, ...], Meta(description="Queues, by name.")]
 
 
 class Drain(Message, frozen=True, kw_only=True):
-    """Take this front out of service: it is not ready any more and refuses new runs; what runs goes on."""
+    """Take this server process out of service: it is no longer ready and refuses new runs; runs at work go on."""
 
 
 class Health(Message, frozen=True, kw_only=True):
-    pass
+    """Report how the service is doing; an unreachable database is an answer, not an error."""
 
 
 class HealthReport(Message, frozen=True, kw_only=True):
-    status: Literal["serving", "draining", "not_serving"]
-    version: str
-    database: str
-    workers: int
-    queued: int
-    running: int
+    """State of the service."""
+
+    status: Annotated[ServingStatus, Meta(description="Ability of the service to do its work.")]
+    version: Annotated[str, Meta(description="Version of the bridge.")]
+    database: Annotated[str, Meta(description="`reachable`, or the database's error.")]
+    workers: Annotated[int, Meta(description="Number of workers whose heartbeat is fresh.")]
+    queued: Annotated[int, Meta(description="Number of runs that wait.")]
+    running: Annotated[int, Meta(description="Number of runs at work.")]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from datetime import date, datetime
+from typing import Annotated
 
 import msgspec
+from msgspec import Meta
 
 from bridge.contract.words import Decision, Id, Message
 from cerebros.data.check import DatasetReport
@@ -40,26 +42,30 @@ class Contender(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Verdict(Message, frozen=True, kw_only=True):
-    """A signed policy decision about one artifact.
+    """A signed policy decision about one artifact; after `expires_at` it allows nothing.
 
-    The signature is Ed25519 over the canonical JSON of all other fields; the
-    digests bind it to exactly these weights, this data, this policy and these
-    figures. After `expires_at` it allows nothing.
+    Its digests bind it to exactly these weights, this data, this policy and these figures.
     """
 
-    verdict_id: str
-    decision: Decision
-    reasons: tuple[str, ...]
-    artifact_digest: str
-    dataset_digest: str
-    policy_digest: str
-    inputs_digest: str
-    issued_at: datetime
-    expires_at: datetime
-    signature: str = ""
+    verdict_id: Annotated[str, Meta(description="Digest of the artifact, the policy and the time of the decision.")]
+    decision: Annotated[Decision, Meta(description="Decision: `allow` lets the model be promoted.")]
+    reasons: Annotated[tuple[str, ...], Meta(description="Broken rules, in words; empty where it allows.")]
+    artifact_digest: Annotated[str, Meta(description="SHA-256 of the weights that were judged.")]
+    dataset_digest: Annotated[str, Meta(description="SHA-256 of the dataset.")]
+    policy_digest: Annotated[str, Meta(description="SHA-256 of the policy.")]
+    inputs_digest: Annotated[str, Meta(description="SHA-256 of the figures.")]
+    issued_at: Annotated[datetime, Meta(description="Time of the decision.")]
+    expires_at: Annotated[datetime, Meta(description="End of the verdict's validity.")]
+    signature: Annotated[
+        str,
+        Meta(description="Ed25519 signature over the canonical JSON of all other fields, in hexadecimal."),
+    ] = ""
 
 
 class EvaluatePolicy(Message, frozen=True, kw_only=True):
-    """Judge the model of a finished run by the policy in force now; the signed verdict is kept."""
+    """Judge the model of a finished run by the policy in force now; the signed verdict is kept.
 
-    run_id: Id
+    FAILED_PRECONDITION where the run has not ended or has no scored model.
+    """
+
+    run_id: Annotated[Id, Meta(description="Id of the run.")]

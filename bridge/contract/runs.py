@@ -16,9 +16,13 @@ from telemetry.events import Scalar, is_progress
 
 
 class RunError(Message, frozen=True, kw_only=True):
-    code: str
-    error_class: str
-    message: str
+    """Reason why a run failed."""
+
+    code: Annotated[str, Meta(description="Stable code, spelt as gRPC spells its status.")]
+    error_class: Annotated[
+        str, Meta(description="`validation`, `transient`, `permanent`, `timeout`, `dependency` or `security`.")
+    ]
+    message: Annotated[str, Meta(description="Message that names the value, the rule and the next move.")]
 
     @classmethod
     def of(cls, error: CerebrosError) -> RunError:
@@ -28,57 +32,85 @@ class RunError(Message, frozen=True, kw_only=True):
 class Trial(Message, frozen=True, kw_only=True):
     """One candidate of a run and how it ended."""
 
-    number: int
-    outcome: Outcome
-    tree_hash: str
-    tree: Tree
-    metrics: TrainingMetrics | None = None
-    reason: str | None = None
-    curve: tuple[float, ...] = ()
+    number: Annotated[int, Meta(description="Number of the trial in its run, from 0.")]
+    outcome: Annotated[Outcome, Meta(description="End of the trial; only `ok` gives figures that count.")]
+    tree_hash: Annotated[str, Meta(description="Digest of the tree; equal trees have equal digests.")]
+    tree: Annotated[Tree, Meta(description="Rose tree of the candidate.")]
+    metrics: Annotated[TrainingMetrics | None, Meta(description="Figures of the trial; absent where it gave none.")] = (
+        None
+    )
+    reason: Annotated[str | None, Meta(description="Reason why it ended otherwise than `ok`.")] = None
+    curve: Annotated[tuple[float, ...], Meta(description="Validation loss after each epoch.")] = ()
 
 
 class TrialList(Message, frozen=True, kw_only=True):
-    trials: tuple[Trial, ...]
+    """Trials of a run."""
+
+    trials: Annotated[tuple[Trial, ...], Meta(description="Trials, in order of their numbers.")]
 
 
 class Run(Message, frozen=True, kw_only=True):
-    """A run as it stands. `pareto_set` holds the trials no other trial beats; `promoted_version` the VCV it wrote."""
+    """A run as it stands."""
 
-    run_id: str
-    kind: str
-    pac_id: str
-    state: RunState
-    dataset: str
-    stages_done: tuple[str, ...]
-    last_seq: int
-    attempt: int
-    queue: Queue
-    priority: int
-    trials_total: int
-    trials_ok: int
-    trials_failed: int
-    created_at: datetime
-    started_at: datetime | None = None
-    finished_at: datetime | None = None
-    metrics: TrainingMetrics | None = None
-    pareto_set: tuple[Trial, ...] = ()
-    promoted_version: int | None = None
-    error: RunError | None = None
+    run_id: Annotated[str, Meta(description="Id of the run.")]
+    kind: Annotated[str, Meta(description="Kind of the run, as its `spec` names it.")]
+    pac_id: Annotated[str, Meta(description="PAC that the run is for.")]
+    state: Annotated[RunState, Meta(description="State of the run; the last four are final.")]
+    dataset: Annotated[str, Meta(description="Name of the dataset.")]
+    stages_done: Annotated[
+        tuple[str, ...], Meta(description="Names of the stages that are done; a resumed run skips them.")
+    ]
+    last_seq: Annotated[int, Meta(description="Number of the run's newest event, from 1.")]
+    attempt: Annotated[
+        int,
+        Meta(
+            description="Number of times a worker claimed the run: once more after a lost worker, a drain, a lock or "
+            "trouble with the database."
+        ),
+    ]
+    queue: Annotated[Queue, Meta(description="Workers that may take the run.")]
+    priority: Annotated[int, Meta(description="Priority in its queue; higher ones are taken first.")]
+    trials_total: Annotated[int, Meta(description="Number of trials so far.")]
+    trials_ok: Annotated[int, Meta(description="Number of trials that gave a result.")]
+    trials_failed: Annotated[int, Meta(description="Number of trials that ended without a result.")]
+    created_at: Annotated[datetime, Meta(description="Time at which the run was accepted.")]
+    started_at: Annotated[
+        datetime | None, Meta(description="Time at which a worker first claimed the run; absent while none has.")
+    ] = None
+    finished_at: Annotated[
+        datetime | None, Meta(description="Time at which the run ended; absent while it has not.")
+    ] = None
+    metrics: Annotated[
+        TrainingMetrics | None, Meta(description="Figures of the run's result; absent where it has none.")
+    ] = None
+    pareto_set: Annotated[tuple[Trial, ...], Meta(description="Trials that no other trial beats.")] = ()
+    promoted_version: Annotated[
+        int | None,
+        Meta(description="Version of the PAC's capability vector that the run wrote; absent where it wrote none."),
+    ] = None
+    error: Annotated[RunError | None, Meta(description="Reason why the run failed; absent unless it did.")] = None
 
 
 class RunList(Message, frozen=True, kw_only=True):
-    runs: tuple[Run, ...]
+    """Runs of a list."""
+
+    runs: Annotated[tuple[Run, ...], Meta(description="Runs, newest first.")]
 
 
 class RunEvent(Item, frozen=True, kw_only=True):
     """Event number `seq` of a run; numbers start at 1 and have no gaps."""
 
-    run_id: str
-    seq: int
-    name: str
-    measurements: dict[str, float | int | None]
-    metadata: dict[str, Scalar]
-    at: datetime
+    run_id: Annotated[str, Meta(description="Id of the run.")]
+    seq: Annotated[int, Meta(description="Number of the event: from 1, without gaps.")]
+    name: Annotated[str, Meta(description="`cerebros.<thing>.<queued|start|progress|rung|stop|exception>`.")]
+    measurements: Annotated[
+        dict[str, float | int | None],
+        Meta(description="Measured figures: numbers, null where a figure does not exist."),
+    ]
+    metadata: Annotated[
+        dict[str, Scalar], Meta(description="Subject of the event: strings, numbers, booleans and nulls.")
+    ]
+    at: Annotated[datetime, Meta(description="Time at which the event was committed.")]
 
     @property
     def replaceable(self) -> bool:
@@ -92,95 +124,123 @@ Spec = TypeVar("Spec", bound=msgspec.Struct)
 
 
 class StartRun(Message, Generic[Spec], frozen=True, kw_only=True):
-    """Start a run for one PAC; `spec` says of which kind, and what that kind needs to know."""
+    """Start a run for one PAC; `spec` says of which kind, and what that kind needs to know.
 
-    pac_id: Id
-    spec: Spec
-    run_id: Id | None = None
-    deadline_s: Seconds | None = None
-    correlation_id: Id | None = None
-    queue: Queue = "cpu"
-    priority: Annotated[int, Meta(ge=0, le=9)] = 0
+    The answer comes at once and a worker does the work. The same `run_id` with the same payload answers
+    the same run; with another payload ALREADY_EXISTS.
+    """
+
+    pac_id: Annotated[Id, Meta(description="PAC that the run is for.")]
+    spec: Annotated[Spec, Meta(description="Kind of the run, and what that kind needs to know.")]
+    run_id: Annotated[Id | None, Meta(description="Id that the caller gives the run; a UUIDv7 when absent.")] = None
+    deadline_s: Annotated[
+        Seconds | None,
+        Meta(
+            description="Seconds of the service's own clock after which the run ends as `timed_out`; no deadline when "
+            "absent."
+        ),
+    ] = None
+    correlation_id: Annotated[
+        Id | None, Meta(description="Caller's id of what the run belongs to; it returns in the run's events.")
+    ] = None
+    queue: Annotated[Queue, Meta(description="Workers that may take the run.")] = "cpu"
+    priority: Annotated[int, Meta(ge=0, le=9, description="Priority in the queue; higher ones are taken first.")] = 0
 
 
 class EstimateRun(Message, Generic[Spec], frozen=True, kw_only=True):
-    """Estimate what `start_run` with the same `spec` would take."""
+    """Estimate what a run of this `spec` would take, by measured runs of the same kind on the same dataset.
 
-    spec: Spec
+    FAILED_PRECONDITION where there are none.
+    """
+
+    spec: Annotated[Spec, Meta(description="Kind of the run, and what that kind needs to know.")]
 
 
 class RunEstimate(Message, frozen=True, kw_only=True):
-    """Cost of a run, estimated by `method` from `runs` measured ones.
+    """Estimated cost of a run."""
 
-    `expected` goes by their mean, `low` and `high` by the cheapest and the
-    dearest of them, figure by figure.
-    """
-
-    method: str
-    runs: int
-    expected: Spent
-    low: Spent
-    high: Spent
+    method: Annotated[str, Meta(description="Method of the estimate, in words.")]
+    runs: Annotated[int, Meta(description="Number of measured runs behind the estimate.")]
+    expected: Annotated[Spent, Meta(description="Mean of the measured runs.")]
+    low: Annotated[Spent, Meta(description="Cheapest of the measured runs, figure by figure.")]
+    high: Annotated[Spent, Meta(description="Dearest of the measured runs, figure by figure.")]
 
 
 class GetRun(Message, frozen=True, kw_only=True):
-    run_id: Id
+    """Read one run as it stands."""
+
+    run_id: Annotated[Id, Meta(description="Id of the run.")]
 
 
 class ListRuns(Message, frozen=True, kw_only=True):
-    pac_id: Id | None = None
-    state: RunState | None = None
-    limit: PageSize = 50
+    """List runs, newest first."""
+
+    pac_id: Annotated[Id | None, Meta(description="PAC whose runs are listed; those of all PACs when absent.")] = None
+    state: Annotated[RunState | None, Meta(description="State of the listed runs; any state when absent.")] = None
+    limit: Annotated[PageSize, Meta(description="Largest number of runs in the answer.")] = 50
 
 
 class CancelRun(Message, frozen=True, kw_only=True):
-    run_id: Id
-    reason: Annotated[str, Meta(max_length=1024)] = ""
+    """Ask a run to end; one that has ended already is answered as it is."""
+
+    run_id: Annotated[Id, Meta(description="Id of the run.")]
+    reason: Annotated[str, Meta(max_length=1024, description="Reason, for those who read the log.")] = ""
 
 
 class WatchRun(Message, frozen=True, kw_only=True):
-    """Stream a run's events, the stored ones first, until the run has ended.
+    """Stream a run's events without gap or repeat, the stored ones first, until the run has ended."""
 
-    Attributes:
-        after_seq: the last number the caller has seen; 0 for all events.
-    """
-
-    run_id: Id
-    after_seq: Annotated[int, Meta(ge=0)] = 0
+    run_id: Annotated[Id, Meta(description="Id of the run.")]
+    after_seq: Annotated[
+        int, Meta(ge=0, description="Number of the last event that the caller has seen; 0 for all events.")
+    ] = 0
 
 
 class ListTrials(Message, frozen=True, kw_only=True):
-    """A page of a run's trials, by number.
+    """List a page of a run's trials, in order of their numbers; the last page is shorter than `limit`."""
 
-    Attributes:
-        after: the last number of the page before; -1 for the first page.
-            Trials do not end in order: while the run is at work, one that
-            ends later may have a smaller number.
-    """
-
-    run_id: Id
-    after: Annotated[int, Meta(ge=-1)] = -1
-    limit: PageSize = 1000
+    run_id: Annotated[Id, Meta(description="Id of the run.")]
+    after: Annotated[
+        int,
+        Meta(
+            ge=-1,
+            description="Last number of the page before; -1 for the first page. Trials do not end in order: while the "
+            "run is at work, one that ends later may have a smaller number.",
+        ),
+    ] = -1
+    limit: Annotated[
+        PageSize,
+        Meta(
+            description="Largest number of trials in the answer. Ask for fewer where trials have over 300 epochs: "
+            "their curves pass the 4 MiB that gRPC clients take unless they are told to take more."
+        ),
+    ] = 1000
 
 
 class Artifact(Message, frozen=True, kw_only=True):
-    """Content-addressed bytes of a run; `path` is where the bridge's host keeps them."""
+    """Content-addressed bytes that a run left."""
 
-    digest: str
-    kind: str
-    bytes: int
-    path: str
-    run_id: str
-    created_at: datetime
+    digest: Annotated[str, Meta(description="SHA-256 of the bytes.")]
+    kind: Annotated[str, Meta(description="`weights`, or the `description` of their network.")]
+    bytes: Annotated[int, Meta(description="Number of bytes.")]
+    path: Annotated[str, Meta(description="Path of the bytes on the bridge's host.")]
+    run_id: Annotated[str, Meta(description="Run that left them.")]
+    created_at: Annotated[datetime, Meta(description="Time at which they were stored.")]
 
 
 class ArtifactList(Message, frozen=True, kw_only=True):
-    artifacts: tuple[Artifact, ...]
+    """Artifacts of a run."""
+
+    artifacts: Annotated[tuple[Artifact, ...], Meta(description="Artifacts, in order of creation.")]
 
 
 class ListArtifacts(Message, frozen=True, kw_only=True):
-    run_id: Id
+    """List the artifacts that a run left."""
+
+    run_id: Annotated[Id, Meta(description="Id of the run.")]
 
 
 class GetArtifact(Message, frozen=True, kw_only=True):
-    digest: Digest
+    """Read where an artifact is, after its bytes were checked against its digest."""
+
+    digest: Annotated[Digest, Meta(description="SHA-256 of the bytes.")]

@@ -7,14 +7,23 @@ nobody inside checks twice.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple, get_args
 
 import msgspec
 from msgspec import Meta
 
-# Ids travel into file names, SQL and logs, so their alphabet is small.
-Id = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$")]
-Digest = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
+import cerebros.gate
+from cerebros.metrics import AccuracyKind, EnergyMethod
+
+# Ids travel into file names, SQL and logs, so their alphabet is small. A pattern says its rule in words as well.
+Id = Annotated[
+    str,
+    Meta(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$",
+        extra={"rule": "1 to 128 letters, digits or `._:-`, the first a letter or a digit"},
+    ),
+]
+Digest = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$", extra={"rule": "64 lower-case hexadecimal digits"})]
 Seconds = Annotated[float, Meta(gt=0, le=30 * 86400)]
 PageSize = Annotated[int, Meta(ge=1, le=1000)]
 Seed = Annotated[int, Meta(ge=0, le=2**53)]
@@ -27,12 +36,52 @@ StudySampler = Literal["rose", "rose-parzen", "random"]
 RunState = Literal["queued", "running", "succeeded", "failed", "cancelled", "timed_out"]
 Outcome = Literal["ok", "pruned", "diverged", "oom", "timeout", "lost", "error"]
 Decision = Literal["allow", "deny"]
+GateStatus = cerebros.gate.Status
+Direction = Literal["minimize", "maximize"]
+ServingStatus = Literal["serving", "draining", "not_serving"]
+
+
+class Vocabulary(NamedTuple):
+    """A closed set of words, with its meaning."""
+
+    literal: object
+    description: str
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        return get_args(self.literal)
+
+
+VOCABULARIES: dict[str, Vocabulary] = {
+    "RunState": Vocabulary(RunState, "State of a run; the last four are final."),
+    "Outcome": Vocabulary(Outcome, "End of a trial; only `ok` gives figures that count."),
+    "Sampler": Vocabulary(
+        Sampler,
+        "Proposer of candidates: `rose` screens them with a Gaussian process, `rose-parzen` trusts the Parzen "
+        "densities alone, `optuna-motpe` and `nsga2` (population 20) are Optuna's, `random` is the baseline.",
+    ),
+    "StudySampler": Vocabulary(StudySampler, "Proposer of a study's trials."),
+    "Queue": Vocabulary(Queue, "Workers that may take a run."),
+    "Decision": Vocabulary(Decision, "Decision of a verdict."),
+    "LockState": Vocabulary(
+        LockState,
+        "Permission to train a PAC: `open` gives it, `draining` lets the run at work end and starts no other, "
+        "`locked` sends it back to its queue as well.",
+    ),
+    "Direction": Vocabulary(Direction, "Direction in which a figure gets better."),
+    "AccuracyKind": Vocabulary(AccuracyKind, "Measure that `accuracy` gives."),
+    "EnergyMethod": Vocabulary(EnergyMethod, "Origin of joules."),
+    "GateStatus": Vocabulary(GateStatus, "Judgement of the gate on a figure."),
+    "ServingStatus": Vocabulary(
+        ServingStatus, "Ability of the service to do its work; a draining one starts no more runs."
+    ),
+}
 
 ENDED: frozenset[str] = frozenset({"succeeded", "failed", "cancelled", "timed_out"})
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What every request and reply has in common."""
+    """Base of every request and reply: immutable, and strict about unknown fields."""
 
 
 class Item(Message, frozen=True, kw_only=True):

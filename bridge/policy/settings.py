@@ -12,7 +12,7 @@ class PolicySettings(msgspec.Struct, frozen=True, kw_only=True):
     policy: Annotated[
         str,
         Meta(
-            description="path of your own policy file",
-            extra={"default": "[priv/policy/default.toml](priv/policy/default.toml)"},
+            description="Path of your own policy file.",
+            extra={"default": "`priv/policy/default.toml`"},
         ),
     ] = ""

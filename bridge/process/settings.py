@@ -22,7 +22,7 @@ import bridge
 from cerebros.errors import Internal, InvalidArgument
 
 Positive = Annotated[float, Meta(gt=0)]
-Address = Annotated[str, Meta(pattern=r"^.+:[0-9]{1,5}$")]
+Address = Annotated[str, Meta(pattern=r"^.+:[0-9]{1,5}$", extra={"rule": "`host:port`"})]
 
 Room = TypeVar("Room", bound=msgspec.Struct)
 
@@ -33,7 +33,7 @@ class HomeSettings(msgspec.Struct, frozen=True, kw_only=True):
     home: Annotated[
         str,
         Meta(
-            description="directory of the database, artifacts, sockets and keys",
+            description="Directory of the database, artifacts, sockets and keys.",
             extra={"default": "the user's data directory"},
         ),
     ]
@@ -111,22 +111,18 @@ def owners_of(rooms: Iterable[type[msgspec.Struct]]) -> dict[str, type[msgspec.S
     return owners
 
 
-def variable_of(name: str, hints: Mapping[str, Any]) -> str:
-    """Return the variable that sets a setting: its own where `hints`, its Meta's `extra`, name one."""
-    return str(hints.get("variable", f"CEREBROS_{name.upper()}"))
-
-
-def hints_of(field: msgspec.structs.FieldInfo) -> dict[str, Any]:
-    """Return what a field's Meta tells beside its rules: `description`, and its `extra` keys."""
-    hints: dict[str, Any] = {}
-    for meta in getattr(field.type, "__metadata__", ()):
-        hints |= ({"description": meta.description} if meta.description else {}) | (meta.extra or {})
-    return hints
+def variable_of(name: str, extra: Mapping[str, Any]) -> str:
+    """Return the variable that sets a setting: the one that its Meta's `extra` names, else `CEREBROS_` and its name."""
+    return str(extra.get("variable", f"CEREBROS_{name.upper()}"))
 
 
 def _variables(owners: Mapping[str, type[msgspec.Struct]]) -> dict[str, str]:
-    fields = [field for room in dict.fromkeys(owners.values()) for field in msgspec.structs.fields(room)]
-    return {field.name: variable_of(field.name, hints_of(field)) for field in fields}
+    variables = {}
+    for field in (field for room in dict.fromkeys(owners.values()) for field in msgspec.structs.fields(room)):
+        notes = getattr(field.type, "__metadata__", ())
+        extra = {key: value for note in notes for key, value in (note.extra or {}).items()}
+        variables[field.name] = variable_of(field.name, extra)
+    return variables
 
 
 def _read_file(file: Path) -> dict[str, Any]:

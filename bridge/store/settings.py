@@ -13,7 +13,7 @@ class StoreSettings(msgspec.Struct, frozen=True, kw_only=True):
         str,
         Meta(
             pattern=r"^(postgres(ql)?://.*)?$",
-            description="address of your own PostgreSQL with pgvector",
-            extra={"variable": "DATABASE_URL", "default": "the embedded one"},
+            description="Address of your own PostgreSQL with pgvector.",
+            extra={"variable": "DATABASE_URL", "default": "the embedded one", "rule": "a `postgresql://` address"},
         ),
     ] = ""

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from typing import Annotated
 
 import msgspec
 import numpy as np
+from msgspec import Meta
 from numpy.typing import NDArray
 
 from cerebros.data.dataset import Column, Table, class_labels, class_names, feature_names, names_of, rows_of
@@ -16,37 +18,28 @@ from cerebros.errors import ManifestRejected
 
 
 class DatasetReport(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The result of a dataset check.
+    """Findings of a dataset check; shares are of all feature cells."""
 
-    Attributes:
-        digest: SHA-256 of sources, columns, task and split (`dataset_digest`).
-        inputs: width of a row once it is encoded for a network.
-        missing: number of missing cells by feature, for features that have any.
-        nan_share, infinity_share: shares of all feature cells.
-        label_balance: number of rows by class; empty for regression.
-        duplicates: rows that repeat an earlier row, label included.
-        leaked_rows: test rows whose features equal those of a training or validation row.
-        warnings: remarks for people.
-    """
-
-    name: str
-    digest: str
-    task: str
-    label: str
-    rows: int
-    columns: int
-    features: int
-    inputs: int
-    train_rows: int
-    validation_rows: int
-    test_rows: int
-    missing: dict[str, int]
-    nan_share: float
-    infinity_share: float
-    label_balance: dict[str, int]
-    duplicates: int
-    leaked_rows: int
-    warnings: tuple[str, ...]
+    name: Annotated[str, Meta(description="Name of the dataset.")]
+    digest: Annotated[str, Meta(description="SHA-256 of its sources, columns, task and split.")]
+    task: Annotated[str, Meta(description="`classification`, `multilabel` or `regression`.")]
+    label: Annotated[str, Meta(description="Name of the column to predict.")]
+    rows: Annotated[int, Meta(description="Number of rows.")]
+    columns: Annotated[int, Meta(description="Number of columns.")]
+    features: Annotated[int, Meta(description="Number of columns that a model may see.")]
+    inputs: Annotated[int, Meta(description="Width of a row once it is encoded for a network.")]
+    train_rows: Annotated[int, Meta(description="Number of rows that train.")]
+    validation_rows: Annotated[int, Meta(description="Number of rows that choose between candidates.")]
+    test_rows: Annotated[int, Meta(description="Number of rows that judge the chosen candidate.")]
+    missing: Annotated[dict[str, int], Meta(description="Number of cells without a value, per column that has any.")]
+    nan_share: Annotated[float, Meta(description="Share of cells that are not a number.")]
+    infinity_share: Annotated[float, Meta(description="Share of cells that are infinite.")]
+    label_balance: Annotated[dict[str, int], Meta(description="Number of rows per class; empty for regression.")]
+    duplicates: Annotated[int, Meta(description="Number of rows that repeat an earlier row, label included.")]
+    leaked_rows: Annotated[
+        int, Meta(description="Number of test rows whose features also stand in a training or validation row.")
+    ]
+    warnings: Annotated[tuple[str, ...], Meta(description="Remarks that the owner should look at, in words.")]
 
 
 def check(manifest: Manifest, table: Table) -> DatasetReport:

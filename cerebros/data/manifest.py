@@ -12,7 +12,7 @@ from msgspec import Meta
 
 from cerebros.errors import ManifestRejected
 
-Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$", description="SHA-256, 64 lower-case hex digits.")]
+Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$", extra={"rule": "64 lower-case hexadecimal digits"})]
 Share = Annotated[float, Meta(gt=0.0, lt=0.9)]
 # One class a row; any number of names a row, written `a|b`; one number a row.
 Task = Literal["classification", "multilabel", "regression"]
@@ -20,51 +20,67 @@ Purpose = Literal["train", "evaluate", "share"]
 
 
 class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One file, or one dataset that scikit-learn ships.
+    """One file, or one dataset that scikit-learn ships."""
 
-    Attributes:
-        uri: `sklearn:<name>`, or a path relative to the manifest that ends in
-            .csv, .parquet or .jsonl.
-        sha256: of the file's bytes; for scikit-learn data, of the table's
-            canonical bytes (`cerebros.data.dataset.table_digest`).
-    """
-
-    uri: Annotated[str, Meta(min_length=1)]
-    sha256: Sha256
+    uri: Annotated[
+        str,
+        Meta(
+            min_length=1,
+            description="`sklearn:<name>`, or a path relative to the manifest that ends in .csv, .parquet or .jsonl.",
+        ),
+    ]
+    sha256: Annotated[
+        Sha256,
+        Meta(
+            description="SHA-256 of the file's bytes; for scikit-learn data, of the table's canonical bytes "
+            "(`cerebros.data.dataset.table_digest`)."
+        ),
+    ]
 
 
 class Split(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Shares of rows held out for the final score (`test`) and for the search (`validation`)."""
+    """Division of the rows into those that train, those that choose and those that judge."""
 
-    test: Share = 0.2
-    validation: Share = 0.2
-    seed: Annotated[int, Meta(ge=0)] = 0
-    stratify: bool = True
+    test: Annotated[Share, Meta(description="Share of rows held out for the final score.")] = 0.2
+    validation: Annotated[Share, Meta(description="Share of rows held out for the search.")] = 0.2
+    seed: Annotated[int, Meta(ge=0, description="Seed of the division.")] = 0
+    stratify: Annotated[bool, Meta(description="Keep the classes' shares alike in all parts.")] = True
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A dataset's manifest, as its TOML file states it.
+    """A dataset's manifest, as its TOML file states it."""
 
-    Attributes:
-        schema: version of this format.
-        features: columns a model may see; empty means all but the label.
-        categorical: those of the features that hold names, not numbers.
-        purposes: what the owner allows; a training cycle needs `train`.
-        retain_until: after this day the data may no longer be trained on.
-    """
-
-    schema: Literal[1]
-    name: Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")]
-    description: Annotated[str, Meta(min_length=1)]
-    task: Task
-    label: str
-    sources: Annotated[tuple[Source, ...], Meta(min_length=1)]
-    licence: Annotated[str, Meta(min_length=1)]
-    purposes: tuple[Purpose, ...]
-    features: tuple[str, ...] = ()
-    categorical: tuple[str, ...] = ()
-    split: Split = Split()
-    retain_until: date | None = None
+    schema: Annotated[Literal[1], Meta(description="Version of this format.")]
+    name: Annotated[
+        str,
+        Meta(
+            pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$",
+            description="Name of the dataset.",
+            extra={"rule": "1 to 64 lower-case letters, digits, `_` or `-`, the first a letter or a digit"},
+        ),
+    ]
+    description: Annotated[str, Meta(min_length=1, description="Content of the dataset, in words.")]
+    task: Annotated[
+        Task,
+        Meta(
+            description="Form of the label: `classification` has one class a row, `multilabel` any number of names a "
+            "row, written `a|b`, `regression` one number a row."
+        ),
+    ]
+    label: Annotated[str, Meta(description="Name of the column to predict.")]
+    sources: Annotated[tuple[Source, ...], Meta(min_length=1, description="Files that hold the rows, in order.")]
+    licence: Annotated[str, Meta(min_length=1, description="Licence of the data.")]
+    purposes: Annotated[
+        tuple[Purpose, ...], Meta(description="Uses that the owner allows; a training cycle needs `train`.")
+    ]
+    features: Annotated[
+        tuple[str, ...], Meta(description="Columns that a model may see; all but the label when empty.")
+    ] = ()
+    categorical: Annotated[tuple[str, ...], Meta(description="Features that hold names, not numbers.")] = ()
+    split: Annotated[Split, Meta(description="Shares of rows that are held out.")] = Split()
+    retain_until: Annotated[
+        date | None, Meta(description="Last day on which the data may be trained on; no end when absent.")
+    ] = None
 
 
 def parse_manifest(text: str, origin: str) -> Manifest:

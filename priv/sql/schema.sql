@@ -1,4 +1,25 @@
 CREATE SCHEMA cerebros;
+CREATE FUNCTION cerebros.append_event(of_run text, under_attempt integer, event_name text, event_measurements jsonb, event_metadata jsonb, end_state text DEFAULT NULL::text, end_metrics jsonb DEFAULT NULL::jsonb, end_error jsonb DEFAULT NULL::jsonb, unclaimed boolean DEFAULT false) RETURNS TABLE(seq bigint, at timestamp with time zone, queue text)
+    LANGUAGE sql
+    AS $$
+    WITH numbered AS (
+        UPDATE cerebros.runs r
+           SET last_seq = r.last_seq + 1,
+               state = coalesce(end_state, r.state),
+               metrics = coalesce(end_metrics, r.metrics),
+               error = coalesce(end_error, r.error),
+               finished_at = CASE WHEN end_state IS NOT NULL THEN clock_timestamp() END,
+               lease_until_s = CASE WHEN end_state IS NULL THEN r.lease_until_s END,
+               slot = CASE WHEN end_state IS NULL THEN r.slot END
+         WHERE r.run_id = of_run AND r.attempt = under_attempt AND (r.state = 'running' OR r.state = 'queued' AND unclaimed)
+        RETURNING r.last_seq, r.queue
+    ), stored AS (
+        INSERT INTO cerebros.events (run_id, seq, name, measurements, metadata)
+        SELECT of_run, last_seq, event_name, event_measurements, event_metadata FROM numbered
+        RETURNING events.seq, events.at
+    )
+    SELECT stored.seq, stored.at, numbered.queue FROM stored, numbered
+$$;
 CREATE TABLE cerebros.artifacts (
     run_id text NOT NULL,
     kind text NOT NULL,
@@ -46,12 +67,15 @@ CREATE TABLE cerebros.queues (
 CREATE TABLE cerebros.rungs (
     run_id text NOT NULL,
     number integer NOT NULL,
-    epochs integer NOT NULL,
+    resource integer CONSTRAINT rungs_epochs_not_null NOT NULL,
     metrics jsonb NOT NULL,
-    spent jsonb NOT NULL,
     curve double precision[] NOT NULL,
     tree jsonb DEFAULT '{}'::jsonb NOT NULL,
-    tree_hash text DEFAULT ''::text NOT NULL
+    tree_hash text DEFAULT ''::text NOT NULL,
+    duration_s double precision DEFAULT 0 NOT NULL,
+    cpu_s double precision DEFAULT 0 NOT NULL,
+    energy_j double precision DEFAULT 0 NOT NULL,
+    cost_usd double precision DEFAULT 0 NOT NULL
 );
 CREATE TABLE cerebros.runs (
     run_id text NOT NULL,
@@ -62,7 +86,7 @@ CREATE TABLE cerebros.runs (
     dataset_digest text NOT NULL,
     payload jsonb NOT NULL,
     payload_digest text NOT NULL,
-    epoch integer DEFAULT 0 NOT NULL,
+    attempt integer DEFAULT 0 CONSTRAINT runs_epoch_not_null NOT NULL,
     last_seq bigint DEFAULT 0 NOT NULL,
     worker_id text,
     lost_workers integer DEFAULT 0 NOT NULL,
@@ -81,7 +105,7 @@ CREATE TABLE cerebros.runs (
     deadline_s double precision,
     refused_writes integer DEFAULT 0 NOT NULL,
     first_seq bigint DEFAULT 1 NOT NULL,
-    CONSTRAINT runs_kind_check CHECK ((kind = ANY (ARRAY['cycle'::text, 'nas'::text]))),
+    promoted_version integer,
     CONSTRAINT runs_priority_check CHECK (((priority >= 0) AND (priority <= 9))),
     CONSTRAINT runs_state_check CHECK ((state = ANY (ARRAY['queued'::text, 'running'::text, 'succeeded'::text, 'failed'::text, 'cancelled'::text, 'timed_out'::text])))
 );
@@ -106,8 +130,12 @@ CREATE TABLE cerebros.stages (
     run_id text NOT NULL,
     name text NOT NULL,
     result jsonb NOT NULL,
-    duration_s double precision NOT NULL,
-    done_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
+    wall_s double precision CONSTRAINT stages_duration_s_not_null NOT NULL,
+    done_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    duration_s double precision DEFAULT 0 CONSTRAINT stages_duration_s_not_null1 NOT NULL,
+    cpu_s double precision DEFAULT 0 NOT NULL,
+    energy_j double precision DEFAULT 0 NOT NULL,
+    cost_usd double precision DEFAULT 0 NOT NULL
 );
 CREATE TABLE cerebros.studies (
     study_key bigint NOT NULL,
@@ -129,7 +157,7 @@ CREATE TABLE cerebros.study_trials (
     number integer NOT NULL,
     document jsonb NOT NULL,
     outcome text,
-    epoch integer DEFAULT 1 NOT NULL,
+    attempt integer DEFAULT 1 CONSTRAINT study_trials_epoch_not_null NOT NULL,
     lease_until_s double precision NOT NULL,
     asked_seq bigint NOT NULL,
     told_seq bigint,
@@ -141,7 +169,7 @@ CREATE TABLE cerebros.training_locks (
     state text NOT NULL,
     holder text NOT NULL,
     reason text NOT NULL,
-    epoch integer DEFAULT 1 NOT NULL,
+    revision integer DEFAULT 1 CONSTRAINT training_locks_epoch_not_null NOT NULL,
     since timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
     CONSTRAINT training_locks_state_check CHECK ((state = ANY (ARRAY['open'::text, 'draining'::text, 'locked'::text])))
 );
@@ -152,10 +180,14 @@ CREATE TABLE cerebros.trials (
     tree jsonb NOT NULL,
     tree_hash text NOT NULL,
     metrics jsonb,
-    spent jsonb,
     reason text,
     curve double precision[] DEFAULT '{}'::double precision[] NOT NULL,
     finished_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    in_pareto_set boolean DEFAULT false NOT NULL,
+    duration_s double precision,
+    cpu_s double precision,
+    energy_j double precision,
+    cost_usd double precision,
     CONSTRAINT trials_metrics_check CHECK (((outcome = ANY (ARRAY['ok'::text, 'pruned'::text])) = (metrics IS NOT NULL))),
     CONSTRAINT trials_outcome_check CHECK ((outcome = ANY (ARRAY['ok'::text, 'pruned'::text, 'diverged'::text, 'oom'::text, 'timeout'::text, 'lost'::text, 'error'::text])))
 );
@@ -212,7 +244,7 @@ ALTER TABLE ONLY cerebros.memory_nodes
 ALTER TABLE ONLY cerebros.queues
     ADD CONSTRAINT queues_pkey PRIMARY KEY (name);
 ALTER TABLE ONLY cerebros.rungs
-    ADD CONSTRAINT rungs_pkey PRIMARY KEY (run_id, number, epochs);
+    ADD CONSTRAINT rungs_pkey PRIMARY KEY (run_id, number, resource);
 ALTER TABLE ONLY cerebros.runs
     ADD CONSTRAINT runs_pkey PRIMARY KEY (run_id);
 ALTER TABLE ONLY cerebros.schema_version

@@ -14,28 +14,42 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, multiple, rule, run_state_machine_as_test
 
-from bridge.contract.nas import StartRun
+from bridge.contract.nas import Nas
 from bridge.contract.operator import SetTrainingLock
 from bridge.contract.runs import Trial
 from bridge.nas.goals import goals_named
+from bridge.nas.payload import SearchPayload
 from bridge.runs import engine as engine_module
-from bridge.runs.claims import Claim, Payload
-from bridge.runs.engine import Engine
+from bridge.runs.claims import Claim
+from bridge.runs.engine import Engine, Order
+from bridge.runs.trials import TrialStore
 from bridge.store.database import Database
 from bridge.store.migrate import migrate
 from cerebros.data.manifest import parse_manifest
 from cerebros.errors import AlreadyExists, StaleWorker
+from cerebros.space.rose_tree import Tree
 from telemetry.events import RunQueued, StageStart, run_stop, trial_stop
-from tests.calling import call
+from tests.calling import KINDS, call
 from tests.conftest import EXAMPLES
-from tests.faults.unguarded import unfenced
+from tests.faults.unguarded import changed
 
 LEASE_S = 10.0
 MANIFEST = parse_manifest((EXAMPLES / "digits.toml").read_text(), "digits.toml")
 
 
-def payload(request: StartRun) -> Payload:
-    return Payload(request, MANIFEST, ".", goals_named(["accuracy"], {}))
+def order(pac_id: str, payload_digest: str, priority: int = 0) -> Order:
+    spec = Nas(manifest="digits.toml")
+    return Order(
+        kind="nas",
+        pac_id=pac_id,
+        dataset=MANIFEST.name,
+        dataset_digest="d",
+        payload=SearchPayload(spec, MANIFEST, ".", goals_named(["accuracy"], {})),
+        payload_digest=payload_digest,
+        queue="cpu",
+        priority=priority,
+        deadline_s=None,
+    )
 
 
 class ClaimProtocol(RuleBasedStateMachine):
@@ -49,6 +63,7 @@ class ClaimProtocol(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.engine = Engine(self.database, lambda _: None, lambda _: None)
+        self.trials = TrialStore(self.database, self.engine)
         self.sql.execute("DELETE FROM runs; DELETE FROM training_locks; UPDATE queues SET running_at_most = NULL")
         self.names = itertools.count()
         self.holder: dict[str, Claim] = {}  # who may write a run now
@@ -75,17 +90,15 @@ class ClaimProtocol(RuleBasedStateMachine):
     @rule(target=runs, pac=st.sampled_from(("ada", "bob")), priority=st.integers(0, 2))
     def enqueue(self, pac, priority):
         run_id = f"run-{next(self.names)}"
-        request = StartRun(run_id=run_id, pac_id=pac, manifest="digits.toml", kind="nas", priority=priority)
         event = RunQueued(trials=1, run_id=run_id, kind="nas", pac_id=pac, dataset="digits", correlation_id=None)
-        assert self.wait(self.engine.enqueue(payload(request), "d", run_id, event, 1000))
+        assert self.wait(self.engine.enqueue(order(pac, run_id, priority), event, 1000))
         self.effects[run_id] = set()
         return run_id
 
     @rule(run_id=runs, other=st.booleans())
     def enqueue_again(self, run_id, other):
-        request = StartRun(run_id=run_id, pac_id="ada", manifest="digits.toml", kind="nas")
         event = RunQueued(trials=1, run_id=run_id, kind="nas", pac_id="ada", dataset="digits", correlation_id=None)
-        again = self.engine.enqueue(payload(request), "d", "another" if other else run_id, event, 1000)
+        again = self.engine.enqueue(order("ada", "another" if other else run_id), event, 1000)
         if other:
             with pytest.raises(AlreadyExists):
                 self.wait(again)
@@ -95,7 +108,7 @@ class ClaimProtocol(RuleBasedStateMachine):
     @rule(target=claims)
     def claim(self):
         before = self.states()
-        claim = self.wait(self.engine.claim("worker", "cpu", LEASE_S))
+        claim = self.wait(self.engine.claim("worker", "cpu", LEASE_S, KINDS))
         if claim is None:
             self.note_ends(before)  # a run that has lost too many workers is ended by the claim
             return multiple()
@@ -122,15 +135,15 @@ class ClaimProtocol(RuleBasedStateMachine):
 
     @rule(claim=claims, number=st.integers(0, 2))
     def append_trial(self, claim, number):
-        trial = Trial(number=number, outcome="error", tree_hash="x", tree={})
+        trial = Trial(number=number, outcome="error", tree_hash="x", tree=Tree("network"))
         event = trial_stop(claim.run_id, number, "error", "x", None, None)
         new = self.may_write(claim) and number not in self.effects[claim.run_id]
         try:
-            self.wait(self.engine.append_trial(claim, trial, None, event))
+            self.wait(self.trials.append_trial(claim, trial, None, event))
         except StaleWorker:
             assert not new
             return
-        assert new, f"trial {number} of {claim.run_id} was written by claim {claim.epoch}"
+        assert new, f"trial {number} of {claim.run_id} was written by claim {claim.attempt}"
         self.effects[claim.run_id].add(number)
 
     @rule(claim=claims)
@@ -149,7 +162,7 @@ class ClaimProtocol(RuleBasedStateMachine):
     def end(self, claim):
         event = run_stop(claim.run_id, "nas", claim.pac_id, "succeeded")
         with suppress(StaleWorker):
-            self.wait(self.engine.end(claim.run_id, claim.epoch, "succeeded", None, None, event))
+            self.wait(self.engine.end(claim, "succeeded", None, None, event))
             assert self.may_write(claim)
             del self.holder[claim.run_id]
             self.ended.add(claim.run_id)
@@ -188,8 +201,8 @@ class ClaimProtocol(RuleBasedStateMachine):
 
     @invariant()
     def what_is_held_is_running_and_nothing_else(self):
-        rows = self.sql.execute("SELECT run_id, epoch FROM runs WHERE state = 'running'").fetchall()
-        assert dict(rows) == {run_id: claim.epoch for run_id, claim in self.holder.items()}
+        rows = self.sql.execute("SELECT run_id, attempt FROM runs WHERE state = 'running'").fetchall()
+        assert dict(rows) == {run_id: claim.attempt for run_id, claim in self.holder.items()}
 
     @invariant()
     def a_pac_is_trained_by_one_run_at_a_time(self):
@@ -245,15 +258,14 @@ def test_the_claim_protocol_keeps_its_promises(protocol):
 
 
 def test_without_the_fence_hypothesis_finds_the_stale_write(protocol):
-    protocol.database._statements = unfenced(dict(protocol.database._statements))
     unshrunk = settings(STEPS, max_examples=500, phases=(Phase.generate,))
-    with pytest.raises(AssertionError):
+    with changed("fence"), pytest.raises(AssertionError):
         run_state_machine_as_test(protocol, settings=unshrunk)
 
 
 async def test_one_id_and_two_payloads_250_times_at_once_is_one_run(bridge, start, sql):
     request = start(kind="nas")
-    payloads = request, request | {"budget": request["budget"] | {"trials": 5}}
+    payloads = request, request | {"spec": request["spec"] | {"seed": 5}}
     calls = (call(bridge, "start_run", payloads[n % 2]) for n in range(250))
     answers = await asyncio.gather(*calls, return_exceptions=True)
     runs = [answer for answer in answers if isinstance(answer, msgspec.Struct)]

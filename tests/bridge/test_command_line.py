@@ -252,8 +252,8 @@ def test_a_run_without_figures_says_how_it_ended(bridge_command):
 def test_a_commands_help_is_what_the_contract_says(bridge_command):
     said = " ".join(bridge_command("fire", "--help", program=KILN).stdout.split())
     assert "[OPTIONS] GLAZE Fire a kiln once. Options:" in said
-    assert "--cones INTEGER Number of the pyrometric cone. [default: 6]" in said
-    assert "--hours FLOAT Hours at the highest heat. [default: 4.0]" in said
+    assert "--cones INTEGER Number of the pyrometric cone. 1 to 14; 6 when absent." in said
+    assert "--hours FLOAT Hours at the highest heat. Above 0; 4 when absent." in said
 
 
 def test_call_prints_an_answer_or_an_item_of_a_stream_a_line(bridge_command):

@@ -7,8 +7,11 @@ import msgspec
 import numpy as np
 import pytest
 
+from bridge.datasets.work import Data
 from bridge.jobs.settings import JobSettings
-from bridge.jobs.work import Data, Scored, ScoreJob
+from bridge.nas.work import SCORE_MODEL, ScoreJob
+from bridge.policy.rows import VerdictRows
+from bridge.policy.seal import Seal
 from bridge.service import worker_on
 from cerebros.data.manifest import parse_manifest
 from cerebros.errors import AlreadyExists, FailedPrecondition, InvalidArgument, NotFound
@@ -17,9 +20,8 @@ from cerebros.nets.model_file import load_model
 from cerebros.nets.wiring import count_flops, count_parameters
 from cerebros.search.objectives import losses, objectives_named
 from cerebros.search.pareto import nondominated
-from cerebros.space.rose_tree import from_mapping
 from telemetry.events import VOCABULARY
-from tests.calling import call, watch, with_settings
+from tests.calling import call, start_request, watch, with_settings
 from tests.conftest import EXAMPLES, SMALL
 
 
@@ -37,13 +39,14 @@ async def finished(bridge, request):
 
 @pytest.fixture(scope="module")
 async def cycle(bridge):
-    request = {
-        "run_id": "digits-cycle",
-        "pac_id": "reader",
-        "manifest": str(EXAMPLES / "digits.toml"),
-        "task": "read postcodes",
-        "budget": {"trials": 8, "epochs": 12, "probes": 4, "shortlist": 3},
-    }
+    request = start_request(
+        run_id="digits-cycle",
+        pac_id="reader",
+        kind="cycle",
+        manifest=str(EXAMPLES / "digits.toml"),
+        task="read postcodes",
+        budget={"trials": 8, "epochs": 12, "probes": 4, "shortlist": 3},
+    )
     return await finished(bridge, request)
 
 
@@ -94,7 +97,7 @@ async def test_the_front_is_the_set_of_trials_no_other_beats(bridge, cycle):
     measured = [trial for trial in trials if trial.metrics]
     table = np.array([losses(t.metrics, objectives_named(("accuracy", "latency", "energy", "cost"))) for t in measured])
     kept = nondominated(table)
-    assert [trial.number for trial in run.front] == [measured[index].number for index in np.flatnonzero(kept)]
+    assert [trial.number for trial in run.pareto_set] == [measured[index].number for index in np.flatnonzero(kept)]
 
 
 async def test_the_shortlist_was_persisted_with_its_densities_and_searched_first(bridge, cycle):
@@ -124,20 +127,20 @@ async def test_the_promoted_weights_reproduce_the_held_out_score(bridge, cycle):
 
 async def test_the_verdict_is_signed_and_bound_to_the_weights(bridge, cycle):
     entry = await call(bridge, "get_capability", {"pac_id": "reader"})
-    verdict = await bridge.catalogue.verdict_by_id(entry.verdict_id)
+    verdict = await VerdictRows(bridge.deps).verdict_by_id(entry.verdict_id)
     assert verdict.decision == "allow"
-    assert bridge.seal.holds(verdict, verdict.issued_at)
+    assert bridge.deps.one(Seal.of).holds(verdict, verdict.issued_at)
     assert verdict.artifact_digest == entry.artifact_digest
     forged = msgspec.structs.replace(verdict, artifact_digest="0" * 64)
-    assert not bridge.seal.holds(forged, verdict.issued_at)
-    assert not bridge.seal.holds(verdict, verdict.expires_at)
+    assert not bridge.deps.one(Seal.of).holds(forged, verdict.issued_at)
+    assert not bridge.deps.one(Seal.of).holds(verdict, verdict.expires_at)
 
 
 async def test_an_equal_refit_gives_equal_weights(bridge, cycle):
     trial = (await call(bridge, "get_run", {"run_id": "digits-cycle"})).front[0]
     manifest = parse_manifest((EXAMPLES / "digits.toml").read_text(), "digits.toml")
-    job = ScoreJob(Data(manifest, "."), from_mapping(trial.tree), 2, 1, bridge.deps.settings[JobSettings].prices)
-    first, second = [await bridge.deps.jobs.run(job, Scored) for _ in range(2)]
+    job = ScoreJob(Data(manifest, "."), trial.tree, 2, 1, bridge.deps.settings[JobSettings].prices)
+    first, second = [await bridge.deps.jobs.run(SCORE_MODEL, job) for _ in range(2)]
     assert first.weights == second.weights
 
 
@@ -202,7 +205,7 @@ async def test_a_budget_of_parameters_and_operations_is_kept_by_every_trial(brid
 
 async def test_the_front_of_a_shipped_set_keeps_its_limits(bridge, start):
     run, _ = await finished(bridge, start(kind="nas", objectives=("frugal",), budget={**SMALL, "trials": 6}))
-    front = [trial.metrics for trial in run.front]
+    front = [trial.metrics for trial in run.pareto_set]
     assert front
     assert all(metrics.accuracy >= 0.5 for metrics in front)
     assert all(a.cost_usd < b.cost_usd or a.accuracy > b.accuracy for a in front for b in front if a is not b)
@@ -214,7 +217,7 @@ async def test_a_run_limited_to_what_nothing_meets_ends_with_a_verdict_that_says
     assert (run.state, run.error.code, run.promoted_version) == ("failed", "PERMISSION_DENIED", None)
     assert "latency is" in run.error.message
     assert "the run asked for 1e-09 at most" in run.error.message
-    assert run.front
+    assert run.pareto_set
 
 
 async def test_a_warm_start_knows_the_earlier_runs_trials(bridge, cycle, start):
@@ -249,7 +252,7 @@ async def test_reviewed_candidates_are_searched_first_and_in_their_order(bridge,
 async def test_a_stored_trial_rebuilds_its_network_without_drawing(bridge, cycle, monkeypatch):
     trial = (await call(bridge, "list_trials", {"run_id": cycle[0].run_id})).trials[0]
     monkeypatch.setattr(wiring, "_drawn", None)
-    network = wiring.wire(from_mapping(trial.tree), 64, 10)
+    network = wiring.wire(trial.tree, 64, 10)
     assert (count_parameters(network), count_flops(network)) == (trial.metrics.parameters, trial.metrics.flops)
 
 

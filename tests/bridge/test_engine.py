@@ -7,17 +7,17 @@ import httpx
 import psycopg
 import pytest
 
-from bridge import service
 from bridge.contract.runs import Trial
 from bridge.jobs.work import Checkpoint
 from bridge.process import tasks
-from bridge.runs import procedures
+from bridge.runs import duties, procedures
 from bridge.service import open_bridge, worker_on
 from bridge.transports.http.app import make_app
 from cerebros.errors import ArtifactCorrupt, FailedPrecondition, ResourceExhausted, StaleWorker, Unavailable
 from cerebros.metrics import Spent
+from cerebros.space.rose_tree import Tree
 from telemetry.events import trial_stop
-from tests.calling import call, watch, with_parts, with_settings
+from tests.calling import KINDS, call, watch, with_parts, with_settings
 from tests.conftest import SMALL
 
 LONG = {**SMALL, "trials": 100, "epochs": 10_000}
@@ -60,7 +60,7 @@ async def state(bridge, run_id):
 async def test_the_urgent_run_goes_first_and_a_worker_takes_only_from_its_queue(bridge, queued):
     usual, urgent = await queued(queue="gpu"), await queued(queue="gpu", priority=9)
     await queued(queue="cpu")
-    claims = [await bridge.deps.engine.claim("test", "gpu", 600.0) for _ in range(3)]
+    claims = [await bridge.deps.engine.claim("test", "gpu", 600.0, KINDS) for _ in range(3)]
     for claim in claims[:2]:
         await bridge.deps.engine.release(claim)
     assert [claim and claim.run_id for claim in claims] == [urgent, usual, None]
@@ -70,7 +70,7 @@ async def test_a_queue_at_its_limit_gives_no_more_runs(bridge, queued):
     for _ in range(2):
         await queued(queue="gpu")
     await call(bridge, "limit_queue", {"name": "gpu", "running_at_most": 1})
-    first, second = [await bridge.deps.engine.claim("test", "gpu", 600.0) for _ in range(2)]
+    first, second = [await bridge.deps.engine.claim("test", "gpu", 600.0, KINDS) for _ in range(2)]
     limited = {queue.name: queue for queue in (await call(bridge, "list_queues", {})).queues}["gpu"]
     await bridge.deps.engine.release(first)
     await call(bridge, "limit_queue", {"name": "gpu"})
@@ -90,23 +90,23 @@ async def test_a_full_queue_refuses_a_new_run_and_still_knows_the_old_ones(bridg
 
 async def test_a_pac_is_trained_by_one_run_at_a_time(bridge, queued):
     first, second = await queued(pac_id="one"), await queued(pac_id="one")
-    claim = await bridge.deps.engine.claim("test", "cpu", 600.0, first)
-    assert await bridge.deps.engine.claim("test", "cpu", 600.0, second) is None
+    claim = await bridge.deps.engine.claim("test", "cpu", 600.0, KINDS, first)
+    assert await bridge.deps.engine.claim("test", "cpu", 600.0, KINDS, second) is None
     assert (await call(bridge, "get_training_lock", {"pac_id": "one"})).run_id == first
     await bridge.deps.engine.release(claim)
-    claim = await bridge.deps.engine.claim("test", "cpu", 600.0, second)
+    claim = await bridge.deps.engine.claim("test", "cpu", 600.0, KINDS, second)
     await bridge.deps.engine.release(claim)
 
 
 async def test_a_draining_pac_starts_no_run_and_a_stale_decision_is_refused(bridge, queued):
     run_id, pac = await queued(pac_id="drained"), {"pac_id": "drained", "holder": "zara", "reason": "release"}
-    lock = await call(bridge, "set_training_lock", pac | {"state": "draining", "expected_epoch": 0})
-    assert (lock.state, lock.holder, lock.epoch) == ("draining", "zara", 1)
-    assert await bridge.deps.engine.claim("test", "cpu", 600.0, run_id) is None
+    lock = await call(bridge, "set_training_lock", pac | {"state": "draining", "expected_revision": 0})
+    assert (lock.state, lock.holder, lock.revision) == ("draining", "zara", 1)
+    assert await bridge.deps.engine.claim("test", "cpu", 600.0, KINDS, run_id) is None
     with pytest.raises(FailedPrecondition, match="zara set it to draining"):
-        await call(bridge, "set_training_lock", pac | {"state": "locked", "expected_epoch": 0})
-    await call(bridge, "set_training_lock", pac | {"state": "open", "expected_epoch": 1})
-    await bridge.deps.engine.release(await bridge.deps.engine.claim("test", "cpu", 600.0, run_id))
+        await call(bridge, "set_training_lock", pac | {"state": "locked", "expected_revision": 0})
+    await call(bridge, "set_training_lock", pac | {"state": "open", "expected_revision": 1})
+    await bridge.deps.engine.release(await bridge.deps.engine.claim("test", "cpu", 600.0, KINDS, run_id))
 
 
 async def test_a_locked_pacs_run_goes_back_to_its_queue_with_its_trainings_kept(bridge, queued):
@@ -197,7 +197,7 @@ async def test_a_claim_that_comes_as_its_worker_is_ended_is_given_back(bridge, q
         await asyncio.sleep(0.1)
     await asyncio.gather(worker, return_exceptions=True)
     run = await call(bridge, "get_run", {"run_id": run_id})
-    assert (run.state, run.epoch) == ("queued", 1)
+    assert (run.state, run.attempt) == ("queued", 1)
 
 
 async def test_a_worker_that_comes_back_under_the_name_of_a_dead_one_has_its_own_queue(bridge, sql):
@@ -210,9 +210,9 @@ async def test_a_worker_that_comes_back_under_the_name_of_a_dead_one_has_its_own
 
 async def test_a_stale_workers_state_leaves_the_newer_claims_state_alone(bridge, queued):
     run_id = await queued()
-    stale = await bridge.deps.engine.claim("stale", "cpu", 600.0, run_id)
+    stale = await bridge.deps.engine.claim("stale", "cpu", 600.0, KINDS, run_id)
     await bridge.deps.engine.release(stale)
-    claim = await bridge.deps.engine.claim("test", "cpu", 600.0, run_id)
+    claim = await bridge.deps.engine.claim("test", "cpu", 600.0, KINDS, run_id)
     ours, theirs = (Checkpoint(3, (0.5,) * 3, Spent(s, s, s, s), b"state") for s in (1.0, 2.0))
     await bridge.deps.checkpoints.save(claim, 0, ours)
     with pytest.raises(StaleWorker):
@@ -224,13 +224,13 @@ async def test_a_stale_workers_state_leaves_the_newer_claims_state_alone(bridge,
 async def test_states_of_what_has_ended_are_dropped(bridge, queued):
     run_id, other = await queued(), await queued()
     for each in (run_id, other):
-        claim = await bridge.deps.engine.claim("test", "cpu", 600.0, each)
+        claim = await bridge.deps.engine.claim("test", "cpu", 600.0, KINDS, each)
         for trial in (0, 1):
             await bridge.deps.checkpoints.save(claim, trial, Checkpoint(1, (0.5,), Spent(1.0, 1.0, 1.0, 1.0), b"state"))
         if each == run_id:
-            await bridge.deps.engine.append_trial(
+            await bridge.deps.trials.append_trial(
                 claim,
-                Trial(number=0, outcome="lost", tree_hash="h", tree={}),
+                Trial(number=0, outcome="lost", tree_hash="h", tree=Tree("network")),
                 None,
                 trial_stop(each, 0, "lost", "h", None, None),
             )
@@ -244,7 +244,7 @@ async def test_states_of_what_has_ended_are_dropped(bridge, queued):
 
 async def test_a_damaged_checkpoint_falls_back_to_the_one_before_and_the_last_one_to_an_error(bridge, queued):
     run_id = await queued()
-    claim = await bridge.deps.engine.claim("test", "cpu", 600.0, run_id)
+    claim = await bridge.deps.engine.claim("test", "cpu", 600.0, KINDS, run_id)
     kept = [Checkpoint(epoch, (0.5,) * epoch, Spent(1.0, 1.0, 1.0, 1.0), b"state" * epoch) for epoch in (1, 2, 3)]
     for checkpoint in kept:
         await bridge.deps.checkpoints.save(claim, 7, checkpoint)
@@ -296,7 +296,7 @@ async def test_old_events_are_forgotten_but_the_last_and_a_watcher_is_told_so(br
 async def test_a_bridge_forgets_what_is_old_after_a_pause_and_not_as_it_opens(
     bridge, settings, database_url, start, sql, monkeypatch
 ):
-    monkeypatch.setattr(service, "FORGET_PAUSE_S", 1.0)
+    monkeypatch.setattr(duties, "FORGET_PAUSE_S", 1.0)
     request = start()
     await call(bridge, "start_run", request)
     await call(bridge, "cancel_run", {"run_id": request["run_id"]})

@@ -10,10 +10,13 @@ import numpy as np
 import psutil
 import pytest
 
+from bridge.capability.work import EMBED, EmbedJob
 from bridge.datasets.sources import read_table
+from bridge.datasets.work import Data
 from bridge.jobs.executor import JobLost, JobTimedOut
 from bridge.jobs.pool import JobPool
-from bridge.jobs.work import Checkpoint, Data, Embedded, EmbedJob, Trained, TrainJob
+from bridge.jobs.work import Checkpoint
+from bridge.nas.work import TRAIN, TrainJob
 from cerebros.data.manifest import Manifest, Source, parse_manifest
 from cerebros.errors import ManifestRejected
 from cerebros.metrics import NOTHING, PriceTable
@@ -38,7 +41,7 @@ async def pool():
 
 
 async def test_a_trial_is_measured_and_priced(pool):
-    ended = await pool.run(job(), Trained)
+    ended = await pool.run(TRAIN, job())
     metrics = ended.metrics
     assert ended.outcome == "ok"
     assert len(ended.curve) == metrics.epochs == 2
@@ -59,7 +62,7 @@ async def test_a_training_that_runs_off_ends_as_diverged_without_metrics(pool):
         if len(t.c) == 3 and t.p["activation"] == "relu"
     )
     absurd = TrainJob(DIGITS, msgspec.structs.replace(tree, p=tree.p | {"learning_rate": 1e30}), 5, 1, PRICES)
-    ended = await pool.run(absurd, Trained)
+    ended = await pool.run(TRAIN, absurd)
     assert (ended.outcome, ended.metrics) == ("diverged", None)
 
 
@@ -67,14 +70,14 @@ async def test_a_job_that_takes_too_long_is_killed_and_the_pool_goes_on():
     others = set(psutil.Process().children())
     pool = JobPool(1, memory_bytes=4 * 2**30, timeout_s=15.0)  # a busy machine takes half of it to import torch
     try:
-        assert (await pool.run(job(), Trained)).outcome == "ok"
+        assert (await pool.run(TRAIN, job())).outcome == "ok"
         (child,) = set(psutil.Process().children()) - others
         large = Checkpoint(1, (), NOTHING, bytes(2**24))  # more than a pipe takes from us before it is read
         child.suspend()
         with pytest.raises(JobTimedOut, match="15 s and was killed; raise CEREBROS_TRIAL_TIMEOUT_S"):
-            await pool.run(msgspec.structs.replace(job(), resume=large), Trained)
+            await pool.run(TRAIN, msgspec.structs.replace(job(), resume=large))
         assert not child.is_running() or child.status() == psutil.STATUS_ZOMBIE
-        assert (await pool.run(job(), Trained)).outcome == "ok"
+        assert (await pool.run(TRAIN, job())).outcome == "ok"
     finally:
         await pool.close()
 
@@ -88,16 +91,16 @@ async def test_a_trial_that_wants_too_much_memory_ends_as_oom_and_the_pool_goes_
         if sum(unit.p["neurons"] > 2**16 for level in t.c for unit in level.c) >= 3
     )
     try:
-        ended = await pool.run(TrainJob(DIGITS, tree, 1, 1, PRICES), Trained)
+        ended = await pool.run(TRAIN, TrainJob(DIGITS, tree, 1, 1, PRICES))
         assert (ended.outcome, ended.metrics) == ("oom", None)
-        assert (await pool.run(job(), Trained)).outcome == "ok"
+        assert (await pool.run(TRAIN, job())).outcome == "ok"
     finally:
         await pool.close()
 
 
 async def test_cancelling_the_caller_kills_the_job(pool):
     others = set(psutil.Process().children())  # idle ones of the session's bridge
-    task = asyncio.create_task(pool.run(job(epochs=100_000), Trained))
+    task = asyncio.create_task(pool.run(TRAIN, job(epochs=100_000)))
     while not (children := set(psutil.Process().children()) - others):
         await asyncio.sleep(0.05)
     task.cancel()
@@ -106,7 +109,7 @@ async def test_cancelling_the_caller_kills_the_job(pool):
 
 
 async def test_a_training_may_be_asked_for_its_state_from_its_first_moment_on(pool):
-    training = asyncio.create_task(pool.run(job(), Trained))
+    training = asyncio.create_task(pool.run(TRAIN, job()))
     while not training.done():
         await asyncio.sleep(0.01)
         await pool.checkpoint_all(within_s=0.01)
@@ -122,7 +125,7 @@ async def test_a_training_that_is_lost_goes_on_from_its_newest_checkpoint(pool):
             (child,) = set(psutil.Process().children()) - others
             child.kill()
 
-    ended = await pool.run(msgspec.structs.replace(job(epochs=40), checkpoint_s=0.0), Trained, keep)
+    ended = await pool.run(TRAIN, msgspec.structs.replace(job(epochs=40), checkpoint_s=0.0), keep=keep)
     assert ended.outcome == "ok"
     assert kept == sorted(set(kept))
 
@@ -136,7 +139,7 @@ async def test_a_training_that_is_killed_again_is_lost_and_says_what_often_kills
                 child.kill()
 
     with pytest.raises(JobLost, match=r"SIGKILL.* lower CEREBROS_TRIAL_PROCESSES"):
-        await pool.run(msgspec.structs.replace(job(epochs=40), checkpoint_s=0.0), Trained, kill)
+        await pool.run(TRAIN, msgspec.structs.replace(job(epochs=40), checkpoint_s=0.0), keep=kill)
 
 
 async def test_a_state_of_another_recipe_is_begun_anew(pool):
@@ -145,15 +148,15 @@ async def test_a_state_of_another_recipe_is_begun_anew(pool):
     async def keep(checkpoint):
         kept.append(checkpoint)
 
-    first = await pool.run(msgspec.structs.replace(job(epochs=4), checkpoint_s=0.0), Trained, keep)
-    again = await pool.run(msgspec.structs.replace(job(epochs=3), resume=kept[-1]), Trained)
+    first = await pool.run(TRAIN, msgspec.structs.replace(job(epochs=4), checkpoint_s=0.0), keep=keep)
+    again = await pool.run(TRAIN, msgspec.structs.replace(job(epochs=3), resume=kept[-1]))
     assert (len(first.curve), len(again.curve)) == (4, 3)
     assert again.spent.cpu_s > kept[-1].spent.cpu_s
 
 
 async def test_like_texts_have_like_embeddings(pool):
     texts = ("recognise handwritten digits", "read numbers written by hand", "cook a dinner for two")
-    digits, numbers, dinner = [np.array((await pool.run(EmbedJob(text), Embedded)).vector) for text in texts]
+    digits, numbers, dinner = [np.array((await pool.run(EMBED, EmbedJob(text))).vector) for text in texts]
     assert digits.shape == (384,)
     assert digits @ numbers > digits @ dinner
 

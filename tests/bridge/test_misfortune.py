@@ -12,7 +12,8 @@ import numpy as np
 import psutil
 import pytest
 
-from bridge.jobs.work import Checked, CheckJob, Data, Trained, TrainJob
+from bridge.datasets.work import CHECK_DATA, CheckJob, Data
+from bridge.nas.work import TRAIN, TrainJob
 from bridge.runs.engine import WORKERS_LOST_AT_MOST
 from bridge.service import worker_on
 from cerebros.data.manifest import parse_manifest
@@ -21,7 +22,7 @@ from cerebros.metrics import PriceTable
 from cerebros.nets.space import cerebros_space
 from tests.bridge.test_command_line import bridge_command, csv_manifest  # noqa: F401 - a fixture
 from tests.bridge.test_cycle import finished
-from tests.calling import call, watch, with_parts, with_settings
+from tests.calling import KINDS, call, watch, with_parts, with_settings
 from tests.conftest import EXAMPLES, SMALL
 
 DIGITS = (EXAMPLES / "digits.toml").read_text()
@@ -71,7 +72,7 @@ async def test_a_queued_run_times_out_without_a_worker(bridge, start):
 async def test_a_run_given_back_and_cancelled_keeps_its_count_of_trials(bridge, start, sql):
     request = start()
     await call(bridge, "start_run", request)
-    claim = await bridge.deps.engine.claim("a", "cpu", 60.0, request["run_id"])
+    claim = await bridge.deps.engine.claim("a", "cpu", 60.0, KINDS, request["run_id"])
     sql.execute(
         "INSERT INTO trials (run_id, number, outcome, tree, tree_hash) VALUES (%s, 0, 'error', '{}', 'x')",
         (claim.run_id,),
@@ -86,7 +87,7 @@ async def test_a_payload_nobody_can_read_ends_its_run_and_not_its_worker(bridge,
     request = start()
     await call(bridge, "start_run", request)
     sql.execute("""UPDATE runs SET payload = '{"from": "the future"}' WHERE run_id = %s""", (request["run_id"],))
-    assert await bridge.deps.engine.claim("a", "cpu", 60.0, request["run_id"]) is None
+    await worker_on(bridge, only=request["run_id"]).work(until_idle=True)
     run = await call(bridge, "get_run", {"run_id": request["run_id"]})
     assert (run.state, run.error.code) == ("failed", "INTERNAL")
     assert "cannot be read" in run.error.message
@@ -97,7 +98,7 @@ async def test_a_run_that_keeps_losing_its_workers_is_given_up(bridge, start):
     await call(bridge, "start_run", request)
     claims = []
     for n in range(WORKERS_LOST_AT_MOST + 1):
-        claims.append(await bridge.deps.engine.claim(f"w{n}", "cpu", -1.0, request["run_id"]))
+        claims.append(await bridge.deps.engine.claim(f"w{n}", "cpu", -1.0, KINDS, request["run_id"]))
         await bridge.deps.engine.sweep()
     assert [claim is None for claim in claims] == [False] * WORKERS_LOST_AT_MOST + [True]
     run = await call(bridge, "get_run", {"run_id": request["run_id"]})
@@ -108,14 +109,15 @@ async def test_a_run_that_keeps_losing_its_workers_is_given_up(bridge, start):
 async def test_a_retry_with_another_correlation_id_is_the_same_run(bridge, start):
     request = start(correlation_id="first")
     first = await call(bridge, "start_run", request)
-    spelt = str(Path(request["manifest"]).parent / ".." / "examples" / "digits.toml")
-    again = await call(bridge, "start_run", request | {"correlation_id": "second", "manifest": spelt})
+    spelt = str(Path(request["spec"]["manifest"]).parent / ".." / "examples" / "digits.toml")
+    other = {"correlation_id": "second", "spec": request["spec"] | {"manifest": spelt}}
+    again = await call(bridge, "start_run", request | other)
     assert again == first
     await call(bridge, "cancel_run", {"run_id": request["run_id"]})
 
 
 async def test_a_defect_ends_its_run_and_keeps_its_words_to_itself(bridge, start):
-    run, _ = await finished(with_parts(bridge, catalogue=None), start())
+    run, _ = await finished(with_parts(bridge, artifacts=None), start())
     assert (run.state, run.error.code) == ("failed", "INTERNAL")
     assert run.error.message == f"run {run.run_id!r}: AttributeError; this is a defect, please report it"
 
@@ -128,9 +130,7 @@ async def test_a_defect_ends_a_stream_and_keeps_its_words_to_itself(bridge):
 
 async def test_a_run_costs_all_that_was_trained_for_it(bridge, start, sql):
     run, events = await finished(bridge, start(kind="nas"))
-    (trials,) = sql.execute(
-        "SELECT sum((spent ->> 'cost_usd')::float8) FROM trials WHERE run_id = %s", (run.run_id,)
-    ).fetchone()
+    (trials,) = sql.execute("SELECT sum(cost_usd) FROM trials WHERE run_id = %s", (run.run_id,)).fetchone()
     stop = events[-1].measurements
     assert stop["cost_usd"] > trials + run.metrics.cost_usd * 0.99
     assert stop["energy_j"] > run.metrics.energy_j
@@ -148,12 +148,12 @@ async def test_a_denied_cycle_keeps_the_score_it_reached(bridge, start, tmp_path
 
 async def test_an_idle_job_process_that_died_is_not_handed_out(bridge):
     job = CheckJob(Data(parse_manifest(DIGITS, "digits.toml"), "."))
-    assert (await bridge.deps.jobs.run(job, Checked)).report.rows == 1797
+    assert (await bridge.deps.jobs.run(CHECK_DATA, job)).rows == 1797
     for child in psutil.Process().children():
         if "bridge.jobs.child" in child.cmdline():
             child.kill()
     await asyncio.sleep(0.2)
-    assert (await bridge.deps.jobs.run(job, Checked)).report.rows == 1797
+    assert (await bridge.deps.jobs.run(CHECK_DATA, job)).rows == 1797
 
 
 async def test_a_cell_float32_cannot_hold_counts_as_missing(bridge, tmp_path):
@@ -161,7 +161,7 @@ async def test_a_cell_float32_cannot_hold_counts_as_missing(bridge, tmp_path):
     path = csv_manifest(tmp_path, rows)
     data = Data(parse_manifest(path.read_text(), path.name), str(tmp_path))
     tree = cerebros_space().draw(np.random.default_rng(3))
-    ended = await bridge.deps.jobs.run(TrainJob(data, tree, 3, 1, PriceTable(0.04, 10.0)), Trained)
+    ended = await bridge.deps.jobs.run(TRAIN, TrainJob(data, tree, 3, 1, PriceTable(0.04, 10.0)))
     assert ended.outcome == "ok"
 
 

@@ -3,7 +3,9 @@ from datetime import UTC, date, datetime, timedelta
 import msgspec
 import pytest
 
-from bridge.policy.rules import Policy, PolicyInputs, Seal, judge, read_policy
+from bridge.contract.policy import Contender
+from bridge.policy.rules import Policy, PolicyInputs, judge, read_policy
+from bridge.policy.seal import Seal
 from cerebros.data.check import DatasetReport
 from cerebros.errors import InvalidArgument
 from cerebros.metrics import TrainingMetrics
@@ -53,20 +55,21 @@ METRICS = TrainingMetrics(
 
 
 def inputs(**fields) -> PolicyInputs:
-    return msgspec.structs.replace(
-        PolicyInputs(
-            report=REPORT,
-            purposes=("train",),
-            retain_until=None,
-            metrics=METRICS,
-            goals=ObjectiveSet("asked for", "", (Goal("accuracy"),)),
-            baseline=0.5,
-            run_cost_usd=0.01,
-            artifact_digest="a" * 64,
-            today=NOW.date(),
-        ),
-        **fields,
+    run_cost_usd = fields.pop("run_cost_usd", 0.01)
+    contender = Contender(
+        run_id="r",
+        pac_id="p",
+        task="tell toys apart",
+        skills=("classification", "toy"),
+        report=REPORT,
+        purposes=("train",),
+        retain_until=None,
+        metrics=METRICS,
+        goals=ObjectiveSet("asked for", "", (Goal("accuracy"),)),
+        baseline=0.5,
+        artifact_digest="a" * 64,
     )
+    return PolicyInputs(msgspec.structs.replace(contender, **fields), run_cost_usd, NOW.date())
 
 
 def test_a_model_that_breaks_a_limit_of_its_run_is_denied():

@@ -9,7 +9,9 @@ from time import monotonic
 import msgspec
 import pytest
 
+from bridge.policy.rows import VerdictRows
 from bridge.policy.rules import read_policy
+from bridge.policy.seal import Seal
 from bridge.service import worker_on
 from cerebros.errors import FailedPrecondition, NotFound, PermissionDenied
 from tests.calling import call, with_settings
@@ -27,9 +29,10 @@ async def finished(bridge, request):
 async def searched(bridge):
     """A search alone: it ends with a scored model and without a verdict."""
     manifest = str(EXAMPLES / "breast_cancer.toml")
-    request = {"run_id": "searched", "pac_id": "nurse", "manifest": manifest, "kind": "nas", "budget": SMALL}
+    spec = {"kind": "nas", "manifest": manifest, "budget": SMALL}
+    request = {"run_id": "searched", "pac_id": "nurse", "spec": spec}
     with pytest.raises(FailedPrecondition, match="run a small budget first"):
-        await call(bridge, "estimate", {"manifest": manifest, "kind": "nas"})
+        await call(bridge, "estimate", {"spec": {"manifest": manifest, "kind": "nas"}})
     run = await finished(bridge, request)
     assert run.state == "succeeded"
     return run
@@ -41,7 +44,7 @@ async def test_a_search_is_promoted_once_it_was_judged_and_once_only(bridge, sea
 
     verdict = await call(bridge, "evaluate_policy", {"run_id": "searched"})
     assert verdict.decision == "allow"
-    assert bridge.seal.holds(verdict, datetime.now(UTC))
+    assert bridge.deps.one(Seal.of).holds(verdict, datetime.now(UTC))
 
     entry, again = await asyncio.gather(*(call(bridge, "promote", {"run_id": "searched"}) for _ in range(2)))
     assert entry == again
@@ -115,8 +118,8 @@ async def test_a_rollback_is_written_once_and_leaves_its_run_the_version_it_was_
 
 async def test_a_version_whose_verdict_has_expired_comes_back_as_the_refusal_says(bridge, searched, sql):
     first = await call(bridge, "get_capability", {"pac_id": "nurse", "version": 1})
-    verdict = await bridge.catalogue.verdict_by_id(first.verdict_id)
-    expired = bridge.seal.sign(msgspec.structs.replace(verdict, expires_at=verdict.issued_at))
+    verdict = await VerdictRows(bridge.deps).verdict_by_id(first.verdict_id)
+    expired = bridge.deps.one(Seal.of).sign(msgspec.structs.replace(verdict, expires_at=verdict.issued_at))
     sql.execute(
         "UPDATE verdicts SET verdict = %s WHERE verdict_id = %s",
         (msgspec.json.encode(expired).decode(), verdict.verdict_id),
@@ -142,8 +145,8 @@ async def test_a_run_that_waits_or_is_unknown_or_has_no_model_is_refused(bridge,
 
 
 async def test_an_estimate_of_a_measured_budget_is_what_was_measured(bridge, searched, sql):
-    ask = {"manifest": str(EXAMPLES / "breast_cancer.toml"), "kind": "nas", "budget": SMALL}
-    told = await call(bridge, "estimate", ask)
+    spec = {"manifest": str(EXAMPLES / "breast_cancer.toml"), "kind": "nas", "budget": SMALL}
+    told = await call(bridge, "estimate", {"spec": spec})
     (taken,) = sql.execute(
         "SELECT extract(epoch FROM finished_at - started_at)::float8 FROM runs WHERE run_id = 'searched'"
     ).fetchone()
@@ -156,9 +159,9 @@ async def test_an_estimate_of_a_measured_budget_is_what_was_measured(bridge, sea
 
 
 async def test_an_estimate_grows_with_the_budget_and_knows_only_its_kind(bridge, searched):
-    ask = {"manifest": str(EXAMPLES / "breast_cancer.toml"), "kind": "nas"}
-    small = await call(bridge, "estimate", ask | {"budget": SMALL})
-    large = await call(bridge, "estimate", ask | {"budget": SMALL | {"trials": 400}})
+    spec = {"manifest": str(EXAMPLES / "breast_cancer.toml"), "kind": "nas"}
+    small = await call(bridge, "estimate", {"spec": spec | {"budget": SMALL}})
+    large = await call(bridge, "estimate", {"spec": spec | {"budget": SMALL | {"trials": 400}}})
     assert large.expected.cpu_s > 50 * small.expected.cpu_s
     with pytest.raises(FailedPrecondition):
-        await call(bridge, "estimate", ask | {"kind": "cycle"})
+        await call(bridge, "estimate", {"spec": spec | {"kind": "cycle"}})

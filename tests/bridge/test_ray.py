@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from bridge.jobs.executor import JobLost, JobTimedOut
-from bridge.jobs.work import Trained
+from bridge.nas.work import TRAIN
 from cerebros.errors import FailedPrecondition
 from tests.bridge.test_cycle import finished
 from tests.bridge.test_jobs import job
@@ -93,7 +93,7 @@ async def test_a_training_on_ray_gives_its_state_when_it_is_asked(on_ray):
         kept.append(checkpoint)
 
     slow = job(epochs=100_000, learning_rate=1e-6)  # the loss falls and falls, so patience never ends it
-    working = asyncio.create_task(on_ray.run(slow, Trained, keep))
+    working = asyncio.create_task(on_ray.run(TRAIN, slow, keep=keep))
     async with asyncio.timeout(90):
         while not kept:
             assert not working.done()
@@ -102,26 +102,26 @@ async def test_a_training_on_ray_gives_its_state_when_it_is_asked(on_ray):
     working.cancel()
     with suppress(asyncio.CancelledError):
         await working
-    again = await on_ray.run(msgspec.structs.replace(slow, epochs=kept[-1].epoch), Trained)
+    again = await on_ray.run(TRAIN, msgspec.structs.replace(slow, epochs=kept[-1].epoch))
     assert again.outcome == "ok"
 
 
 @pytest.mark.parametrize("victim", ["ray::JobHost", "bridge.jobs.child"])
 async def test_slots_that_died_while_they_were_free_are_replaced_and_no_job_is_lost(on_ray, victim):
-    await asyncio.gather(on_ray.run(job(), Trained), on_ray.run(job(), Trained))  # more slots than a job has chances
+    await asyncio.gather(on_ray.run(TRAIN, job()), on_ray.run(TRAIN, job()))  # more slots than a job has chances
     for process in psutil.Process().children(recursive=True):
         with suppress(psutil.NoSuchProcess):
             if victim in " ".join(process.cmdline()):
                 process.kill()
-    assert (await on_ray.run(job(), Trained)).outcome == "ok"
+    assert (await on_ray.run(TRAIN, job())).outcome == "ok"
 
 
 async def test_a_trial_on_ray_that_takes_too_long_is_a_time_out_and_the_slot_goes_on(cluster, on_ray):
     short = RayExecutor(cluster, 1, MEMORY_BYTES, timeout_s=0.5)
     with pytest.raises(JobTimedOut, match="killed"):
-        await short.run(job(epochs=100_000, learning_rate=1e-6), Trained)
+        await short.run(TRAIN, job(epochs=100_000, learning_rate=1e-6))
     await short.close()
-    assert (await on_ray.run(job(), Trained)).outcome == "ok"
+    assert (await on_ray.run(TRAIN, job())).outcome == "ok"
 
 
 async def test_an_answer_lost_with_its_node_is_a_lost_job_and_no_defect():

@@ -15,8 +15,8 @@ from cerebros.search.hypervolume import hypervolume
 from cerebros.search.objectives import Goal, ObjectiveSet, losses, objectives_named
 from cerebros.search.pareto import nondominated
 from tests.bridge.test_cycle import finished
-from tests.calling import call
-from tests.conftest import EXAMPLES, start_request
+from tests.calling import call, start_request
+from tests.conftest import EXAMPLES
 
 TITLES = (
     "What accuracy costs",

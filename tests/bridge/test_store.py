@@ -156,7 +156,7 @@ async def test_trials_are_read_page_by_page(bridge, ended_with):
 
     assert [trial.number for trial in first] == list(range(1000))
     assert [trial.number for trial in second] == [1000]
-    assert [*first, *second] == await bridge.deps.runs.trials_of(run_id)  # what the search, an export and a report read
+    assert [*first, *second] == await bridge.deps.trials.trials_of(run_id)  # what an export reads
 
 
 @pytest.mark.parametrize(("field", "value"), [("after", -2), ("limit", 0), ("limit", 1001)])

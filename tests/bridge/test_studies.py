@@ -97,7 +97,7 @@ async def test_callers_at_once_never_share_a_number(bridge, study):
     trials = [trial for answer in answers for trial in answer]
     assert sorted(trial.number for trial in trials) == list(range(36))
     assert len({trial.tree_hash for trial in trials}) == 36
-    assert all(trial.tree_hash == tree_hash(from_mapping(trial.tree)) for trial in trials)
+    assert all(trial.tree_hash == tree_hash(trial.tree) for trial in trials)
 
 
 async def test_two_fronts_on_one_database_take_turns(bridge, study, settings, database_url):

@@ -11,7 +11,7 @@ import pytest
 
 from bridge.service import worker_on
 from cerebros.errors import StaleWorker
-from tests.calling import call, watch
+from tests.calling import KINDS, call, watch
 from tests.conftest import SMALL
 
 LEASE_S = 1.5
@@ -74,7 +74,7 @@ async def test_a_killed_workers_run_is_finished_by_the_next_with_its_trials_kept
     run = await call(bridge, "get_run", {"run_id": run_id})
     after = sql.execute("SELECT number, finished_at FROM trials WHERE run_id = %s", (run_id,)).fetchall()
 
-    assert (run.state, run.epoch, run.trials_total) == ("succeeded", 2, 24)
+    assert (run.state, run.attempt, run.trials_total) == ("succeeded", 2, 24)
     assert 4 <= len(before) < 24
     assert set(before) <= set(after)
     assert [event.seq for event in events] == list(range(1, run.last_seq + 1))
@@ -121,9 +121,9 @@ async def test_a_cancelled_run_ends_within_seconds(bridge, database_url, start):
 async def test_a_stale_worker_cannot_write(bridge, start):
     request = start()
     await call(bridge, "start_run", request)
-    stale = await bridge.deps.engine.claim("first", "cpu", -1.0, request["run_id"])
+    stale = await bridge.deps.engine.claim("first", "cpu", -1.0, KINDS, request["run_id"])
     await bridge.deps.engine.sweep()
-    fresh = await bridge.deps.engine.claim("second", "cpu", 60.0, request["run_id"])
+    fresh = await bridge.deps.engine.claim("second", "cpu", 60.0, KINDS, request["run_id"])
     assert (stale.epoch, fresh.epoch) == (1, 2)
     stage = {"name": "check", "result": {}, "duration_s": 0.0}
     from telemetry.events import StageStop

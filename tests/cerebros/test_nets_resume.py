@@ -42,11 +42,11 @@ def train_to_the_end(under_way: Training) -> tuple[list[EpochDone], Trained]:
 @given(seed=st.integers(0, 2**32), left_after=st.integers(0, 6), validated=st.booleans())
 def test_a_training_left_after_any_epoch_goes_on_bit_for_bit(seed, left_after, validated):
     given_rows = training_arguments(seed, validation=labelled_rows(2) if validated else None)
-    expected_epochs, expected = train_to_the_end(Training(*given_rows))
+    expected_revisions, expected = train_to_the_end(Training(*given_rows))
     left = Training(*given_rows)
     before = [epoch for _, epoch in zip(range(left_after), left, strict=False) if isinstance(epoch, EpochDone)]
     after, resumed = train_to_the_end(training.resume(*given_rows, state=training.state(left)))
-    assert before + after == expected_epochs
+    assert before + after == expected_revisions
     assert (resumed.best_epoch, resumed.epochs) == (expected.best_epoch, expected.epochs)
     assert weights_bytes(resumed.net) == weights_bytes(expected.net)
 

@@ -23,7 +23,7 @@ from bridge.process.settings import Settings, read_settings
 from bridge.service import SETTINGS, migrated_database, open_bridge
 from cerebros.errors import Unavailable
 from telemetry.logs import configure_logging
-from tests.calling import call
+from tests.calling import call, start_request
 from tests.faults import unguarded
 
 MANIFEST = str(unguarded.ROOT / "examples" / "digits.toml")
@@ -123,7 +123,7 @@ class Arena:
         end = monotonic() + PATIENCE_S
         while True:
             try:
-                await call(self.bridge, "start_run", request | fields)
+                await call(self.bridge, "start_run", start_request(**request | fields))
                 return run_id
             except Unavailable:  # the fault before may have left a lost connection; the answer says: retry
                 if monotonic() > end:

@@ -14,7 +14,7 @@ from bridge.runs.procedures import WATCHER_LAG_AT_MOST
 from bridge.transports.grpc.server import start_grpc
 from cerebros.errors import ResourceExhausted
 from telemetry.events import StageStart
-from tests.calling import call, watch
+from tests.calling import KINDS, call, watch
 from tests.faults.arena import Arena, promise, until
 from tests.faults.unguarded import changed
 from tests.faults.workers import ENDLESS
@@ -73,7 +73,7 @@ async def slow_watcher(arena: Arena, _dice: Random, *guards: str) -> str:
     """A watcher that has caught up, and then takes nothing while more events come than it may lag."""
     run_id = await arena.start()
     engine = arena.bridge.deps.engine
-    claim = await engine.claim("test", "cpu", 600.0, run_id)
+    claim = await engine.claim("test", "cpu", 600.0, KINDS, run_id)
     promise(claim is not None, "no claim")
     event = StageStart(run_id=run_id, stage="check")
     with changed(*guards):

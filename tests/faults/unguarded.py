@@ -66,12 +66,15 @@ def _is_job_process() -> bool:
 
 
 def unfenced(statements: dict[str, str]) -> dict[str, str]:
-    """The same statements without the comparison of epochs; a second result replaces the first."""
-    without = {name: text.replace("epoch = %(epoch)s", "true") for name, text in statements.items()}
-    without["append_trial"] = without["append_trial"].replace(
-        "FROM numbered\n)", "FROM numbered\n ON CONFLICT (run_id, number) DO UPDATE SET outcome = excluded.outcome\n)"
-    )
-    without["insert_stage"] += " ON CONFLICT DO NOTHING"
+    """The same statements with whatever attempt the run has now; a second result replaces the first."""
+    newest = "(SELECT attempt FROM runs WHERE run_id = %(run_id)s)"
+    without = {name: text.replace("%(attempt)s", newest) for name, text in statements.items()}
+    if "append_trial" in without:
+        without["append_trial"] = without["append_trial"].replace(
+            "FROM fenced\n)", "FROM fenced\n ON CONFLICT (run_id, number) DO UPDATE SET outcome = excluded.outcome\n)"
+        )
+    if "insert_stage" in without:
+        without["insert_stage"] += " ON CONFLICT DO NOTHING"
     return without
 
 
@@ -90,10 +93,10 @@ def _service_clock(swap: Swap) -> None:
 
 
 def _change_statements(swap: Swap, rewrite: Callable[[dict[str, str]], dict[str, str]]) -> None:
-    from bridge.store import database
+    from bridge.store import statements
 
-    changed_ones = rewrite(dict(database.read_statements()))
-    swap(database, "read_statements", lambda: changed_ones)
+    read = statements.read_statements
+    swap(statements, "read_statements", lambda file: rewrite(dict(read(file))))
 
 
 def _parent_death(swap: Swap) -> None:
@@ -117,7 +120,7 @@ def _digest(swap: Swap) -> None:
     from bridge.runs.checkpoints import Checkpoint, Checkpoints, file_name
 
     async def unchecked(self: Any, run_id: str, trial: int) -> Checkpoint | None:
-        for row in await self._engine.checkpoint_rows(run_id, trial):
+        for row in await self._trials.checkpoint_rows(run_id, trial):
             file = self._directory / file_name(run_id, trial, row.epoch, row.digest)
             return msgspec.msgpack.decode(file.read_bytes(), type=Checkpoint)
         return None
@@ -166,9 +169,9 @@ def _keepalive(swap: Swap) -> None:
 
 
 def _lag(swap: Swap) -> None:
-    import bridge.api.procedures
+    from bridge.runs import procedures
 
-    swap(bridge.api.procedures, "WATCHER_LAG_AT_MOST", math.inf)
+    swap(procedures, "WATCHER_LAG_AT_MOST", math.inf)
 
 
 def _owner_gone(swap: Swap) -> None:
@@ -231,19 +234,19 @@ def _wide(swap: Swap) -> None:
 def _change_trial(swap: Swap, parameters: dict[int, dict[str, float]], widths: tuple[int, ...] = ()) -> None:
     import msgspec
 
-    from bridge import trials
+    from bridge.nas import trials
     from cerebros.space.rose_tree import Tree
 
     make = trials.train_job
 
-    def changed_job(claim: Any, tree: Tree, seed: int, epochs: int, deps: Any) -> Any:
-        number = seed - claim.payload.request.seed
+    def changed_job(run: Any, tree: Tree, seed: int, epochs: int, deps: Any) -> Any:
+        number = seed - run.payload.spec.seed
         if epochs > 1 and number in parameters:  # probes have one epoch
             tree = msgspec.structs.replace(tree, p=tree.p | parameters[number])
             if widths:
                 levels = tuple(Tree("level", {}, (Tree("unit", {"neurons": width}, ()),)) for width in widths)
                 tree = msgspec.structs.replace(tree, c=levels)
-        return make(claim, tree, seed, epochs, deps)
+        return make(run, tree, seed, epochs, deps)
 
     swap(trials, "train_job", changed_job)
 
