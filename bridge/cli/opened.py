@@ -28,7 +28,7 @@ as_json = click.option("--json", "json", is_flag=True, help="Print one JSON obje
 
 @dataclass(frozen=True)
 class Tables:
-    """What a command line is built from: the rooms' kinds, procedures and settings."""
+    """The rooms' kinds, procedures and settings, from which a command line is built."""
 
     kinds: Sequence[Kind[Any, Any]] = KINDS
     procedures: Sequence[AnyProcedure] = PROCEDURES

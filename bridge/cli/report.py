@@ -135,7 +135,7 @@ def _trade_offs(measured: Sequence[Trial], pareto_set: set[int]) -> go.Figure:
 
 
 def _volumes(measured: Sequence[Trial], goals: ObjectiveSet) -> go.Figure:
-    """How much of the space of the run's objectives the trials so far beat, measured from where the search does."""
+    """The share of the final hypervolume after each trial, measured from the search's own reference point."""
     objectives = objectives_named(goals.names)
     table = np.array([losses(trial.metrics, objectives) for trial in measured if trial.metrics])
     beaten = volumes(table, goals.targets().reference_for(table))

@@ -1,4 +1,4 @@
-"""How answers look in a terminal; with `json` each is one JSON object on stdout."""
+"""Answers as they look in a terminal; with `json` each is one JSON object on stdout."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ async def progress(events: AsyncIterator[RunEvent]) -> None:
 
 
 def run(ended: Run, *, json: bool) -> None:
-    """How a run ended: its Pareto set, held-out score and promoted version, as far as it has them, or why not."""
+    """Show a run's Pareto set, held-out score and promoted version, as far as it has them, or the error."""
     if json:
         json_line(ended)
         return

@@ -1,4 +1,4 @@
-"""What an operator may choose about jobs: where they run, within which limits, and what they cost."""
+"""Settings of jobs: where they run, their limits and their prices."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an operator may choose about the gate."""
+"""Settings of the gate."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an operator may choose about policy."""
+"""Settings of policy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an operator may choose about runs: their queue, their worker's lease, and how long their traces are kept."""
+"""Settings of runs: their queue, their worker's lease, checkpoints, draining, and how long events are kept."""
 
 from __future__ import annotations
 

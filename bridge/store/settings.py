@@ -1,4 +1,4 @@
-"""What an operator may choose about the database."""
+"""Settings of the database."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an operator may choose about the transports: where they listen, and TLS for gRPC."""
+"""Settings of the transports: their addresses, and TLS for gRPC."""
 
 from __future__ import annotations
 
