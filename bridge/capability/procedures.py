@@ -79,8 +79,12 @@ async def promote(deps: Deps, _caller: Caller, request: Promote) -> VcvEntry:
     return await _version(deps, *await promote_ended(request.run_id, deps))
 
 
+GET_CAPABILITY = Procedure(
+    "get_capability", GetCapability, VcvEntry, "capability:read", get_capability, noun="capability_vector"
+)
+
 PROCEDURES = (
-    Procedure("get_capability", GetCapability, VcvEntry, "capability:read", get_capability, noun="capability_vector"),
+    GET_CAPABILITY,
     Procedure("list_capabilities", ListCapabilities, VcvList, "capability:read", list_capabilities, noun="vcv_entries"),
     Procedure("nearest_capabilities", NearestCapabilities, NeighbourList, "capability:read", nearest_capabilities),
     Procedure("rollback", Rollback, VcvEntry, "capability:rollback", rollback),

@@ -28,13 +28,13 @@ from functools import cache, partial
 from typing import Any
 
 import msgspec
-
 from bridge.api.procedures import PROCEDURES, Bridge
 from bridge.api.procedures import call as call_procedure
+
 from bridge.process.settings import read_settings
-from bridge.service import migrated_database, open_bridge
+from bridge.service import SETTINGS, migrated_database, open_bridge
 from cerebros.errors import CerebrosError, DeadlineExceeded
-from telemetry.logs import configure_logging
+from telemetry.logs import LogSettings, configure_logging
 
 # The slowest procedure, checking a dataset, takes seconds; erlport itself would wait for ever.
 TIMEOUT_MS = 30_000
@@ -71,8 +71,8 @@ async def _within(bridge: Bridge, procedure: str, params: dict[str, Any], timeou
 @cache
 def _opened() -> tuple[asyncio.AbstractEventLoop, Bridge]:
     """The loop and the bridge, opened at the first call; a failure is that call's answer, and the next tries again."""
-    settings = read_settings()
-    configure_logging(settings.log_level)
+    settings = read_settings(SETTINGS)
+    configure_logging(settings[LogSettings].log_level)
     opened: Future[tuple[asyncio.AbstractEventLoop, Bridge]] = Future()
 
     async def keep_open(url: str) -> None:

@@ -140,12 +140,12 @@ async def test_a_killed_front_comes_back_with_the_same_proposals(bridge, study, 
 # A front that asks and tells as the test does, and says so; it is killed while it waits.
 FRONT = """
 import asyncio, sys
-from bridge.service import open_bridge
+from bridge.service import SETTINGS, open_bridge
 from bridge.process.settings import read_settings
 from tests.bridge.test_studies import ask, tell
 
 async def main(url, home, study_id):
-    async with open_bridge(read_settings({"CEREBROS_HOME": home}), url) as bridge:
+    async with open_bridge(read_settings(SETTINGS, {"CEREBROS_HOME": home}), url) as bridge:
         for _ in range(10):
             pair = await ask(bridge, study_id, 2)
             await tell(bridge, pair[1], outcome="diverged")

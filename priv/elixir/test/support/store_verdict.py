@@ -4,16 +4,16 @@ import asyncio
 import sys
 from datetime import UTC, datetime, timedelta
 
-from tests.calling import call
 from bridge.contract.policy import Verdict
 from bridge.process.settings import read_settings
-from bridge.service import migrated_database, open_bridge
+from bridge.service import SETTINGS, migrated_database, open_bridge
 from cerebros.metrics import Spent
 from telemetry.events import run_stop
+from tests.calling import call
 
 
 async def store(url: str, run_id: str, manifest: str, decision: str, age: timedelta) -> None:
-    async with open_bridge(read_settings(), url) as bridge:
+    async with open_bridge(read_settings(SETTINGS), url) as bridge:
         await call(bridge, "start_run", {"run_id": run_id, "pac_id": "p", "manifest": manifest})
         claim = await bridge.engine.claim("test", "cpu", 60.0, only=run_id)
         stop = run_stop(run_id, claim.kind, "p", "succeeded", duration_s=1.0, spent=Spent(1.0, 1.0, 10.0, 0.01))
@@ -34,5 +34,5 @@ async def store(url: str, run_id: str, manifest: str, decision: str, age: timede
 
 
 run_id, manifest, decision, age_s = sys.argv[1:]
-with migrated_database(read_settings()) as url:
+with migrated_database(read_settings(SETTINGS)) as url:
     asyncio.run(store(url, run_id, manifest, decision, timedelta(seconds=float(age_s))))
