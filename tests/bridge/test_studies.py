@@ -133,7 +133,7 @@ async def test_a_killed_front_comes_back_with_the_same_proposals(bridge, study, 
     told = (await call(bridge, "list_studies", {})).studies
     assert {row.study_id: row.trials_total for row in told}[broken] >= 60
     async with open_bridge(settings, database_url) as fresh:
-        trials = await fresh.studies._store.study_trials(broken, range(60))
+        trials = await fresh.deps.one(Studies)._store.study_trials(broken, range(60))
     assert [trial.tree for trial in trials] == expected
 
 
