@@ -64,5 +64,5 @@ def enum_of(literal: Any, name: str) -> type[StrEnum]:
 
 @cache
 def _enum(name: str, words: tuple[str, ...], description: str | None) -> type[StrEnum]:
-    members: Any = StrEnum(name, {word.replace("-", "_"): word for word in words})
+    members: Any = StrEnum(name, {word.replace("-", "_"): word for word in words})  # type: ignore[misc]
     return cast(type[StrEnum], strawberry.enum(members, name=name, description=description))
