@@ -7,8 +7,13 @@ from typing import Any
 
 import msgspec
 
+from bridge import service
 from bridge.api.bridge import Bridge
 from bridge.contract.procedure import Caller
+from bridge.contract.runs import StartRun
+
+# Every kind of run there is, as a worker claims them.
+KINDS = tuple(kind.name for kind in service.KINDS)
 
 TESTER = Caller(principal="tester", transport="test")
 
@@ -32,3 +37,13 @@ def with_parts(bridge: Bridge, **parts: Any) -> Bridge:
 def with_settings(bridge: Bridge, **settings: Any) -> Bridge:
     """The same bridge with some settings changed."""
     return with_parts(bridge, settings=msgspec.structs.replace(bridge.deps.settings, **settings))
+
+
+# What a request to start a run says of any kind; the rest is the kind's spec.
+COMMON = {field.name for field in msgspec.structs.fields(StartRun)} - {"spec"}
+
+
+def start_request(**fields: Any) -> dict[str, Any]:
+    """A request to start a run, its spec's fields given beside the others."""
+    spec = {name: value for name, value in fields.items() if name not in COMMON}
+    return {name: value for name, value in fields.items() if name in COMMON} | {"spec": spec}

@@ -9,17 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import hypothesis
-import msgspec
 import psycopg
 import pytest
 from uuid_utils import uuid7
 
 from bridge.api.bridge import Bridge
-from bridge.contract.runs import StartRun
 from bridge.process.settings import Settings, read_settings
 from bridge.service import migrated_database, open_bridge
 from telemetry.logs import configure_logging
-from tests.calling import call
+from tests.calling import call, start_request
 
 # An example that takes long on a busy machine is no wrong one.
 hypothesis.settings.register_profile("untimed", deadline=None)
@@ -29,16 +27,6 @@ EXAMPLES = Path(__file__).parent.parent / "examples"
 
 # Enough for a real search with a front, little enough for a test.
 SMALL = {"trials": 4, "epochs": 4, "probes": 4, "shortlist": 2, "window": 2}
-
-
-# What a request to start a run says of any kind; the rest is the kind's spec.
-COMMON = {field.name for field in msgspec.structs.fields(StartRun)} - {"spec"}
-
-
-def start_request(**fields: Any) -> dict[str, Any]:
-    """A request to start a run, its spec's fields given beside the others."""
-    spec = {name: value for name, value in fields.items() if name not in COMMON}
-    return {name: value for name, value in fields.items() if name in COMMON} | {"spec": spec}
 
 
 @pytest.fixture(scope="session")
@@ -92,7 +80,8 @@ def ended_with(
         await call(bridge, "start_run", request)
         sql.execute(
             "INSERT INTO trials (run_id, number, outcome, tree, tree_hash, reason) "
-            "SELECT %s, number, 'error', '{}', 'x', 'written by a test' FROM generate_series(0, %s - 1) AS number",
+            "SELECT %s, number, 'error', '{\"t\": \"network\"}', 'x', 'written by a test' "
+            "FROM generate_series(0, %s - 1) AS number",
             (request["run_id"], trials),
         )
         await call(bridge, "cancel_run", {"run_id": request["run_id"]})
