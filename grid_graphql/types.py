@@ -145,8 +145,9 @@ def _alternatives(parts: tuple[Any, ...], place: Place, side: Side) -> Any:
 
 
 def _whole(told: Any, name: str) -> Any:
-    ends = [end for rule in rules(told) for end in (rule.lt, rule.le) if end is not None]
-    large = min(ends) >= INT_ENDS if ends else name.rpartition("_")[2] in LARGE
+    most = [rule.le for rule in rules(told) if rule.le is not None]
+    most += [rule.lt - 1 for rule in rules(told) if rule.lt is not None]
+    large = min(most) >= INT_ENDS if most else name.rpartition("_")[2] in LARGE
     return BigInt if large else int
 
 

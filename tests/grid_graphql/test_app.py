@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 
 import httpx
+import msgspec
 import pytest
 import uvicorn
 from websockets.asyncio.client import ClientConnection, connect
 
 from bridge.api.bridge import Bridge
-from bridge.contract.operator import HealthReport
+from bridge.contract.operator import Health, HealthReport
+from bridge.contract.procedure import Caller, Procedure
 from bridge.contract.runs import Run
+from bridge.operator.procedures import HEALTH
+from bridge.runs.kinds import Deps
 from bridge.transports.http.app import make_app
 from bridge.transports.http.page import front_page
 from tests.calling import call, watch
@@ -231,3 +236,27 @@ async def test_a_run_started_here_carries_the_correlation_id_of_its_request(brid
 
     events = [event async for event in watch(bridge, {"run_id": request["run_id"]})]
     assert events[0].metadata["correlation_id"] == "order-7"
+
+
+async def test_a_procedure_hears_who_asks(bridge):
+    heard: list[Caller] = []
+
+    async def listen(deps: Deps, caller: Caller, request: Health) -> HealthReport:
+        heard.append(caller)
+        return await HEALTH.run(deps, caller, request)
+
+    listening = Bridge.of(bridge.deps, [Procedure("listen", Health, HealthReport, "service:read", listen)])
+    transport = httpx.ASGITransport(app=make_app(listening))
+    trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    headers = {"traceparent": trace, "x-correlation-id": "order-7", "x-timeout-s": "60"}
+    async with httpx.AsyncClient(base_url="http://bridge", transport=transport) as client:
+        await client.post("/graphql", json={"query": "{ listen { status } }"}, headers=headers)
+        await client.post("/graphql", json={"query": "{ listen { status } }"})
+
+    told, silent = heard
+    assert told.deadline is not None
+    assert 0 < told.deadline - time.monotonic() < 60
+    assert msgspec.structs.replace(told, deadline=None) == Caller(
+        principal="", transport="http", traceparent=trace, correlation_id="order-7"
+    )
+    assert silent == Caller(principal="", transport="http")

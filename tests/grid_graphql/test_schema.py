@@ -170,6 +170,12 @@ async def test_a_query_too_deep_is_refused_however_often_it_is_sent():
         assert "exceeds maximum operation depth" in await refusal(query)
 
 
+async def test_the_figures_of_a_pareto_set_are_not_too_deep(bridge: Bridge):
+    query = "{ runs { ...A } } fragment A on Run { paretoSet { metrics { accuracy } } }"
+
+    assert "runs" in await answer(SCHEMA, bridge, query)
+
+
 async def test_a_fragment_that_holds_itself_is_refused():
     assert "within itself" in await refusal("{ runs { ...A } } fragment A on Run { ...A }")
 
