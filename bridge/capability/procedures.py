@@ -82,10 +82,13 @@ async def promote(deps: Deps, _caller: Caller, request: Promote) -> VcvEntry:
 GET_CAPABILITY = Procedure(
     "get_capability", GetCapability, VcvEntry, "capability:read", get_capability, noun="capability_vector"
 )
+LIST_CAPABILITIES = Procedure(
+    "list_capabilities", ListCapabilities, VcvList, "capability:read", list_capabilities, noun="vcv_entries"
+)
 
 PROCEDURES = (
     GET_CAPABILITY,
-    Procedure("list_capabilities", ListCapabilities, VcvList, "capability:read", list_capabilities, noun="vcv_entries"),
+    LIST_CAPABILITIES,
     Procedure("nearest_capabilities", NearestCapabilities, NeighbourList, "capability:read", nearest_capabilities),
     Procedure("rollback", Rollback, VcvEntry, "capability:rollback", rollback),
     Procedure("promote", Promote, VcvEntry, "capability:promote", promote),

@@ -314,7 +314,9 @@ async def test_the_deepest_tree_can_be_read_over_grpc(bridge, study):
     study_id = await study(space=chain(DEPTH_AT_MOST))
     reply = await call(bridge, "suggest", {"study_id": study_id})
     read = RPCS["suggest"].reply.FromString(encode_reply(RPCS["suggest"], reply))
-    assert json_format.MessageToDict(read.suggestions[0].tree) == msgspec.json.decode(msgspec.json.encode(reply.suggestions[0].tree))
+    assert json_format.MessageToDict(read.suggestions[0].tree) == msgspec.json.decode(
+        msgspec.json.encode(reply.suggestions[0].tree)
+    )
 
 
 @pytest.mark.parametrize(
