@@ -19,7 +19,8 @@ class LogSettings(msgspec.Struct, frozen=True, kw_only=True):
     log_level: Annotated[
         Literal["debug", "info", "warning", "error", "critical"],
         Meta(
-            description="Least level of the JSON lines on stderr, `debug` to `critical`; libraries are heard from `warning` on."
+            description="Least level of the JSON lines on stderr, `debug` to `critical`; "
+            "libraries are heard from `warning` on."
         ),
     ] = "info"
 
