@@ -101,7 +101,7 @@ async def get_run(deps: Deps, _caller: Caller, request: GetRun) -> Run:
 
 
 async def list_runs(deps: Deps, _caller: Caller, request: ListRuns) -> RunList:
-    return RunList(runs=await deps.runs.list_runs(request.pac_id, request.state, request.limit))
+    return RunList(runs=await deps.runs.list_runs(**msgspec.structs.asdict(request)))
 
 
 async def cancel_run(deps: Deps, _caller: Caller, request: CancelRun) -> Run:

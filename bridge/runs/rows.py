@@ -74,12 +74,12 @@ class RunStore:
             raise _unknown(run_id)
         return runs[0]
 
-    async def list_runs(self, pac_id: str | None, state: str | None, limit: int) -> tuple[Run, ...]:
-        """Runs, newest first, with their Pareto sets."""
-        return await self._run_rows(pac_id=pac_id, state=state, limit=limit)
+    async def list_runs(self, **narrowed: Any) -> tuple[Run, ...]:
+        """Runs, newest first, with their Pareto sets; narrowed by `pac_id`, `kind` and `state`, at most `limit`."""
+        return await self._run_rows(**narrowed)
 
     async def _run_rows(self, **narrowed: Any) -> tuple[Run, ...]:
-        rows = await self._sql.rows("run_rows", **{"run_id": None, "pac_id": None, "state": None} | narrowed)
+        rows = await self._sql.rows("run_rows", **dict.fromkeys(("run_id", "pac_id", "kind", "state")) | narrowed)
         best: defaultdict[str, list[Trial]] = defaultdict(list)
         for run_id, trial in await self._trials.pareto_set_of([row["run_id"] for row in rows]):
             best[run_id].append(trial)

@@ -45,6 +45,7 @@ SELECT r.run_id, r.kind, r.pac_id, r.state, r.queue, r.priority, r.dataset, r.la
                   FROM trials WHERE trials.run_id = r.run_id) t
  WHERE (%(run_id)s::text IS NULL OR r.run_id = %(run_id)s)
    AND (%(pac_id)s::text IS NULL OR r.pac_id = %(pac_id)s)
+   AND (%(kind)s::text IS NULL OR r.kind = %(kind)s)
    AND (%(state)s::text IS NULL OR r.state = %(state)s)
  ORDER BY r.created_at DESC, r.run_id
  LIMIT %(limit)s;

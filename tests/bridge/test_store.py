@@ -52,7 +52,7 @@ async def test_times_are_utc_wherever_the_server_is(database_url, bridge, start,
     await database.open()
     try:
         sql_of_runs = Statements(database, rows.SQL)
-        row = await sql_of_runs.row("run_rows", run_id=run.run_id, pac_id=None, state=None, limit=1)
+        row = await sql_of_runs.row("run_rows", run_id=run.run_id, pac_id=None, kind=None, state=None, limit=1)
     finally:
         await database.close()
         sql.execute("ALTER DATABASE postgres RESET timezone")
