@@ -5,8 +5,8 @@ Code, class, retryable, gRPC status, rich details in base64, ETF frame in hexade
 
 import base64
 
-from bridge.transports.port.etf import Atom, encode
 from bridge.transports.grpc.codec import refusal
+from bridge.transports.port.etf import Atom, encode
 from cerebros.errors import family
 
 for error in family():
