@@ -272,10 +272,10 @@ defmodule CerebrosBridge do
   """
   @spec cancel(bridge(), String.t(), keyword()) :: result(Run.t())
   def cancel(bridge, run_id, opts \\ []) do
-    {reason, opts} = Keyword.pop(opts, :reason, "")
+    {reason, opts} = Keyword.pop(opts, :reason)
 
     bridge
-    |> call(:cancel_run, %{run_id: run_id, reason: reason}, opts)
+    |> call(:cancel_run, Request.given(run_id: run_id, reason: reason), opts)
     |> as(&Run.from_map/1)
   end
 
@@ -291,7 +291,7 @@ defmodule CerebrosBridge do
     {version, opts} = Keyword.pop(opts, :version)
 
     bridge
-    |> call(:get_capability, %{pac_id: pac_id, version: version}, opts)
+    |> call(:get_capability, Request.given(pac_id: pac_id, version: version), opts)
     |> as(&VCV.from_map/1)
   end
 

@@ -40,6 +40,15 @@ defmodule CerebrosBridge.Request do
   defp field?(fields, key), do: Enum.any?(fields, fn {name, _} -> Atom.to_string(name) == key end)
 
   @doc """
+  The request of what is given; the bridge has its own defaults for the rest.
+
+      iex> CerebrosBridge.Request.given(study_id: "s", count: nil)
+      %{study_id: "s"}
+  """
+  @spec given(keyword()) :: map()
+  def given(fields), do: for({name, value} <- fields, value != nil, into: %{}, do: {name, value})
+
+  @doc """
   True of a procedure that streams, false of one that answers once, nil of one that this client does not know.
 
       iex> Enum.map(~w(watch_run get_run fly), &CerebrosBridge.Request.streams?/1)

@@ -28,7 +28,7 @@ defmodule CerebrosBridge.Study do
 
   use CerebrosBridge.Message, type: "Study", about: @about
 
-  alias CerebrosBridge.{Error, Message}
+  alias CerebrosBridge.{Error, Message, Request}
 
   defmodule Suggestion do
     use CerebrosBridge.Message,
@@ -70,8 +70,8 @@ defmodule CerebrosBridge.Study do
   """
   @spec suggest(CerebrosBridge.bridge(), String.t(), keyword()) :: result([Suggestion.t()])
   def suggest(bridge, study_id, opts \\ []) do
-    {count, opts} = Keyword.pop(opts, :count, 1)
-    params = %{study_id: study_id, count: count}
+    {count, opts} = Keyword.pop(opts, :count)
+    params = Request.given(study_id: study_id, count: count)
 
     with {:ok, %{"suggestions" => maps}} <- CerebrosBridge.call(bridge, :suggest, params, opts),
          do: {:ok, Enum.map(maps, &suggestion/1)}
@@ -92,12 +92,12 @@ defmodule CerebrosBridge.Study do
   @spec report(CerebrosBridge.bridge(), Suggestion.t(), map() | failure(), keyword()) ::
           result(Trial.t())
   def report(bridge, %Suggestion{} = suggestion, ended, opts \\ []) do
-    {reason, opts} = Keyword.pop(opts, :reason, "")
+    {reason, opts} = Keyword.pop(opts, :reason)
 
     params =
       suggestion
       |> Map.take([:study_id, :number, :attempt])
-      |> Map.put(:reason, reason)
+      |> Map.merge(Request.given(reason: reason))
       |> Map.merge(facts(ended))
 
     with {:ok, map} <- CerebrosBridge.call(bridge, :report, params, opts), do: {:ok, trial(map)}
@@ -116,8 +116,8 @@ defmodule CerebrosBridge.Study do
   """
   @spec best_trials(CerebrosBridge.bridge(), String.t(), keyword()) :: result([Trial.t()])
   def best_trials(bridge, study_id, opts \\ []) do
-    {limit, opts} = Keyword.pop(opts, :limit, 50)
-    params = %{study_id: study_id, limit: limit}
+    {limit, opts} = Keyword.pop(opts, :limit)
+    params = Request.given(study_id: study_id, limit: limit)
 
     with {:ok, %{"trials" => maps}} <- CerebrosBridge.call(bridge, :best_trials, params, opts),
          do: {:ok, Enum.map(maps, &trial/1)}
