@@ -52,9 +52,10 @@ proto: $(VENV)/.all ## comments of proto/ and the Elixir client's tables from th
 release-contract: $(VENV)/.all ## what buf breaking compares with becomes the contract of now
 	$(BIN)/buf build --exclude-source-info -o proto/baseline.binpb
 
-docs: $(VENV)/.all ## the reference manual, the manifest format as JSON Schema, and links that lead somewhere
+docs: $(VENV)/.all ## the reference manual, the manifest format as JSON Schema, the table of settings, and links that lead somewhere
 	$(BIN)/python -m bridge.cli.reference docs/reference.md
 	$(BIN)/cerebros-bridge dataset schema | $(BIN)/python -m json.tool > docs/manifest.schema.json
+	$(BIN)/python -m bridge.cli.settings_table README.md
 	$(BIN)/python -m pytest tests/test_docs.py
 
 bench: $(VENV)/.all ## every bench, each with its peer or limit from the same run

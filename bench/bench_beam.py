@@ -47,7 +47,7 @@ import psycopg
 from psycopg.types.json import Jsonb
 
 from bridge.process.settings import read_settings
-from bridge.service import migrated_database, open_bridge
+from bridge.service import SETTINGS, migrated_database, open_bridge
 from bridge.transports.port import etf
 from telemetry.logs import configure_logging
 from tests.calling import call, start_request
@@ -212,7 +212,7 @@ def processes_of(home: str) -> list[psutil.Process]:
 
 async def stored_run(url: str, home: str) -> str:
     """A run that has ended with EVENTS events."""
-    settings = read_settings({"CEREBROS_HOME": home, "DATABASE_URL": url})
+    settings = read_settings(SETTINGS, {"CEREBROS_HOME": home, "DATABASE_URL": url})
     async with open_bridge(settings, url) as bridge:
         request = start_request(run_id="stored", pac_id="bench", kind="cycle", manifest=str(MANIFEST))
         await call(bridge, "start_run", request)
@@ -233,7 +233,10 @@ def main() -> None:
         "CEREBROS_TRIAL_PROCESSES": str(os.cpu_count()),
     }
     ratios = float_list_ratios()
-    with tempfile.TemporaryDirectory() as home, migrated_database(read_settings({"CEREBROS_HOME": home})) as url:
+    with (
+        tempfile.TemporaryDirectory() as home,
+        migrated_database(read_settings(SETTINGS, {"CEREBROS_HOME": home})) as url,
+    ):
         environment = quiet | {"CEREBROS_HOME": home, "DATABASE_URL": url}
         ratios |= round_trip_ratios(environment)
         run_id = asyncio.run(stored_run(url, home))

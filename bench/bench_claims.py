@@ -23,7 +23,7 @@ from psycopg_pool import AsyncConnectionPool
 from bridge.api.bridge import Bridge
 from bridge.process.settings import read_settings
 from bridge.runs.engine import Engine
-from bridge.service import migrated_database, open_bridge
+from bridge.service import SETTINGS, migrated_database, open_bridge
 from telemetry.events import run_stop
 from telemetry.logs import configure_logging
 from tests.calling import KINDS
@@ -47,7 +47,7 @@ class Tally(msgspec.Struct):
 
 
 async def main(url: str, home: str) -> None:
-    settings = read_settings({"CEREBROS_HOME": home, "DATABASE_URL": url})
+    settings = read_settings(SETTINGS, {"CEREBROS_HOME": home, "DATABASE_URL": url})
     rates: dict[int, float] = {}
     async with open_bridge(settings, url) as bridge, _pooler(bridge, url):
         print(f"{RUNS} runs, {CONNECTIONS} connections")
@@ -99,6 +99,6 @@ if __name__ == "__main__":
     configure_logging("critical")
     with (
         tempfile.TemporaryDirectory() as place,
-        migrated_database(read_settings({"CEREBROS_HOME": place})) as address,
+        migrated_database(read_settings(SETTINGS, {"CEREBROS_HOME": place})) as address,
     ):
         asyncio.run(main(address, place))

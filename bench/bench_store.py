@@ -28,7 +28,7 @@ from bridge.nas.goals import goals_named
 from bridge.nas.payload import SearchPayload
 from bridge.process.settings import read_settings
 from bridge.runs.engine import Order
-from bridge.service import migrated_database, open_bridge
+from bridge.service import SETTINGS, migrated_database, open_bridge
 from cerebros.space.rose_tree import Tree
 from telemetry.events import RunQueued, run_stop, trial_stop
 from telemetry.logs import configure_logging
@@ -44,7 +44,7 @@ SESSIONS = (1, 4)
 
 
 async def main(url: str, home: str) -> None:
-    settings = read_settings({"CEREBROS_HOME": home, "DATABASE_URL": url})
+    settings = read_settings(SETTINGS, {"CEREBROS_HOME": home, "DATABASE_URL": url})
     ratios: dict[str, float] = {}
     async with open_bridge(settings, url) as bridge:
         for sessions in SESSIONS:
@@ -190,6 +190,6 @@ if __name__ == "__main__":
     configure_logging("critical")
     with (
         tempfile.TemporaryDirectory() as place,
-        migrated_database(read_settings({"CEREBROS_HOME": place})) as address,
+        migrated_database(read_settings(SETTINGS, {"CEREBROS_HOME": place})) as address,
     ):
         asyncio.run(main(address, place))

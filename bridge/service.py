@@ -15,13 +15,17 @@ from bridge.api.bridge import Bridge
 from bridge.capability import procedures as capability
 from bridge.contract.procedure import AnyProcedure
 from bridge.contract.runs import RunEvent
+from bridge.contract.words import Queue
 from bridge.datasets import checks as datasets
 from bridge.jobs.executors import executor_of
+from bridge.jobs.settings import JobSettings
 from bridge.nas import kinds as nas
 from bridge.nas import procedures as nas_procedures
 from bridge.operator import procedures as operator
+from bridge.operator.settings import GateSettings
 from bridge.policy import verdicts as policy
-from bridge.process.settings import Queue, Settings
+from bridge.policy.settings import PolicySettings
+from bridge.process.settings import HomeSettings, Settings
 from bridge.process.tasks import ask_to_end
 from bridge.runs.checkpoints import Checkpoints
 from bridge.runs.duties import duties
@@ -30,6 +34,7 @@ from bridge.runs.kinds import Deps, Kind
 from bridge.runs.notices import Notices
 from bridge.runs.procedures import procedures as run_procedures
 from bridge.runs.rows import RunStore
+from bridge.runs.settings import RunSettings
 from bridge.runs.trials import TrialStore
 from bridge.runs.worker import Worker
 from bridge.runs.worker_process import keep_worker
@@ -37,12 +42,27 @@ from bridge.store.artifacts import ArtifactFiles
 from bridge.store.database import Database
 from bridge.store.embedded import embedded_postgres
 from bridge.store.migrate import migrate
+from bridge.store.settings import StoreSettings
 from bridge.studies import procedures as studies
-from telemetry.logs import log_event
+from bridge.transports.settings import GrpcSettings, HttpSettings
+from telemetry.logs import LogSettings, log_event
 
 # Open calls may finish within this; streams are told to reconnect.
 GRACE_S = 1.0
 
+
+# Every room's settings; `read_settings` reads them.
+SETTINGS: tuple[type[msgspec.Struct], ...] = (
+    HomeSettings,
+    StoreSettings,
+    GrpcSettings,
+    HttpSettings,
+    JobSettings,
+    RunSettings,
+    PolicySettings,
+    GateSettings,
+    LogSettings,
+)
 
 # The rooms' kinds of runs, and their procedures besides those of runs.
 KINDS: tuple[Kind[Any, Any], ...] = nas.KINDS
@@ -59,11 +79,11 @@ PROCEDURES: tuple[AnyProcedure, ...] = (
 @contextmanager
 def migrated_database(settings: Settings) -> Iterator[str]:
     """The address of a database with the newest schema: `DATABASE_URL`, or the embedded one while this lasts."""
-    if settings.database_url:
-        migrate(settings.database_url)
-        yield settings.database_url
+    if own := settings[StoreSettings].database_url:
+        migrate(own)
+        yield own
         return
-    with embedded_postgres(settings.home_path) as url:
+    with embedded_postgres(settings.home) as url:
         migrate(url)
         yield url
 
@@ -89,9 +109,9 @@ async def open_bridge(
         runs=RunStore(database, trials),
         trials=trials,
         notices=notices,
-        artifacts=ArtifactFiles(settings.home_path / "artifacts"),
-        checkpoints=Checkpoints(settings.home_path / "checkpoints", trials),
-        jobs=executor_of(settings),
+        artifacts=ArtifactFiles(settings.home / "artifacts"),
+        checkpoints=Checkpoints(settings.home / "checkpoints", trials),
+        jobs=executor_of(settings[JobSettings], on_gpu=settings[RunSettings].queue == "gpu"),
         draining=asyncio.Event(),
         kinds={kind.name: kind for kind in kinds},
     )
@@ -115,9 +135,11 @@ async def serve(bridge: Bridge, url: str, *, with_worker: bool) -> None:
 
     settings = bridge.deps.settings
     async with AsyncExitStack() as servers:
-        grpc = await start_grpc(bridge, address=settings.grpc_address, socket_path=settings.home_path / "bridge.sock")
+        grpc = await start_grpc(
+            bridge, address=settings[GrpcSettings].grpc_address, socket_path=settings.home / "bridge.sock"
+        )
         servers.push_async_callback(grpc.stop, GRACE_S)
-        serving = await servers.enter_async_context(http_server(bridge, settings.http_address))
+        serving = await servers.enter_async_context(http_server(bridge, settings[HttpSettings].http_address))
         worker = asyncio.create_task(keep_worker(settings, url)) if with_worker else None
         try:
             await asyncio.shield(serving)
@@ -129,8 +151,9 @@ async def serve(bridge: Bridge, url: str, *, with_worker: bool) -> None:
 
 def worker_on(bridge: Bridge, only: str | None = None, queue: Queue | None = None) -> Worker:
     """A worker that shares this process and its job processes; `only` narrows it to one run."""
-    settings = msgspec.structs.replace(bridge.deps.settings, queue=queue or bridge.deps.settings.queue)
-    return Worker(msgspec.structs.replace(bridge.deps, settings=settings), only)
+    settings = bridge.deps.settings
+    chosen = settings.changed(queue=queue) if queue else settings
+    return Worker(msgspec.structs.replace(bridge.deps, settings=chosen), only)
 
 
 async def until_signalled(task: asyncio.Task[None]) -> None:

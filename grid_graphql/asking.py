@@ -1,22 +1,19 @@
-"""How resolvers ask the bridge: a procedure called with GraphQL's words, its refusal told as GraphQL tells errors."""
+"""How resolvers ask the bridge: with GraphQL's words, and with its refusals told as GraphQL tells errors."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, fields
-from enum import StrEnum
-from typing import Any, TypeVar, cast
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Any
 
+import msgspec
 import strawberry
 from graphql import GraphQLError
-from strawberry.types import has_object_definition
 
-from bridge.api import procedures
-from bridge.api.procedures import Bridge
+from bridge.api.bridge import Bridge
+from bridge.contract.procedure import Caller
 from cerebros.errors import CerebrosError
-
-Answer = TypeVar("Answer")
-Resolver = TypeVar("Resolver", bound=Callable[..., Any])
 
 
 @dataclass(frozen=True)
@@ -24,37 +21,49 @@ class Context:
     """What a resolver gets besides its arguments."""
 
     bridge: Bridge
+    caller: Caller
 
 
 Info = strawberry.Info[Context, None]
 
 
-def field(description: str, *, streams: bool = False) -> Callable[[Resolver], Resolver]:
-    """A field of a root type, resolved by the method below it.
+# The argument of a request that is given as one input.
+WHOLE = "input"
 
-    `strawberry.field` does the same; called with a description it has no type, which strict mypy asks of a decorator.
+
+def answering(procedure: str, listed: str | None, *, whole: bool) -> Callable[..., Awaitable[Any]]:
+    """Return the resolver that asks a procedure.
+
+    Args:
+        listed: the one field of the reply that is the answer; None where it is the reply itself.
+        whole: the request is one argument; else each of its fields is one.
     """
-    return cast(Callable[[Resolver], Resolver], strawberry.field(description=description, is_subscription=streams))
+
+    async def resolve(info: Info, **given: Any) -> Any:
+        context = info.context
+        try:
+            reply = await context.bridge.call(context.caller, procedure, _raw(given[WHOLE] if whole else given))
+        except CerebrosError as error:
+            raise refusal(error) from None
+        return reply if listed is None else getattr(reply, listed)
+
+    return resolve
 
 
-async def ask(info: Info, procedure: str, answer: type[Answer], **raw: Any) -> Answer:
-    """A procedure's reply, typed as `answer`: the struct that it is, or that struct's GraphQL double.
+def following(stream: str, *, whole: bool) -> Callable[..., AsyncGenerator[Any, None]]:
+    """Return the resolver that follows a stream; `whole` as for `answering`."""
 
-    An argument that is null is one that was not given, so the procedure's own default holds.
+    async def resolve(info: Info, **given: Any) -> AsyncGenerator[Any, None]:
+        context = info.context
+        try:
+            raw = _raw(given[WHOLE] if whole else given)
+            async with aclosing(context.bridge.stream(context.caller, stream, raw)) as items:
+                async for item in items:
+                    yield item
+        except CerebrosError as error:
+            raise refusal(error) from None
 
-    Raises:
-        GraphQLError: the procedure refused.
-    """
-    words = {name: _word(value) for name, value in raw.items() if value is not None}
-    try:
-        return cast(Answer, await procedures.call(info.context.bridge, procedure, words))
-    except CerebrosError as error:
-        raise refusal(error) from None
-
-
-def given(part: object) -> dict[str, Any]:
-    """An input's fields by their names."""
-    return {one.name: getattr(part, one.name) for one in fields(cast(Any, part))}
+    return resolve
 
 
 def refusal(error: CerebrosError) -> GraphQLError:
@@ -70,12 +79,6 @@ def refusal(error: CerebrosError) -> GraphQLError:
     )
 
 
-def _word(value: object) -> object:
-    match value:
-        case StrEnum():
-            return value.value
-        case list():
-            return [_word(part) for part in value]
-        case _ if has_object_definition(value):  # an input within an input
-            return {name: _word(part) for name, part in given(value).items()}
-    return value
+def _raw(given: dict[str, Any]) -> Any:
+    """The map that the bridge decodes: an argument that is null was not given, and an enum's value is its word."""
+    return msgspec.to_builtins({name: value for name, value in given.items() if value is not None})

@@ -1,9 +1,9 @@
-"""Thundergrid's schema: queries, mutations, a subscription, and what a request may cost."""
+"""Thundergrid's schema: queries, mutations and subscriptions, and what a request may cost."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator
-from typing import cast
+from collections.abc import Mapping
+from functools import lru_cache
 
 import strawberry
 from graphql import GraphQLError
@@ -16,29 +16,11 @@ from strawberry.extensions import (
     QueryDepthLimiter,
     ValidationCache,
 )
-from strawberry.schema.config import StrawberryConfig
 from strawberry.types import ExecutionContext
 
-from bridge.api import procedures
-from cerebros.errors import CerebrosError
-from grid_graphql.asking import Info, field, refusal
-from grid_graphql.inputs import RunId, Seen
-from grid_graphql.mutations import Mutation
-from grid_graphql.queries import Query
-from grid_graphql.types import RunEvent
-from grid_graphql.vocabulary import BIG_INT, BigInt
-
-
-@strawberry.type(description="What can be followed.")
-class Subscription:
-    @field("A run's events behind `afterSeq`, without gap or repeat, until the run has ended.", streams=True)
-    async def run_events(self, info: Info, run_id: RunId, after_seq: Seen = 0) -> AsyncGenerator[RunEvent, None]:
-        events = procedures.watch(info.context.bridge, {"run_id": run_id, "after_seq": after_seq})
-        try:
-            async for event in cast(AsyncIterator[RunEvent], events):
-                yield event
-        except CerebrosError as error:
-            raise refusal(error) from None
+from bridge.contract.procedure import AnyProcedure
+from grid_graphql.fields import root_type
+from grid_graphql.vocabulary import CONFIG
 
 
 def _is_defect(error: GraphQLError) -> bool:
@@ -52,11 +34,11 @@ class Thundergrid(strawberry.Schema):
         super().process_errors([error for error in errors if _is_defect(error)], execution_context)
 
 
-# The deepest data hangs four levels down (nearestCapabilities.entry.…, runs.front.metrics.…); one more
+# The deepest data hangs four levels down (nearestCapabilities.entry.…, runs.paretoSet.metrics.…); one more
 # leaves room for a fragment. Introspection is not counted.
 MAX_DEPTH = 5
 
-# An alias repeats a whole answer, up to 1,000 rows of it or one run's front. There is no other way to ask for
+# An alias repeats a whole answer, up to 1,000 rows of it or one run's Pareto set. There is no other way to ask for
 # more: no list inside a list takes a size, so these limits bound the cost of a query.
 MAX_ALIASES = 16
 
@@ -74,17 +56,31 @@ _LIMITS = [
     *MaxAliasesLimiter(max_alias_count=MAX_ALIASES).validation_rules,
 ]
 
-SCHEMA = Thundergrid(
-    query=Query,
-    mutation=Mutation,
-    subscription=Subscription,
-    config=StrawberryConfig(scalar_map={BigInt: BIG_INT}),
-    extensions=[
-        lambda: MaxTokensLimiter(max_token_count=MAX_TOKENS),
-        lambda: AddValidationRules(_LIMITS),
-        lambda: ParserCache(maxsize=KEPT_DOCUMENTS),
-        lambda: ValidationCache(maxsize=KEPT_DOCUMENTS),
-        # The text of an unforeseen exception is for the log.
-        lambda: MaskErrors(_is_defect, "INTERNAL: a defect of the bridge; its log says more"),
-    ],
-)
+# One table is every process's; tests have a few more.
+TABLES_AT_MOST = 16
+
+
+def make_schema(procedures: Mapping[str, AnyProcedure]) -> Thundergrid:
+    """Return the schema of a table of procedures; it is made once."""
+    return _schema_of(tuple(procedures.values()))
+
+
+@lru_cache(maxsize=TABLES_AT_MOST)
+def _schema_of(procedures: tuple[AnyProcedure, ...]) -> Thundergrid:
+    streams = [one for one in procedures if one.streams]
+    reading = [one for one in procedures if one.reads and not one.streams]
+    changing = [one for one in procedures if not one.reads]
+    return Thundergrid(
+        query=root_type("Query", reading, "Everything that can be read."),
+        mutation=root_type("Mutation", changing, "Everything that can be changed."),
+        subscription=root_type("Subscription", streams, "Everything that can be followed."),
+        config=CONFIG,
+        extensions=[
+            lambda: MaxTokensLimiter(max_token_count=MAX_TOKENS),
+            lambda: AddValidationRules(_LIMITS),
+            lambda: ParserCache(maxsize=KEPT_DOCUMENTS),
+            lambda: ValidationCache(maxsize=KEPT_DOCUMENTS),
+            # The text of an unforeseen exception is for the log.
+            lambda: MaskErrors(_is_defect, "INTERNAL: a defect of the bridge; its log says more"),
+        ],
+    )

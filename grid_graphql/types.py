@@ -1,303 +1,177 @@
-"""Thundergrid's types: what `bridge/contract/replies.py` holds, described for GraphQL.
+"""Thundergrid's types, made from the contract's.
 
-A resolver answers with the reply struct itself; GraphQL reads its attributes
-by these names, so nothing is copied. A test keeps the names the same.
+A struct becomes a type of its name and fields. A resolver answers with the
+reply struct itself; GraphQL reads its attributes by their names, so nothing
+is copied. GraphQL has no type for a map, for a struct of unbounded depth
+and for a value of several forms: they are JSON.
 """
 
 from __future__ import annotations
 
 import math
-from datetime import datetime
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import date, datetime
+from functools import cache
+from types import NoneType, UnionType
+from typing import Any, Literal, NamedTuple, Union, get_args, get_origin
 
+import msgspec
 import strawberry
 from strawberry.scalars import JSON
+from strawberry.types.field import StrawberryField
 
-from bridge.contract import replies
-from grid_graphql.vocabulary import (
-    AccuracyKind,
-    BigInt,
-    Decision,
-    Direction,
-    EnergyMethod,
-    GateStatus,
-    LockState,
-    Outcome,
-    Queue,
-    RunKind,
-    RunState,
-    Sampler,
-    ServingStatus,
-)
+from grid_graphql.telling import bare, class_of, meaning, purpose, rules
+from grid_graphql.vocabulary import BigInt, enum_of
+
+# The first number that GraphQL's Int does not hold.
+INT_ENDS = 2**31
+
+# An int without an upper rule is a count, which stays below `INT_ENDS`, unless its name ends in one of these.
+LARGE = frozenset({"bytes", "flops", "parameters", "seed"})
+
+_NAMED = frozenset({bool, str, float, date, datetime})
+_LISTS = frozenset({tuple, list, set, frozenset, Sequence})
+_MAPS = frozenset({dict, Mapping})
 
 
-@strawberry.type(description="Measured figures of one training; where one is modelled its method says so.")
-class TrainingMetrics:
-    accuracy: float = strawberry.field(description="Share of correct labels, F1 or R², as `accuracyKind` says.")
-    accuracy_kind: AccuracyKind = strawberry.field(description="What `accuracy` means.")
-    loss: float = strawberry.field(description="Loss on held-out rows, in the task's own unit.")
-    latency_p50_s: float = strawberry.field(description="Median seconds for one prediction at batch size 1.")
-    latency_p95_s: float = strawberry.field(description="95th percentile of those seconds.")
-    latency_p99_s: float = strawberry.field(description="99th percentile of those seconds.")
-    duration_s: float = strawberry.field(description="Seconds that the training took by the clock.")
-    cpu_s: float = strawberry.field(description="Seconds of processor time that the training took.")
-    energy_j: float = strawberry.field(description="Joules that the training took, by `energyMethod`.")
-    energy_method: EnergyMethod = strawberry.field(description="Where the joules come from.")
-    cost_usd: float = strawberry.field(description="Dollars: `cpuS` times the operator's price table.")
-    peak_mem_bytes: BigInt = strawberry.field(description="Most bytes of memory in use, a GPU's peak added.")
-    parameters: BigInt = strawberry.field(description="Trainable weights.")
-    flops: BigInt = strawberry.field(description="Floating-point operations of one prediction.")
-    epochs: int = strawberry.field(description="Passes over the training rows.")
-    device: str = strawberry.field(description="Where it ran, kind and name: `cpu: AMD EPYC`.")
-    trials_total: int = strawberry.field(description="Trials behind these figures.")
-    trials_ok: int = strawberry.field(description="Those of them that gave a result.")
-    trials_failed: int = strawberry.field(description="Those that ended without one.")
-    trials_pruned: int = strawberry.field(description="Those that were stopped early as hopeless.")
-    latency_spread_s: float | None = strawberry.field(
-        description="How far the medians of successive stretches of the timed predictions lie apart."
-    )
-    accuracy_spread: float | None = strawberry.field(
-        description="Standard deviation of the accuracy between seeds, where there were several."
-    )
-    population: int = strawberry.field(
-        description="Networks trained side by side; seconds, joules and dollars are then shares of what all took."
-    )
+class Place(NamedTuple):
+    """The field that a type belongs to."""
+
+    struct: Any
+    name: str
+
+    @property
+    def type_name(self) -> str:
+        """The field's name as that of a type: `RunState` for `run_state`."""
+        return self.name.title().replace("_", "")
 
 
-@strawberry.type(description="Why a run failed.")
-class RunError:
-    code: str = strawberry.field(description="A stable code, spelt as gRPC spells its status.")
-    error_class: str = strawberry.field(description="Thunderline's class, which decides about retries.")
-    message: str = strawberry.field(description="The value, the rule and the next move.")
+class Side(NamedTuple):
+    """The two sides of a schema differ in these: answers have types, callers give inputs.
+
+    Attributes:
+        struct: gives the type of a struct.
+        union: gives the type of a value that is one of several structs.
+        figure: the type of a float in a list, if no rule keeps it from being NaN.
+    """
+
+    struct: Callable[[Any], Any]
+    union: Callable[[tuple[Any, ...], Place], Any]
+    figure: Any
 
 
-def _finite_curve(trial: strawberry.Parent[replies.Trial]) -> list[float | None]:
-    return [loss if math.isfinite(loss) else None for loss in trial.curve]
+def shape(told: Any, place: Place, side: Side) -> Any:
+    """Return the annotation that Strawberry reads as the GraphQL type of a contract's type."""
+    plain = bare(told)
+    origin, parts = get_origin(plain), get_args(plain)
+    if origin in (Union, UnionType):
+        return _alternatives(parts, place, side)
+    if plain is int:
+        return _whole(told, place.name)
+    if plain in _NAMED:
+        return plain
+    if origin is Literal and all(isinstance(word, str) for word in parts):
+        return enum_of(plain, class_of(place.struct).__name__ + place.type_name)
+    if origin in _LISTS and parts[1:] in ((), (...,)):
+        return list[side.figure if parts[0] is float else shape(parts[0], place, side)]  # type: ignore[misc]
+    if is_struct(plain) and not is_document(plain):
+        return side.struct(plain)
+    return JSON
 
 
-@strawberry.type(description="One candidate of a search and how it ended.")
-class Trial:
-    number: int = strawberry.field(description="Its number in the run, from 0.")
-    outcome: Outcome = strawberry.field(description="How it ended.")
-    tree_hash: str = strawberry.field(description="Digest of the tree; equal trees have equal digests.")
-    tree: JSON | None = strawberry.field(description="Its rose tree; null where a list leaves it out.")
-    metrics: TrainingMetrics | None = strawberry.field(description="Its figures; null where it gave none.")
-    reason: str | None = strawberry.field(description="Why it ended otherwise than `ok`.")
-    # GraphQL knows no NaN, and the curve of a diverged trial holds some.
-    curve: list[float | None] = strawberry.field(
-        resolver=_finite_curve, description="Validation loss after each epoch; null where it was not finite."
-    )
+def is_struct(told: Any) -> bool:
+    """Tell whether a type is a struct's, also one with type arguments."""
+    return isinstance(class_of(told), type) and issubclass(class_of(told), msgspec.Struct)
 
 
-@strawberry.type(description="A run as it stands.")
-class Run:
-    run_id: str = strawberry.field(description="The run's id.")
-    kind: RunKind = strawberry.field(description="Search or whole cycle.")
-    pac_id: str = strawberry.field(description="The PAC it is for.")
-    state: RunState = strawberry.field(description="Where it stands.")
-    dataset: str = strawberry.field(description="Name of the dataset.")
-    stages_done: list[str] = strawberry.field(description="Stages that are done; a resumed run skips them.")
-    last_seq: int = strawberry.field(description="Number of its newest event, from 1.")
-    epoch: int = strawberry.field(
-        description="How often a worker claimed it: once more after a lost worker, a drain, a lock or database trouble."
-    )
-    queue: Queue = strawberry.field(description="Which workers may take it.")
-    priority: int = strawberry.field(description="From 0 to 9; higher ones are taken first.")
-    trials_total: int = strawberry.field(description="Trials so far.")
-    trials_ok: int = strawberry.field(description="Those of them that gave a result.")
-    trials_failed: int = strawberry.field(description="Those that ended without one.")
-    created_at: datetime = strawberry.field(description="When it was accepted.")
-    started_at: datetime | None = strawberry.field(description="When a worker first claimed it.")
-    finished_at: datetime | None = strawberry.field(description="When it ended.")
-    metrics: TrainingMetrics | None = strawberry.field(description="Figures of its result.")
-    front: list[Trial] = strawberry.field(description="The trials that no other trial beats.")
-    promoted_version: int | None = strawberry.field(description="The VCV version it wrote, if it wrote one.")
-    error: RunError | None = strawberry.field(description="Why it failed, if it failed.")
+@cache
+def is_document(struct: Any) -> bool:
+    """Tell whether a struct is a document rather than a record: it holds itself, or a map of structs."""
+    held, seen = set(_held_by(struct)), set[Any]()
+    while held - seen:
+        one = (held - seen).pop()
+        seen.add(one)
+        held.update(_held_by(one))
+    return struct in held or any(_maps_structs(field.type) for field in msgspec.structs.fields(struct))
 
 
-@strawberry.type(description="Event number `seq` of a run.")
-class RunEvent:
-    run_id: str = strawberry.field(description="The run's id.")
-    seq: int = strawberry.field(description="Its number: from 1, without gaps.")
-    name: str = strawberry.field(description="`cerebros.<thing>.<queued|start|progress|rung|stop|exception>`.")
-    measurements: JSON = strawberry.field(description="How much: numbers, null where there is none.")
-    metadata: JSON = strawberry.field(description="Of what: strings, numbers, booleans and nulls.")
-    at: datetime = strawberry.field(description="When it was committed.")
+@cache
+def type_of(struct: Any) -> Any:
+    """Return the type of answers that are this struct."""
+    members: dict[str, Any] = {"__annotations__": {}}
+    for field in msgspec.structs.fields(struct):
+        annotation = shape(field.type, Place(struct, field.name), ANSWERS)
+        members[field.name] = _field(annotation, meaning(field, struct))
+        members["__annotations__"][field.name] = annotation
+    name = class_of(struct).__name__
+    return strawberry.type(type(name, (), members), name=name, description=purpose(struct))
 
 
-@strawberry.type(description="A shortlisted tree with its Parzen log densities.")
-class Candidate:
-    rank: int = strawberry.field(description="Place in the shortlist, the best first.")
-    tree: JSON = strawberry.field(description="The rose tree.")
-    tree_hash: str = strawberry.field(description="Digest of the tree.")
-    log_l: float = strawberry.field(description="Log density under the good trials.")
-    log_g: float = strawberry.field(description="Log density under the rest.")
-    score: float = strawberry.field(description="`logL` minus `logG`; more is more promising.")
+class Figures(StrawberryField):
+    """A field whose floats may be null: GraphQL knows no NaN, and the losses of a diverged training hold some."""
+
+    def get_result(self, source: Any, info: Any, args: list[Any], kwargs: Any) -> Any:
+        return _finite(getattr(source, self.python_name))
 
 
-@strawberry.type(description="The candidates proposed for a run.")
-class Shortlist:
-    run_id: str = strawberry.field(description="The run's id.")
-    observations: int = strawberry.field(description="Earlier trials that the estimator knew.")
-    probes: int = strawberry.field(description="One-epoch trainings among them that this run made itself.")
-    candidates: list[Candidate] = strawberry.field(description="In order of rank.")
+def _field(annotation: Any, description: str | None) -> Any:
+    if not _may_lack_a_figure(annotation):
+        return strawberry.field(description=description)
+    if description and get_origin(annotation) is list:
+        description += " Null where it is not finite."
+    return Figures(description=description)
 
 
-@strawberry.type(description="Content-addressed bytes that a run left.")
-class Artifact:
-    digest: str = strawberry.field(description="SHA-256 of the bytes.")
-    kind: str = strawberry.field(description="`weights`, or the `description` of their network.")
-    bytes: BigInt = strawberry.field(description="How many bytes.")
-    path: str = strawberry.field(description="Where the bridge's host keeps them.")
-    run_id: str = strawberry.field(description="The run that left them.")
-    created_at: datetime = strawberry.field(description="When they were stored.")
+def _may_lack_a_figure(annotation: Any) -> bool:
+    return annotation == ANSWERS.figure or any(map(_may_lack_a_figure, get_args(annotation)))
 
 
-@strawberry.type(description="One immutable version of a PAC's capability vector.")
-class VcvEntry:
-    pac_id: str = strawberry.field(description="The PAC's id.")
-    version: int = strawberry.field(description="Its version: from 1, rising by one per PAC.")
-    task: str = strawberry.field(description="What the PAC can do, in words.")
-    capability: list[float] = strawberry.field(description="Unit embedding of `task`, 384 numbers.")
-    skills: list[str] = strawberry.field(description="Names of what it can do.")
-    accuracy: float = strawberry.field(description="Share of correct labels, F1 or R², on held-out rows.")
-    latency_s: float = strawberry.field(description="Median seconds for one prediction.")
-    cost_usd: float = strawberry.field(description="Dollars that the training cost.")
-    energy_j: float = strawberry.field(description="Joules that the training took.")
-    trust: float = strawberry.field(description="Share of the PAC's verdicts that allowed, as of `createdAt`.")
-    reliability: float = strawberry.field(description="Share of its ended runs that succeeded, likewise.")
-    resources: JSON = strawberry.field(description="What it needs to serve.")
-    policy_flags: list[str] = strawberry.field(
-        description="Purposes that the dataset's manifest allows; a rollback adds `rollback: <reason>`."
-    )
-    dataset_digest: str = strawberry.field(description="SHA-256 of the dataset it learnt from.")
-    artifact_digest: str = strawberry.field(description="SHA-256 of its weights.")
-    run_id: str = strawberry.field(description="The run that wrote it.")
-    verdict_id: str = strawberry.field(description="The verdict that allowed it.")
-    created_at: datetime = strawberry.field(description="When it was written.")
-    rolled_back_from: int | None = strawberry.field(
-        description="The earlier version that it repeats, if a rollback wrote it."
-    )
+def _finite(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, tuple | list):
+        return [_finite(one) for one in value]
+    return value
 
 
-@strawberry.type(description="Another PAC's current vector and how far it is.")
-class Neighbour:
-    entry: VcvEntry = strawberry.field(description="The vector.")
-    distance: float = strawberry.field(description="Cosine distance, 0 to 2.")
+def _alternatives(parts: tuple[Any, ...], place: Place, side: Side) -> Any:
+    """Return the annotation of one of several types, of which null may be one."""
+    some = tuple(part for part in parts if part is not NoneType)
+    if len(some) == 1:
+        one = shape(some[0], place, side)
+    else:
+        one = side.union(some, place) if all(map(is_struct, some)) else JSON
+    return one if len(some) == len(parts) else one | None
 
 
-@strawberry.type(description="A signed policy decision about one artifact; after `expiresAt` it allows nothing.")
-class Verdict:
-    verdict_id: str = strawberry.field(description="Digest of what was judged, by which policy and when.")
-    decision: Decision = strawberry.field(description="Whether the model may be promoted.")
-    reasons: list[str] = strawberry.field(description="Each broken rule in words; empty where it allows.")
-    artifact_digest: str = strawberry.field(description="SHA-256 of the weights that were judged.")
-    dataset_digest: str = strawberry.field(description="SHA-256 of the dataset.")
-    policy_digest: str = strawberry.field(description="SHA-256 of the policy.")
-    inputs_digest: str = strawberry.field(description="SHA-256 of the figures.")
-    issued_at: datetime = strawberry.field(description="When it was given.")
-    expires_at: datetime = strawberry.field(description="Until when it holds.")
-    signature: str = strawberry.field(description="Ed25519 over the canonical JSON of all other fields.")
+def _whole(told: Any, name: str) -> Any:
+    most = [rule.le for rule in rules(told) if rule.le is not None]
+    most += [rule.lt - 1 for rule in rules(told) if rule.lt is not None]
+    large = min(most) >= INT_ENDS if most else name.rpartition("_")[2] in LARGE
+    return BigInt if large else int
 
 
-@strawberry.type(description="What some work takes.")
-class Spent:
-    duration_s: float = strawberry.field(description="Seconds by the clock.")
-    cpu_s: float = strawberry.field(description="Seconds of processor time.")
-    energy_j: float = strawberry.field(description="Joules.")
-    cost_usd: float = strawberry.field(description="Dollars by the operator's price table.")
+def _held_by(struct: Any) -> Iterator[Any]:
+    for field in msgspec.structs.fields(struct):
+        yield from _structs_in(field.type)
 
 
-@strawberry.type(description="What a run would take.")
-class RunEstimate:
-    method: str = strawberry.field(description="How the figures were made, in words.")
-    runs: int = strawberry.field(description="Measured runs behind them.")
-    expected: Spent = strawberry.field(description="By their mean.")
-    low: Spent = strawberry.field(description="By the cheapest of them, figure by figure.")
-    high: Spent = strawberry.field(description="By the dearest of them, figure by figure.")
+def _structs_in(told: Any) -> Iterator[Any]:
+    if is_struct(told):
+        yield told
+    else:
+        for part in get_args(told):
+            yield from _structs_in(part)
 
 
-@strawberry.type(description="A figure that a study's caller measures.")
-class StudyObjective:
-    name: str = strawberry.field(description="Reports give its value under this name.")
-    direction: Direction = strawberry.field(description="Whether less or more of it is better.")
+def _maps_structs(told: Any) -> bool:
+    if get_origin(told) in _MAPS:
+        return any(True for _ in _structs_in(told))
+    return any(map(_maps_structs, get_args(told)))
 
 
-@strawberry.type(description="An optimiser for a caller who evaluates by itself.")
-class Study:
-    study_id: str = strawberry.field(description="The study's id.")
-    space: JSON = strawberry.field(description="What there is to decide: node types with parameters and slots.")
-    objectives: list[StudyObjective] = strawberry.field(description="What is optimised.")
-    sampler: Sampler = strawberry.field(description="What proposes candidates.")
-    seed: BigInt = strawberry.field(description="Seed of every random choice.")
-    lease_s: float = strawberry.field(description="Seconds after which a trial without a report is handed out again.")
-    trials_total: int = strawberry.field(description="Trials that were handed out so far.")
-    trials_ok: int = strawberry.field(description="Those of them that were reported with values.")
-    trials_out: int = strawberry.field(description="Those of them that were not reported yet.")
-    created_at: datetime = strawberry.field(description="When it was opened.")
+def _any_value(_structs: tuple[Any, ...], _place: Place) -> Any:
+    return JSON
 
 
-@strawberry.type(description="A trial to evaluate.")
-class Suggestion:
-    study_id: str = strawberry.field(description="The study's id.")
-    number: int = strawberry.field(description="Its number in the study, from 0; no two trials share one.")
-    epoch: int = strawberry.field(description="How often it was handed out; report it with this number.")
-    tree: JSON = strawberry.field(description="The candidate's rose tree.")
-    tree_hash: str = strawberry.field(description="Digest of the tree; equal trees have equal digests.")
-    lease_s: float = strawberry.field(description="Seconds for which it is the caller's alone.")
-
-
-@strawberry.type(description="A trial of a study.")
-class StudyTrial:
-    number: int = strawberry.field(description="Its number in the study, from 0.")
-    epoch: int = strawberry.field(description="How often it was handed out.")
-    outcome: Outcome | None = strawberry.field(description="How it ended; null while it is out.")
-    tree: JSON = strawberry.field(description="The candidate's rose tree.")
-    tree_hash: str = strawberry.field(description="Digest of the tree.")
-    values: JSON = strawberry.field(description="The value of each objective, by its name.")
-    reason: str | None = strawberry.field(description="Why it ended otherwise than `ok`.")
-
-
-@strawberry.type(description="One rule of the gate and what it found.")
-class GateFinding:
-    rule: str = strawberry.field(description="The rule's name.")
-    status: GateStatus = strawberry.field(description="What the gate thinks of it.")
-    value: float | None = strawberry.field(description="The figure found; null where nothing was measured.")
-    limit: float | None = strawberry.field(description="The figure allowed; null where there is none.")
-    message: str = strawberry.field(description="The finding, in words.")
-
-
-@strawberry.type(description="What the Balance Readiness Gate says.")
-class GateReport:
-    overall_status: GateStatus = strawberry.field(description="The worst status of any finding.")
-    timestamp: datetime = strawberry.field(description="When it was asked.")
-    findings: list[GateFinding] = strawberry.field(description="One per rule.")
-
-
-@strawberry.type(description="Whether a PAC may be trained.")
-class TrainingLock:
-    pac_id: str = strawberry.field(description="The PAC.")
-    state: LockState = strawberry.field(description="How it stands.")
-    holder: str = strawberry.field(description="Who set it; empty where nobody ever did.")
-    reason: str = strawberry.field(description="Why.")
-    epoch: int = strawberry.field(description="How often it was set.")
-    since: datetime | None = strawberry.field(description="When it was set last.")
-    run_id: str | None = strawberry.field(description="The run that trains the PAC now, if one does.")
-
-
-@strawberry.type(description="Where runs wait.")
-class QueueStatus:
-    name: str = strawberry.field(description="Its name.")
-    running_at_most: int | None = strawberry.field(description="Runs that may be at work at once; null for no limit.")
-    queued: int = strawberry.field(description="Runs that wait.")
-    running: int = strawberry.field(description="Runs at work.")
-    workers: int = strawberry.field(description="Workers that take from it and gave a sign of life lately.")
-
-
-@strawberry.type(description="How the service is doing.")
-class HealthReport:
-    status: ServingStatus = strawberry.field(description="Whether it can do its work.")
-    version: str = strawberry.field(description="Version of the bridge.")
-    database: str = strawberry.field(description="What the database answered.")
-    workers: int = strawberry.field(description="Workers whose heartbeat is fresh.")
-    queued: int = strawberry.field(description="Runs that wait.")
-    running: int = strawberry.field(description="Runs in work.")
+ANSWERS = Side(type_of, _any_value, float | None)

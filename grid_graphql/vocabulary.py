@@ -1,16 +1,18 @@
-"""The words and numbers of Thundergrid: its enums, and whole numbers beyond 31 bits.
-
-Enum values are lower-case because they are the very words that gRPC, the port
-and the command line use; a test keeps them equal to those in `bridge/contract/words.py`.
-"""
+"""The words and numbers of Thundergrid: enums, whole numbers beyond 31 bits, and JSON."""
 
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import NewType
+from functools import cache
+from typing import Any, NewType, cast, get_args
 
+import msgspec
 import strawberry
 from graphql import GraphQLError
+from strawberry.scalars import JSON
+from strawberry.schema.config import StrawberryConfig
+
+from bridge.contract.words import VOCABULARIES
 
 # GraphQL's own Int ends at 2^31 - 1, which a byte count or a number of operations passes.
 BigInt = NewType("BigInt", int)
@@ -25,100 +27,42 @@ def _whole_number(value: object) -> BigInt:
     raise GraphQLError(f"BigInt cannot represent {value!r}; give a whole number, or its digits as text")
 
 
-BIG_INT = strawberry.scalar(
+_BIG_INT = strawberry.scalar(
     name="BigInt",
     description="A whole number of up to 64 bits, written as a JSON number; taken as a number or its digits.",
     serialize=int,
     parse_value=_whole_number,
 )
 
-
-@strawberry.enum(description="A search alone, or the whole training cycle around it.")
-class RunKind(StrEnum):
-    cycle = "cycle"
-    nas = "nas"
-
-
-@strawberry.enum(description="Where a run stands; the last four are final.")
-class RunState(StrEnum):
-    queued = "queued"
-    running = "running"
-    succeeded = "succeeded"
-    failed = "failed"
-    cancelled = "cancelled"
-    timed_out = "timed_out"
-
-
-@strawberry.enum(description="How a trial ended; only `ok` gives figures that count.")
-class Outcome(StrEnum):
-    ok = "ok"
-    pruned = "pruned"
-    diverged = "diverged"
-    oom = "oom"
-    timeout = "timeout"
-    lost = "lost"
-    error = "error"
-
-
-@strawberry.enum(description="What proposes candidates: our densities with or without screening, Optuna's, or chance.")
-class Sampler(StrEnum):
-    rose = "rose"
-    rose_parzen = "rose-parzen"  # a GraphQL name has no hyphen
-    optuna_motpe = "optuna-motpe"
-    nsga2 = "nsga2"
-    random = "random"
-
-
-@strawberry.enum(description="Whether less or more of a figure is better.")
-class Direction(StrEnum):
-    minimize = "minimize"
-    maximize = "maximize"
-
-
-@strawberry.enum(description="What a verdict says.")
-class Decision(StrEnum):
-    allow = "allow"
-    deny = "deny"
-
-
-@strawberry.enum(description="What `accuracy` means: share of correct labels, F1 for multilabel, R² for regression.")
-class AccuracyKind(StrEnum):
-    accuracy = "accuracy"
-    f1 = "f1"
-    r2 = "r2"
-
-
-@strawberry.enum(description="Where joules come from: a counter (`rapl`, `nvml`), or processor time times a wattage.")
-class EnergyMethod(StrEnum):
-    rapl = "rapl"
-    nvml = "nvml"
-    model = "model"
-
-
-@strawberry.enum(description="What the gate thinks of a figure.")
-class GateStatus(StrEnum):
-    healthy = "healthy"
-    warning = "warning"
-    critical = "critical"
-
-
-@strawberry.enum(description="Which workers may take a run.")
-class Queue(StrEnum):
-    cpu = "cpu"
-    gpu = "gpu"
-
-
-@strawberry.enum(
-    description="Whether a PAC may be trained; `draining` lets the run at work end, `locked` sends it back."
+# As Strawberry's own, but a struct may stand for the document that it is written as.
+_JSON = strawberry.scalar(
+    name="JSON",
+    description="Any JSON value: an object, a list, a text, a number, a boolean or null.",
+    specified_by_url="https://ecma-international.org/wp-content/uploads/ECMA-404_2nd_edition_december_2017.pdf",
+    serialize=msgspec.to_builtins,
+    parse_value=lambda value: value,
 )
-class LockState(StrEnum):
-    open = "open"
-    draining = "draining"
-    locked = "locked"
+
+CONFIG = StrawberryConfig(scalar_map={BigInt: _BIG_INT, JSON: _JSON})
 
 
-@strawberry.enum(description="Whether the service can do its work; a draining one starts no more runs.")
-class ServingStatus(StrEnum):
-    serving = "serving"
-    draining = "draining"
-    not_serving = "not_serving"
+def enum_of(literal: Any, name: str) -> type[StrEnum]:
+    """Return the enum of a contract's words.
+
+    Its values are lower-case because they are the very words that every other
+    transport uses; a hyphen, which a GraphQL name has not, becomes an underscore.
+
+    Args:
+        literal: `Literal[…]` of texts.
+        name: its name if `VOCABULARIES` has none for it.
+    """
+    for known_as, vocabulary in VOCABULARIES.items():
+        if vocabulary.literal == literal:
+            return _enum(known_as, vocabulary.words, vocabulary.description)
+    return _enum(name, get_args(literal), None)
+
+
+@cache
+def _enum(name: str, words: tuple[str, ...], description: str | None) -> type[StrEnum]:
+    members: Any = StrEnum(name, {word.replace("-", "_"): word for word in words})  # type: ignore[misc]
+    return cast(type[StrEnum], strawberry.enum(members, name=name, description=description))

@@ -5,11 +5,24 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Mapping
+from typing import Annotated, Literal
 
+import msgspec
 import structlog
+from msgspec import Meta
 from structlog.processors import JSONRenderer, TimeStamper, add_log_level, format_exc_info
 from structlog.stdlib import ProcessorFormatter, add_logger_name
 from structlog.typing import Processor
+
+
+class LogSettings(msgspec.Struct, frozen=True, kw_only=True):
+    log_level: Annotated[
+        Literal["debug", "info", "warning", "error", "critical"],
+        Meta(
+            description="Least level of the JSON lines on stderr, `debug` to `critical`; "
+            "libraries are heard from `warning` on."
+        ),
+    ] = "info"
 
 
 def configure_logging(level: str) -> None:

@@ -36,7 +36,7 @@ def with_parts(bridge: Bridge, **parts: Any) -> Bridge:
 
 def with_settings(bridge: Bridge, **settings: Any) -> Bridge:
     """The same bridge with some settings changed."""
-    return with_parts(bridge, settings=msgspec.structs.replace(bridge.deps.settings, **settings))
+    return with_parts(bridge, settings=bridge.deps.settings.changed(**settings))
 
 
 # What a request to start a run says of any kind; the rest is the kind's spec.

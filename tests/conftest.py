@@ -15,7 +15,7 @@ from uuid_utils import uuid7
 
 from bridge.api.bridge import Bridge
 from bridge.process.settings import Settings, read_settings
-from bridge.service import migrated_database, open_bridge
+from bridge.service import SETTINGS, migrated_database, open_bridge
 from telemetry.logs import configure_logging
 from tests.calling import call, start_request
 
@@ -33,7 +33,7 @@ SMALL = {"trials": 4, "epochs": 4, "probes": 4, "shortlist": 2, "window": 2}
 def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     configure_logging("critical")
     home = tmp_path_factory.mktemp("home")
-    return read_settings({**os.environ, "CEREBROS_HOME": str(home), "CEREBROS_TRIAL_PROCESSES": "2"})
+    return read_settings(SETTINGS, {**os.environ, "CEREBROS_HOME": str(home), "CEREBROS_TRIAL_PROCESSES": "2"})
 
 
 @pytest.fixture(scope="session")

@@ -6,19 +6,18 @@ import re
 import tomllib
 from pathlib import Path
 
-import msgspec
 import pytest
 from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSet
 from grpc_tools import protoc
 
 from bridge.cli.proto_comments import contract_of, differences, every_procedure, with_comments
 from bridge.cli.reference import reference
+from bridge.cli.settings_table import settings_table, with_table
 from bridge.contract.nas import Cycle, Nas
 from bridge.contract.runs import StartRun
 from bridge.contract.telling import class_of, fields_of, members, reachable, summary, tag_of
 from bridge.contract.words import VOCABULARIES
-from bridge.process.settings import Settings
-from bridge.service import KINDS
+from bridge.service import KINDS, SETTINGS
 from cerebros.data.manifest import Manifest, manifest_schema, parse_manifest
 from telemetry.events import VOCABULARY
 
@@ -81,11 +80,16 @@ def test_every_requirement_is_pinned_exactly():
     assert names <= pins.keys()
 
 
-def test_the_readme_has_every_setting_once_and_no_other():
-    section = (ROOT / "README.md").read_text().split("## Settings")[1].split("\n## ")[0]
-    told = [name for row in re.findall(r"^\|(.*?)\|", section, re.MULTILINE) for name in re.findall(r"`(\w+)`", row)]
-    fields = [field.name.upper() for field in msgspec.structs.fields(Settings)]
-    assert sorted(told) == sorted(name if name == "DATABASE_URL" else f"CEREBROS_{name}" for name in fields)
+def test_the_readme_has_every_setting_as_its_room_declares_it():
+    page = (ROOT / "README.md").read_text()
+    section = page.split("## Settings")[1].split("\n## ")[0]
+    assert [line for line in section.splitlines() if line.startswith("|")] == settings_table().splitlines()
+    assert with_table(page.replace(settings_table(), "| old |\n| older |")) == page
+
+
+def test_every_setting_says_what_it_means():
+    fields = [field for room in SETTINGS for field in fields_of(room)]
+    assert [field.name for field in fields if not field.description] == []
 
 
 def test_the_readme_needs_two_commands_for_set_up():

@@ -79,9 +79,16 @@ async def promote(deps: Deps, _caller: Caller, request: Promote) -> VcvEntry:
     return await _version(deps, *await promote_ended(request.run_id, deps))
 
 
+GET_CAPABILITY = Procedure(
+    "get_capability", GetCapability, VcvEntry, "capability:read", get_capability, noun="capability_vector"
+)
+LIST_CAPABILITIES = Procedure(
+    "list_capabilities", ListCapabilities, VcvList, "capability:read", list_capabilities, noun="vcv_entries"
+)
+
 PROCEDURES = (
-    Procedure("get_capability", GetCapability, VcvEntry, "capability:read", get_capability, noun="capability_vector"),
-    Procedure("list_capabilities", ListCapabilities, VcvList, "capability:read", list_capabilities, noun="vcv_entries"),
+    GET_CAPABILITY,
+    LIST_CAPABILITIES,
     Procedure("nearest_capabilities", NearestCapabilities, NeighbourList, "capability:read", nearest_capabilities),
     Procedure("rollback", Rollback, VcvEntry, "capability:rollback", rollback),
     Procedure("promote", Promote, VcvEntry, "capability:promote", promote),

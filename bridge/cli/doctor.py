@@ -1,18 +1,23 @@
-"""Finds out what would keep the bridge from working on this machine."""
+"""The command that finds out what would keep the bridge from working on this machine."""
 
 from __future__ import annotations
 
 import importlib.util
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
+import click
 import msgspec
 import psycopg
 
+from bridge.cli import show
+from bridge.cli.opened import as_json, settings_in_force
 from bridge.policy.rules import read_policy
+from bridge.policy.settings import PolicySettings
 from bridge.process.settings import Settings
 from bridge.service import migrated_database
+from bridge.store.settings import StoreSettings
 from cerebros.errors import CerebrosError
 
 # A search writes little; below this even a log file is a risk.
@@ -25,6 +30,25 @@ class Finding(msgspec.Struct, frozen=True):
     account: str
 
 
+@click.command()
+@as_json
+def doctor(json: bool) -> None:
+    """Find out what would keep the bridge from working here."""
+    findings = examine(settings_in_force())
+    _show(findings, json=json)
+    if not all(finding.well for finding in findings):
+        raise SystemExit(1)
+
+
+def _show(findings: Sequence[Finding], *, json: bool) -> None:
+    if json:
+        show.json_line({"well": all(finding.well for finding in findings), "findings": findings})
+        return
+    for finding in findings:
+        mark = click.style("ok", fg="green") if finding.well else click.style("NOT OK", fg="red")
+        click.echo(f"{mark:<8} {finding.subject}: {finding.account}")
+
+
 def examine(settings: Settings) -> tuple[Finding, ...]:
     """One finding per examination, in order; none of them changes anything but creates the database."""
     return tuple(look(settings) for look in EXAMINATIONS)
@@ -35,14 +59,14 @@ def _python(_settings: Settings) -> Finding:
 
 
 def _home(settings: Settings) -> Finding:
-    home = settings.home_path
+    home = settings.home
     home.mkdir(parents=True, exist_ok=True, mode=0o700)
     free = shutil.disk_usage(home).free
     return Finding("home", free > FREE_BYTES_AT_LEAST, f"{home}, {free / 2**30:.0f} GiB free")
 
 
 def _database(settings: Settings) -> Finding:
-    kind = "DATABASE_URL" if settings.database_url else "embedded"
+    kind = "DATABASE_URL" if settings[StoreSettings].database_url else "embedded"
     try:
         with migrated_database(settings) as url, psycopg.connect(url) as connection:
             server = connection.info.server_version
@@ -56,7 +80,7 @@ def _database(settings: Settings) -> Finding:
 
 def _policy(settings: Settings) -> Finding:
     try:
-        policy = read_policy(settings.policy)
+        policy = read_policy(settings[PolicySettings].policy)
     except CerebrosError as problem:
         return Finding("policy", False, problem.message)
     return Finding("policy", True, policy.name)

@@ -13,8 +13,6 @@ from typing import Any, Literal, get_args, get_origin
 import msgspec
 from prometheus_client.parser import text_string_to_metric_families
 
-import bridge.process.settings
-import bridge.service
 from bridge.cli.proto_comments import every_procedure
 from bridge.contract.procedure import AnyProcedure
 from bridge.contract.telling import (
@@ -29,8 +27,9 @@ from bridge.contract.telling import (
     summary,
 )
 from bridge.contract.words import VOCABULARIES
+from bridge.process.settings import variable_of
 from bridge.runs.kinds import Kind
-from bridge.service import KINDS
+from bridge.service import KINDS, SETTINGS
 from cerebros.errors import CerebrosError, family
 from cerebros.gate import Finding, GateFigures
 from cerebros.space.rose_tree import Space, Tree
@@ -50,11 +49,6 @@ HEAD = """# Reference
 
 Built from the code by `make docs`; a change of the code changes this page, and nothing else does.
 """
-
-# The structs of the rooms that an operator sets; one struct where they stand together.
-SETTINGS: tuple[type[msgspec.Struct], ...] = getattr(
-    bridge.service, "SETTINGS", (bridge.process.settings.Settings,)
-)  # fmt: skip
 
 
 def reference() -> str:
@@ -148,7 +142,7 @@ def _errors() -> list[str]:
 def _settings(structs: Iterable[type[msgspec.Struct]]) -> list[str]:
     rows = [
         (
-            f"`{field.extra.get('variable', f'CEREBROS_{field.name.upper()}')}`",
+            f"`{variable_of(field.name, field.extra)}`",
             field.rule,
             field.default_in_words,
             field.description,

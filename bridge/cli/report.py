@@ -21,7 +21,7 @@ from cerebros.search import pareto
 from cerebros.search.hypervolume import volumes
 from cerebros.search.importance import importances, key_values
 from cerebros.search.objectives import ObjectiveSet, losses, objectives_named
-from cerebros.space.rose_tree import Tree, Value, from_mapping
+from cerebros.space.rose_tree import Value
 
 # What the accuracy is traded against: field, heading, factor to the unit shown.
 AGAINST = (
@@ -30,7 +30,7 @@ AGAINST = (
     ("cost_usd", "training cost (USD)", 1.0),
     ("parameters", "parameters", 1.0),
 )
-FRONT, REST = "#dc2626", "#94a3b8"
+PARETO, REST = "#dc2626", "#94a3b8"
 
 _STYLE = """body{font-family:system-ui,sans-serif;max-width:1100px;margin:2rem auto;padding:0 1rem;color:#0f172a}
 table{border-collapse:collapse}td,th{padding:.2rem .8rem;border-bottom:1px solid #e2e8f0;text-align:left}
@@ -59,15 +59,15 @@ def page(run: Run, trials: Sequence[Trial], goals: ObjectiveSet, architecture: A
     measured = [trial for trial in trials if trial.metrics is not None]
     sections = [f"<h1>Run {escape(run.run_id)}</h1>", _facts(run, trials, goals)]
     if measured:
-        front = {trial.number for trial in run.front}
+        pareto_set = {trial.number for trial in run.pareto_set}
         drawn = architecture or _most_accurate(measured)
         sections += [
-            _section("What accuracy costs", _fronts(measured, front)),
+            _section("What accuracy costs", _trade_offs(measured, pareto_set)),
             _section("Hypervolume over trials", _volumes(measured, goals)),
             _section("Trials side by side", _coordinates(measured)),
             _section("What mattered", _importance(measured)),
-            "<h2>The winning network</h2>" + svg(drawn) if drawn else "",
-            _section("Training curves", _curves(trials, front)),
+            "<h2>The winning network</h2>" + svg(drawn),
+            _section("Training curves", _curves(trials, pareto_set)),
         ]
     body = "\n".join(sections)
     return (
@@ -106,8 +106,8 @@ def _section(title: str, figure: go.Figure | None) -> str:
     return f"<h2>{escape(title)}</h2>{drawn}"
 
 
-def _fronts(measured: Sequence[Trial], front: set[int]) -> go.Figure:
-    """Accuracy against each price; the run's front in red, the line joins what nothing beats in these two alone."""
+def _trade_offs(measured: Sequence[Trial], pareto_set: set[int]) -> go.Figure:
+    """Accuracy against each price, the run's Pareto set in red; the line joins what nothing beats in the two alone."""
     figure = make_subplots(rows=2, cols=2, subplot_titles=[heading for _, heading, _ in AGAINST])
     accuracy = np.array([trial.metrics.accuracy for trial in measured if trial.metrics])
     for place, (field, heading, factor) in enumerate(AGAINST):
@@ -116,13 +116,13 @@ def _fronts(measured: Sequence[Trial], front: set[int]) -> go.Figure:
         best = pareto.pareto_set(np.column_stack([-accuracy, price]))
         best = best[np.argsort(price[best])]
         line = go.Scatter(
-            x=price[best], y=accuracy[best], mode="lines", line={"shape": "hv", "color": FRONT, "width": 1}
+            x=price[best], y=accuracy[best], mode="lines", line={"shape": "hv", "color": PARETO, "width": 1}
         )
         dots = go.Scatter(
             x=price,
             y=accuracy,
             mode="markers",
-            marker={"color": [FRONT if trial.number in front else REST for trial in measured], "size": 8},
+            marker={"color": [PARETO if trial.number in pareto_set else REST for trial in measured], "size": 8},
             text=[f"trial {trial.number}" for trial in measured],
             hovertemplate="%{text}<br>%{y:.4f} at %{x:.4g}<extra></extra>",
         )
@@ -135,7 +135,7 @@ def _fronts(measured: Sequence[Trial], front: set[int]) -> go.Figure:
 
 
 def _volumes(measured: Sequence[Trial], goals: ObjectiveSet) -> go.Figure:
-    """How much of the space of the run's objectives the trials so far beat, measured from where the search does."""
+    """The share of the final hypervolume after each trial, measured from the search's own reference point."""
     objectives = objectives_named(goals.names)
     table = np.array([losses(trial.metrics, objectives) for trial in measured if trial.metrics])
     beaten = volumes(table, goals.targets().reference_for(table))
@@ -191,9 +191,9 @@ def _importance(measured: Sequence[Trial]) -> go.Figure | None:
     return figure.update_xaxes(title="share of variance explained by the key alone (ε²)", range=[0, 1])
 
 
-def _curves(trials: Sequence[Trial], front: set[int]) -> go.Figure | None:
-    """Validation loss by epoch; the run's front in red."""
-    recorded = sorted((trial for trial in trials if trial.curve), key=lambda trial: trial.number in front)
+def _curves(trials: Sequence[Trial], pareto_set: set[int]) -> go.Figure | None:
+    """Validation loss by epoch; the run's Pareto set in red."""
+    recorded = sorted((trial for trial in trials if trial.curve), key=lambda trial: trial.number in pareto_set)
     if not recorded:
         return None
     lines = [
@@ -202,7 +202,7 @@ def _curves(trials: Sequence[Trial], front: set[int]) -> go.Figure | None:
             y=trial.curve,
             mode="lines+markers" if len(trial.curve) == 1 else "lines",
             name=f"trial {trial.number} ({trial.outcome})",
-            line={"color": FRONT if trial.number in front else REST, "width": 1.5},
+            line={"color": PARETO if trial.number in pareto_set else REST, "width": 1.5},
         )
         for trial in recorded
     ]
@@ -212,14 +212,14 @@ def _curves(trials: Sequence[Trial], front: set[int]) -> go.Figure | None:
 
 def _decisions(measured: Sequence[Trial]) -> list[dict[str, Value]]:
     space = cerebros_space()
-    trees = [without_links(_tree(trial)) for trial in measured]
+    trees = [without_links(trial.tree) for trial in measured]
     return [key_values(space, tree) if space.holds(tree) else {} for tree in trees]
 
 
-def _most_accurate(measured: Sequence[Trial]) -> Architecture | None:
+def _most_accurate(measured: Sequence[Trial]) -> Architecture:
     best = max(measured, key=_accuracy)
     # Links do not depend on how wide inputs and outputs are, and a trial does not tell.
-    return wire(_tree(best), 1, 1) if best.tree else None
+    return wire(best.tree, 1, 1)
 
 
 def _accuracy(trial: Trial) -> float:
@@ -229,10 +229,6 @@ def _accuracy(trial: Trial) -> float:
 
 def _accuracy_kind(measured: Sequence[Trial]) -> str:
     return next(trial.metrics.accuracy_kind for trial in measured if trial.metrics)
-
-
-def _tree(trial: Trial) -> Tree:
-    return from_mapping(trial.tree or {})
 
 
 def _short(key: str) -> str:

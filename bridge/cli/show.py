@@ -1,9 +1,9 @@
-"""How answers look in a terminal; with `json` each is one JSON object on stdout."""
+"""Answers as they look in a terminal; with `json` each is one JSON object on stdout."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 
 import click
 import msgspec
@@ -11,7 +11,6 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from bridge.cli.doctor import Finding
 from bridge.contract.capability import VcvEntry
 from bridge.contract.operator import GateReport
 from bridge.contract.runs import Run, RunEvent, Trial
@@ -33,41 +32,50 @@ def refusal(error: CerebrosError, *, json: bool) -> None:
     click.echo(f"{error.code}: {error.message}", err=True)
 
 
-async def progress(events: AsyncIterator[RunEvent], trials: int) -> None:
+async def progress(events: AsyncIterator[RunEvent]) -> None:
     """Follow a run on stderr until it has ended."""
     columns = (TextColumn("{task.description:<10}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
-        bar = bars.add_task("queued", total=trials)
+        bar = bars.add_task("queued", total=None)
         async for event in events:
-            if event.name == "cerebros.stage.start":
+            if event.name == "cerebros.run.queued":
+                bars.update(bar, total=event.measurements["trials"] or None)
+            elif event.name == "cerebros.stage.start":
                 bars.update(bar, description=str(event.metadata["stage"]))
             elif event.name == "cerebros.trial.stop":
                 bars.advance(bar)
 
 
-def cycle(run: Run, *, json: bool) -> None:
-    """The front, the held-out score and the promoted version, or why there is none."""
+def run(ended: Run, *, json: bool) -> None:
+    """Show a run's Pareto set, held-out score and promoted version, as far as it has them, or the error."""
     if json:
-        json_line(run)
+        json_line(ended)
         return
-    console = Console(width=None if sys.stdout.isatty() else 110)
-    table = Table(title=f"Run {run.run_id}: candidates no other candidate beats")
+    console = Console(width=None if sys.stdout.isatty() else 110, markup=False)
+    if (table := _candidates(ended)).row_count:
+        console.print(table)
+    if ended.promoted_version is not None:
+        console.print(f"PAC {ended.pac_id}: capability vector version {ended.promoted_version} promoted")
+    if ended.finished_at is None:
+        console.print(f"run {ended.state}, nothing of it is lost; go on with --run-id {ended.run_id}")
+    elif ended.error is not None:
+        console.print(f"run {ended.state}: {ended.error.code}: {ended.error.message}", style="red")
+    elif ended.promoted_version is None:
+        console.print(f"run {ended.run_id} {ended.state}")
+
+
+def _candidates(ended: Run) -> Table:
+    """The trials of the Pareto set and the held-out score; without rows for a run that has neither."""
+    table = Table(title=f"Run {ended.run_id}: candidates no other candidate beats")
     for heading in ("trial", *_HEADINGS):
         table.add_column(heading, justify="right")
-    for trial in sorted(run.front, key=_by_accuracy):
+    for trial in sorted(ended.pareto_set, key=_by_accuracy):
         if trial.metrics is not None:
             table.add_row(str(trial.number), *_figures(trial.metrics))
-    if run.metrics is not None:
+    if ended.metrics is not None:
         table.add_section()
-        table.add_row("held-out", *_figures(run.metrics), style="bold")
-    if table.row_count:
-        console.print(table)
-    if run.promoted_version is not None:
-        console.print(f"PAC {run.pac_id}: capability vector version {run.promoted_version} promoted")
-    if run.finished_at is None:
-        console.print(f"run {run.state}, nothing of it is lost; go on with --run-id {run.run_id}")
-    if run.error is not None:
-        console.print(f"run {run.state}: {run.error.code}: {run.error.message}", style="red")
+        table.add_row("held-out", *_figures(ended.metrics), style="bold")
+    return table
 
 
 _HEADINGS = ("accuracy", "latency p50", "energy", "cost", "duration", "parameters")
@@ -138,15 +146,6 @@ def vcv(entry: VcvEntry, *, json: bool) -> None:
             "created": entry.created_at.isoformat(timespec="seconds"),
         },
     )
-
-
-def findings(found: Sequence[Finding], *, json: bool) -> None:
-    if json:
-        json_line({"well": all(finding.well for finding in found), "findings": found})
-        return
-    for finding in found:
-        mark = click.style("ok", fg="green") if finding.well else click.style("NOT OK", fg="red")
-        click.echo(f"{mark:<8} {finding.subject}: {finding.account}")
 
 
 def _pairs(title: str, pairs: dict[str, str]) -> None:

@@ -13,7 +13,6 @@ import msgspec
 from msgspec import Meta
 
 import cerebros.gate
-from bridge.process.settings import Queue as Queue
 from cerebros.metrics import AccuracyKind, EnergyMethod
 
 # Ids travel into file names, SQL and logs, so their alphabet is small. A pattern says its rule in words as well.
@@ -29,6 +28,7 @@ Seconds = Annotated[float, Meta(gt=0, le=30 * 86400)]
 PageSize = Annotated[int, Meta(ge=1, le=1000)]
 Seed = Annotated[int, Meta(ge=0, le=2**53)]
 
+Queue = Literal["cpu", "gpu"]
 LockState = Literal["open", "draining", "locked"]
 Sampler = Literal["rose", "rose-parzen", "optuna-motpe", "nsga2", "random"]
 # A study is brought back from its rows, which Optuna's samplers cannot promise to do alike.

@@ -62,7 +62,9 @@ async def list_datasets(deps: Deps, _caller: Caller, request: ListDatasets) -> D
     return DatasetList(datasets=await DatasetRows(deps).dataset_rows(request.limit))
 
 
+CHECK_DATASET = Procedure("check_dataset", CheckDataset, DatasetReport, "dataset:check", check_dataset)
+
 PROCEDURES = (
-    Procedure("check_dataset", CheckDataset, DatasetReport, "dataset:check", check_dataset),
+    CHECK_DATASET,
     Procedure("list_datasets", ListDatasets, DatasetList, "dataset:read", list_datasets, noun="datasets"),
 )

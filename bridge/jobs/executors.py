@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from bridge.jobs.executor import Executor
 from bridge.jobs.pool import JobPool
-from bridge.process.settings import Settings
+from bridge.jobs.settings import JobSettings
 from cerebros.errors import FailedPrecondition
 
 
-def executor_of(settings: Settings) -> Executor:
-    """The executor of these settings; it starts nothing yet.
+def executor_of(settings: JobSettings, *, on_gpu: bool) -> Executor:
+    """The executor of these settings, with a GPU a job where they run `on_gpu`; it starts nothing yet.
 
     Raises:
         FailedPrecondition: it needs an extra that is not installed, or a setting that is not set.
@@ -21,4 +21,4 @@ def executor_of(settings: Settings) -> Executor:
         from bridge.jobs.ray_executor import RayExecutor
     except ImportError:
         raise FailedPrecondition("CEREBROS_EXECUTOR is ray; install cerebros-bridge[ray]") from None
-    return RayExecutor(settings.ray_address, *limits, gpus=int(settings.queue == "gpu"))
+    return RayExecutor(settings.ray_address, *limits, gpus=int(on_gpu))

@@ -11,12 +11,14 @@ import msgspec
 
 from bridge.contract.runs import Trial
 from bridge.jobs.executor import NO_ANSWER
+from bridge.jobs.settings import JobSettings
 from bridge.nas.payload import SearchRun
 from bridge.nas.search import SEARCH
 from bridge.nas.work import REPEAT, SCORE_MODEL, Repeated, RepeatJob, ScoreJob
 from bridge.process.tasks import end_tasks
 from bridge.runs.claims import Step
 from bridge.runs.kinds import Deps, Done, Stage
+from bridge.runs.settings import RunSettings
 from cerebros.metrics import NOTHING, Spent, TrainingMetrics
 from cerebros.space.rose_tree import tree_hash
 from telemetry.logs import log_failure
@@ -58,8 +60,8 @@ async def score_choice(run: SearchRun, deps: Deps) -> Done[ScoredModel]:
         choice.tree,
         epochs=epochs,
         seed=run.payload.spec.seed,
-        prices=deps.settings.prices,
-        checkpoint_s=deps.settings.checkpoint_s,
+        prices=deps.settings[JobSettings].prices,
+        checkpoint_s=deps.settings[RunSettings].checkpoint_s,
         resume=await deps.checkpoints.newest(run.run_id, choice.number),
     )
     scored = await deps.jobs.run(SCORE_MODEL, job, keep=partial(deps.checkpoints.save, run.claim, choice.number))
@@ -80,7 +82,8 @@ async def _choice(run: SearchRun, deps: Deps) -> Choice:
     if budget.repeats == 1:
         return Choice(finalists[0], _best_epoch(finalists[0]), None, NOTHING)
     seeds = tuple(seed + budget.trials + n for n in range(budget.repeats))  # none that a trial had
-    jobs = [RepeatJob(run.payload.data, t.tree, budget.epochs, seeds, deps.settings.prices) for t in finalists]
+    prices = deps.settings[JobSettings].prices
+    jobs = [RepeatJob(run.payload.data, t.tree, budget.epochs, seeds, prices) for t in finalists]
     working = [asyncio.create_task(_repeated(job, deps)) for job in jobs]
     try:
         repeated = await asyncio.gather(*working)

@@ -9,10 +9,12 @@ import msgspec
 
 from bridge.contract.runs import Trial
 from bridge.jobs.executor import NO_ANSWER, JobCrashed, JobLost, JobTimedOut, Keep
+from bridge.jobs.settings import JobSettings
 from bridge.nas.payload import SearchRun
 from bridge.nas.work import TRAIN, TRAIN_GROUP, GroupJob, Trained, TrainJob
 from bridge.process.tasks import to_its_end
 from bridge.runs.kinds import Deps
+from bridge.runs.settings import RunSettings
 from bridge.runs.trials import Rung
 from cerebros.errors import ArtifactCorrupt
 from cerebros.metrics import Spent
@@ -124,7 +126,8 @@ async def _train_from_checkpoint(step: Step, run: SearchRun, deps: Deps) -> Trai
         resume = await deps.checkpoints.newest(run.run_id, step.number)
     except ArtifactCorrupt as problem:
         return Trained("error", reason=f"artifact_corrupt: {problem.message}")
-    job = msgspec.structs.replace(_step_job(step, run, deps), checkpoint_s=deps.settings.checkpoint_s, resume=resume)
+    checkpoint_s = deps.settings[RunSettings].checkpoint_s
+    job = msgspec.structs.replace(_step_job(step, run, deps), checkpoint_s=checkpoint_s, resume=resume)
     return await train_once(job, deps, partial(deps.checkpoints.save, run.claim, step.number))
 
 
@@ -136,4 +139,4 @@ def _step_job(step: Step, run: SearchRun, deps: Deps) -> TrainJob:
 
 def train_job(run: SearchRun, tree: Tree, seed: int, epochs: int, deps: Deps) -> TrainJob:
     """A whole training of the tree's network on the run's dataset."""
-    return TrainJob(run.payload.data, tree, epochs, seed, deps.settings.prices)
+    return TrainJob(run.payload.data, tree, epochs, seed, deps.settings[JobSettings].prices)

@@ -23,6 +23,7 @@ from bridge.contract.operator import (
 )
 from bridge.contract.procedure import Caller, Procedure
 from bridge.operator.rows import OperatorRows
+from bridge.operator.settings import GateSettings
 from bridge.runs.kinds import Deps
 from cerebros import gate
 from cerebros.errors import Unavailable
@@ -33,7 +34,7 @@ VERSION = version("cerebros-bridge")
 
 async def check_gate(deps: Deps, _caller: Caller, request: CheckGate) -> GateReport:
     figures = await OperatorRows(deps).gate_figures(request.pac_id)
-    findings = gate.judge(figures, deps.settings.gate_max_verdict_age_s)
+    findings = gate.judge(figures, deps.settings[GateSettings].gate_max_verdict_age_s)
     return GateReport(
         overall_status=gate.overall(findings),
         timestamp=datetime.now(UTC),
@@ -85,7 +86,7 @@ async def health(deps: Deps, _caller: Caller, _request: Health) -> HealthReport:
 async def scrape(deps: Deps) -> str:
     """The figures Prometheus reads, counted in the database now, and the gate's findings on them."""
     figures = await OperatorRows(deps).figures()
-    return prometheus.render(figures, gate.judge(figures.gate, deps.settings.gate_max_verdict_age_s))
+    return prometheus.render(figures, gate.judge(figures.gate, deps.settings[GateSettings].gate_max_verdict_age_s))
 
 
 CHECK_GATE = Procedure("check_gate", CheckGate, GateReport, "gate:read", check_gate, noun="gate")

@@ -24,7 +24,7 @@ class Seal:
     @classmethod
     def of(cls, deps: Deps) -> Seal:
         """The seal of this home."""
-        return cls.at(deps.settings.home_path / "keys" / "verdicts.ed25519")
+        return cls.at(deps.settings.home / "keys" / "verdicts.ed25519")
 
     @classmethod
     def at(cls, path: Path) -> Seal:

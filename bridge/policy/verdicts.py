@@ -9,6 +9,7 @@ from bridge.contract.procedure import Caller, Procedure
 from bridge.policy.rows import VerdictRows
 from bridge.policy.rules import PolicyInputs, judge, read_policy
 from bridge.policy.seal import Seal
+from bridge.policy.settings import PolicySettings
 from bridge.runs.claims import Step
 from bridge.runs.kinds import ClaimedRun, Deps, Done, RunRecord, Stage
 from bridge.runs.stages import recorded
@@ -45,7 +46,7 @@ async def verdict_on(contender: Contender, deps: Deps) -> Verdict:
     """Judge the model by the policy in force and sign the verdict, whichever way it goes."""
     spent, now = await deps.runs.spending(contender.run_id), datetime.now(UTC)
     inputs = PolicyInputs(contender, spent.cost_usd, now.date())
-    return deps.one(Seal.of).sign(judge(inputs, read_policy(deps.settings.policy), now))
+    return deps.one(Seal.of).sign(judge(inputs, read_policy(deps.settings[PolicySettings].policy), now))
 
 
 async def _judge_run(run: ClaimedRun[object], deps: Deps) -> Done[Verdict]:

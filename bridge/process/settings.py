@@ -1,103 +1,128 @@
-"""All settings, read in one place: `CEREBROS_*` variables over `cerebros.toml` over defaults."""
+"""The operator's settings, read in one place: `CEREBROS_*` variables over `cerebros.toml` over defaults.
+
+A room declares its settings as a frozen struct and reads them as
+`settings[JobSettings].trial_processes`. `bridge.service.SETTINGS` lists the
+structs of all rooms; no two of them have a field of the same name.
+"""
 
 from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 import platformdirs
 from msgspec import Meta
 
 import bridge
-from cerebros.errors import InvalidArgument
-from cerebros.metrics import PriceTable
+from cerebros.errors import Internal, InvalidArgument
 
-Queue = Literal["cpu", "gpu"]
 Positive = Annotated[float, Meta(gt=0)]
-Address = Annotated[str, Meta(pattern=r"^.+:[0-9]{1,5}$", description="host:port")]
+Address = Annotated[str, Meta(pattern=r"^.+:[0-9]{1,5}$", extra={"rule": "`host:port`"})]
+
+Room = TypeVar("Room", bound=msgspec.Struct)
 
 
-class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What an operator may choose.
+class HomeSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the bridge keeps its files, `cerebros.toml` among them."""
 
-    Attributes:
-        home: directory of the database, artifacts, sockets and keys.
-        database_url: an own PostgreSQL with pgvector; empty for the embedded one.
-        grpc_tls_cert, grpc_tls_key: PEM files; with both, `grpc_address` speaks TLS.
-        grpc_tls_client_ca: PEM file; with it, only clients that it signed are served.
-        trial_processes: trainings at the same time on this machine.
-        trial_timeout_s: after this a trial is killed and recorded as `timeout`.
-        trial_memory_bytes: above this a trial ends as `oom`.
-        lease_s: a worker that has not renewed its claim for so long has lost it.
-        queue: the queue this machine's worker takes runs from.
-        queued_at_most: runs that may wait in a queue; more are refused.
-        executor: where trials run: in processes of this machine, or on the
-            Ray cluster at `ray_address`.
-        checkpoint_s: a training that lasts longer keeps its state this often.
-        drain_s: what SIGTERM leaves trainings to keep their state, and calls to end.
-        events_kept_days: events of runs that ended earlier are forgotten, but the last one.
-        usd_per_cpu_hour, watts_per_cpu: the price table. The defaults are a
-            common cloud price of a shared core and the share of one core in
-            the rated power of a server processor; set your own.
-        policy: path of a policy file; empty for the one that ships.
-        gate_max_verdict_age_s: older verdicts make the gate critical.
-    """
+    home: Annotated[
+        str,
+        Meta(
+            description="Directory of the database, artifacts, sockets and keys.",
+            extra={"default": "the user's data directory"},
+        ),
+    ]
 
-    home: str
-    database_url: Annotated[str, Meta(pattern=r"^(postgres(ql)?://.*)?$")] = ""
-    grpc_address: Address = "127.0.0.1:50051"
-    grpc_tls_cert: str = ""
-    grpc_tls_key: str = ""
-    grpc_tls_client_ca: str = ""
-    http_address: Address = "127.0.0.1:8088"
-    trial_processes: Annotated[int, Meta(ge=1, le=1024)] = os.cpu_count() or 1
-    trial_timeout_s: Positive = 600.0
-    trial_memory_bytes: Annotated[int, Meta(ge=2**28)] = 8 * 2**30
-    lease_s: Positive = 15.0
-    queue: Queue = "cpu"
-    queued_at_most: Annotated[int, Meta(ge=1, le=1_000_000)] = 10_000
-    executor: Literal["local", "ray"] = "local"
-    ray_address: str = ""
-    checkpoint_s: Positive = 10.0
-    drain_s: Positive = 8.0
-    events_kept_days: Positive = 30.0
-    usd_per_cpu_hour: Annotated[float, Meta(ge=0)] = 0.04
-    watts_per_cpu: Annotated[float, Meta(ge=0)] = 10.0
-    policy: str = ""
-    gate_max_verdict_age_s: Positive = 7 * 86400.0
-    log_level: Literal["debug", "info", "warning", "error", "critical"] = "info"
+
+@dataclass(frozen=True)
+class Settings:
+    """The settings in force, each room's under the struct that declares them."""
+
+    rooms: Mapping[type[msgspec.Struct], Any]
+
+    def __getitem__(self, room: type[Room]) -> Room:
+        """Return a room's settings.
+
+        Raises:
+            Internal: they were not read.
+        """
+        if room not in self.rooms:
+            raise Internal(f"{room.__name__} were not read; list them in bridge.service.SETTINGS")
+        found: Room = self.rooms[room]
+        return found
 
     @property
-    def prices(self) -> PriceTable:
-        return PriceTable(self.usd_per_cpu_hour, self.watts_per_cpu)
+    def home(self) -> Path:
+        return Path(self[HomeSettings].home)
 
-    @property
-    def home_path(self) -> Path:
-        return Path(self.home)
+    def changed(self, **values: object) -> Settings:
+        """Return these settings with some values replaced, each in the room that has a field of its name.
+
+        Raises:
+            Internal: no room has one.
+        """
+        owners = owners_of(self.rooms)
+        if unknown := values.keys() - owners.keys():
+            raise Internal(f"no room has the settings {', '.join(sorted(unknown))}")
+        rooms = dict(self.rooms)
+        for name, value in values.items():
+            rooms[owners[name]] = msgspec.structs.replace(rooms[owners[name]], **{name: value})
+        return Settings(rooms)
 
 
-def read_settings(environ: Mapping[str, str] = os.environ) -> Settings:
-    """The settings in force.
+def read_settings(rooms: Iterable[type[msgspec.Struct]], environ: Mapping[str, str] = os.environ) -> Settings:
+    """Return the settings in force of these rooms.
 
     Raises:
         InvalidArgument: a value breaks its rule, or cerebros.toml has an unknown key.
+        Internal: two rooms declare a setting of one name.
     """
     home = Path(environ.get("CEREBROS_HOME") or platformdirs.user_data_dir("cerebros")).absolute()
+    owners = owners_of(dict.fromkeys((HomeSettings, *rooms)))
     raw = _read_file(home / "cerebros.toml")
-    for field in msgspec.structs.fields(Settings):
-        if (value := environ.get(f"CEREBROS_{field.name.upper()}")) is not None:
-            raw[field.name] = value
-    if "DATABASE_URL" in environ:
-        raw["database_url"] = environ["DATABASE_URL"]
-    raw["home"] = str(home)
     try:
-        return msgspec.convert(raw, Settings, strict=False)
+        if unknown := raw.keys() - owners.keys():
+            raise msgspec.ValidationError(f"Object contains unknown field `{min(unknown)}`")
+        raw |= {name: environ[variable] for name, variable in _variables(owners).items() if variable in environ}
+        raw["home"] = str(home)
+        chosen = {room: {name: raw[name] for name in raw if owners[name] is room} for room in owners.values()}
+        return Settings({room: msgspec.convert(chosen[room], room, strict=False) for room in chosen})
     except msgspec.ValidationError as problem:
         raise InvalidArgument(f"settings: {problem}; look at CEREBROS_* variables and {home}/cerebros.toml") from None
+
+
+def owners_of(rooms: Iterable[type[msgspec.Struct]]) -> dict[str, type[msgspec.Struct]]:
+    """Map each setting's name to the struct that declares it, in their order.
+
+    Raises:
+        Internal: two structs declare a setting of one name.
+    """
+    owners: dict[str, type[msgspec.Struct]] = {}
+    for room in rooms:
+        for name in room.__struct_fields__:
+            if name in owners:
+                raise Internal(f"{owners[name].__name__} and {room.__name__} both declare {name!r}; rename one")
+            owners[name] = room
+    return owners
+
+
+def variable_of(name: str, extra: Mapping[str, Any]) -> str:
+    """Return the variable that sets a setting: the one that its Meta's `extra` names, else `CEREBROS_` and its name."""
+    return str(extra.get("variable", f"CEREBROS_{name.upper()}"))
+
+
+def _variables(owners: Mapping[str, type[msgspec.Struct]]) -> dict[str, str]:
+    variables = {}
+    for field in (field for room in dict.fromkeys(owners.values()) for field in msgspec.structs.fields(room)):
+        notes = getattr(field.type, "__metadata__", ())
+        extra = {key: value for note in notes for key, value in (note.extra or {}).items()}
+        variables[field.name] = variable_of(field.name, extra)
+    return variables
 
 
 def _read_file(file: Path) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager, suppress
 
 from bridge.process.tasks import end_tasks, tireless
 from bridge.runs.kinds import Deps
+from bridge.runs.settings import RunSettings
 from cerebros.errors import ResourceExhausted, Unavailable
 
 # The service clock moves, lapsed leases are noticed and overdue runs ended at most this much later.
@@ -40,7 +41,7 @@ async def _forget(deps: Deps) -> None:
     while True:
         await asyncio.sleep(FORGET_PAUSE_S)
         with suppress(Unavailable, ResourceExhausted):
-            await deps.engine.forget_events(deps.settings.events_kept_days * 86400)
+            await deps.engine.forget_events(deps.settings[RunSettings].events_kept_days * 86400)
             await deps.checkpoints.forget_ended_runs()
             await deps.engine.forget_workers(WORKER_KEPT_S)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import AsyncGenerator, Iterable
+from dataclasses import replace
 from functools import reduce
 from operator import or_
 from typing import Any
@@ -34,6 +35,7 @@ from bridge.contract.runs import (
 from bridge.runs.engine import Order
 from bridge.runs.kinds import Deps, Kind, kind_of
 from bridge.runs.notices import until_woken
+from bridge.runs.settings import RunSettings
 from cerebros.errors import FailedPrecondition, NotFound, ResourceExhausted, Unavailable
 from telemetry.events import RunQueued
 
@@ -72,7 +74,7 @@ async def start_run(deps: Deps, caller: Caller, request: StartRun[Any]) -> Run:
         priority=request.priority,
         deadline_s=request.deadline_s,
     )
-    await deps.engine.enqueue(order, event, deps.settings.queued_at_most)
+    await deps.engine.enqueue(order, event, deps.settings[RunSettings].queued_at_most)
     return await deps.runs.get_run(run_id)
 
 
@@ -176,6 +178,7 @@ def _require_quick(seen: int, last_seq: int) -> None:
         )
 
 
+START_RUN = Procedure("start_run", StartRun, Run, "run:start", start_run)
 GET_RUN = Procedure("get_run", GetRun, Run, "run:read", get_run, noun="run")
 LIST_RUNS = Procedure("list_runs", ListRuns, RunList, "run:read", list_runs, noun="runs")
 LIST_ARTIFACTS = Procedure("list_artifacts", ListArtifacts, ArtifactList, "run:read", list_artifacts, noun="artifacts")
@@ -186,7 +189,7 @@ def procedures(kinds: Iterable[Kind[Any, Any]]) -> tuple[AnyProcedure, ...]:
     """The procedures of runs; those of these kinds can be started and estimated."""
     spec: Any = reduce(or_, (kind.spec for kind in kinds))
     return (
-        Procedure("start_run", StartRun[spec], Run, "run:start", start_run),
+        replace(START_RUN, request=StartRun[spec]),
         Procedure("estimate", EstimateRun[spec], RunEstimate, "run:read", estimate),
         GET_RUN,
         LIST_RUNS,

@@ -18,6 +18,7 @@ from bridge.runs.claims import Claim
 from bridge.runs.engine import cancelled
 from bridge.runs.kinds import ClaimedRun, Deps
 from bridge.runs.notices import queue_topic, until_woken
+from bridge.runs.settings import RunSettings
 from bridge.runs.stages import advance, resumed
 from cerebros.errors import (
     Cancelled,
@@ -51,7 +52,7 @@ class Worker:
     def __init__(self, deps: Deps, only: str | None = None) -> None:
         self._deps = deps
         self._only = only
-        self._queue = deps.settings.queue
+        self._queue = deps.settings[RunSettings].queue
         self.worker_id = f"{socket.gethostname()}-{os.getpid()}"
         self._held: Claim | None = None  # the claim this worker has
         self._reached: ClaimedRun[Any] | None = None  # how far its run has come
@@ -96,7 +97,7 @@ class Worker:
     async def _take(self) -> None:
         """Claim the next run, where there is one."""
         self._held = await self._deps.engine.claim(
-            self.worker_id, self._queue, self._deps.settings.lease_s, tuple(self._deps.kinds), self._only
+            self.worker_id, self._queue, self._deps.settings[RunSettings].lease_s, tuple(self._deps.kinds), self._only
         )
 
     async def _release(self) -> None:
@@ -140,7 +141,7 @@ class Worker:
     async def _keep_states(self, work: asyncio.Task[None]) -> None:
         """Keep what the trainings have reached."""
         if not work.done():
-            await self._deps.jobs.checkpoint_all(self._deps.settings.drain_s)
+            await self._deps.jobs.checkpoint_all(self._deps.settings[RunSettings].drain_s)
 
     async def _advance(self, claim: Claim) -> None:
         event = RunStart(
@@ -163,7 +164,7 @@ class Worker:
             StaleWorker: the run is not ours any more.
             TrainingLocked: it shall not go on now.
         """
-        lease_s = self._deps.settings.lease_s
+        lease_s = self._deps.settings[RunSettings].lease_s
         while not work.done():
             # The next renewal may succeed; if none does, the lease runs out.
             with suppress(Unavailable, ResourceExhausted):

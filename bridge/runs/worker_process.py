@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 
 from bridge.process.parentage import parent_environment
 from bridge.process.settings import Settings
+from bridge.runs.settings import RunSettings
 from telemetry.logs import log_failure
 
 # A worker that ends at once is not started again faster than this.
@@ -26,7 +27,8 @@ async def worker_process(settings: Settings, url: str) -> AsyncIterator[asyncio.
     Raises:
         OSError: there is no memory or no process left just now.
     """
-    own = {"DATABASE_URL": url, "CEREBROS_HOME": settings.home, "CEREBROS_DRAIN_S": str(settings.drain_s)}
+    drain_s = settings[RunSettings].drain_s
+    own = {"DATABASE_URL": url, "CEREBROS_HOME": str(settings.home), "CEREBROS_DRAIN_S": str(drain_s)}
     worker = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
@@ -43,7 +45,7 @@ async def worker_process(settings: Settings, url: str) -> AsyncIterator[asyncio.
         if worker.returncode is None:
             worker.terminate()
         try:
-            await asyncio.wait_for(worker.wait(), settings.drain_s + WORKER_GRACE_S)
+            await asyncio.wait_for(worker.wait(), drain_s + WORKER_GRACE_S)
         except TimeoutError:
             worker.kill()
             await worker.wait()

@@ -37,9 +37,9 @@ from bridge.contract.runs import StartRun
 from bridge.process.owner import owner
 from bridge.process.settings import read_settings
 from bridge.runs.procedures import procedures
-from bridge.service import KINDS, PROCEDURES, migrated_database, open_bridge
+from bridge.service import KINDS, PROCEDURES, SETTINGS, migrated_database, open_bridge
 from cerebros.errors import CerebrosError
-from telemetry.logs import configure_logging
+from telemetry.logs import LogSettings, configure_logging
 
 # The slowest procedure, checking a dataset, takes seconds; erlport itself would wait for ever.
 TIMEOUT_MS = 30_000
@@ -78,8 +78,8 @@ def __getattr__(name: str) -> Callable[..., tuple[Any, ...]]:
 @cache
 def _opened() -> tuple[asyncio.AbstractEventLoop, Bridge]:
     """The loop and the bridge, opened at the first call; a failure is that call's answer, and the next tries again."""
-    settings = read_settings()
-    configure_logging(settings.log_level)
+    settings = read_settings(SETTINGS)
+    configure_logging(settings[LogSettings].log_level)
     opened: Future[tuple[asyncio.AbstractEventLoop, Bridge]] = Future()
 
     async def keep_open(url: str) -> None:

@@ -8,22 +8,34 @@ import sys
 import time
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from bridge.cli.parameter_types import TreesFile
 from bridge.datasets.manifests import read_manifest
+from bridge.process.owner import owner
 from cerebros.errors import ManifestRejected
+from cerebros.space.rose_tree import Tree
 from tests.conftest import EXAMPLES
 
 DIGITS = EXAMPLES / "digits.toml"
+ROOT = EXAMPLES.parent
+
+
+BRIDGE = (str(Path(sys.executable).parent / "cerebros-bridge"),)
+KILN = (sys.executable, "-m", "tests.bridge.kiln")
 
 
 @pytest.fixture
-def bridge_command(settings, database_url):
-    environment = os.environ | {"CEREBROS_HOME": settings.home, "DATABASE_URL": database_url}
+def environment(settings, database_url):
+    return os.environ | {"CEREBROS_HOME": str(settings.home), "DATABASE_URL": database_url}
 
-    def run(*arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
-        command = [str(Path(sys.executable).parent / "cerebros-bridge"), *arguments]
-        return subprocess.run(command, capture_output=True, text=True, env=environment | more, timeout=120)
+
+@pytest.fixture
+def bridge_command(environment):
+    def run(*arguments: str, program: tuple[str, ...] = BRIDGE, **more: str) -> subprocess.CompletedProcess[str]:
+        command = [*program, *arguments]
+        return subprocess.run(command, capture_output=True, text=True, env=environment | more, timeout=120, cwd=ROOT)
 
     return run
 
@@ -88,8 +100,14 @@ def test_a_bad_dataset_ends_with_a_typed_error_and_status_1(bridge_command, tmp_
         (("call", "get_run", '{"run_id": "nobody"}'), "NOT_FOUND", "list_runs"),
         (("call", "get_run", "run_id"), "INVALID_ARGUMENT", "not a JSON object"),
         (("call", "get_run", '{"id": "a"}'), "INVALID_ARGUMENT", "unknown field `id`"),
-        (("cycle", str(DIGITS), "--pac", "p", "--trials", "-1"), "INVALID_ARGUMENT", "$.budget.trials"),
+        (("cycle", str(DIGITS), "--pac", "p", "--trials", "-1"), "INVALID_ARGUMENT", "$.spec.budget.trials"),
         (("cycle", str(DIGITS), "--pac", "../p"), "INVALID_ARGUMENT", "$.pac_id"),
+        (
+            ("cycle", str(DIGITS), "--pac", "p", "--limit", "latency"),
+            "INVALID_ARGUMENT",
+            "limit 'latency' is not NAME=",
+        ),
+        (("nas", str(DIGITS), "--pac", "p", "--candidates", str(DIGITS)), "INVALID_ARGUMENT", "is no shortlist"),
         (("vcv", "nobody"), "NOT_FOUND", "no capability vector"),
     ],
 )
@@ -174,9 +192,8 @@ def test_an_extra_that_is_missing_is_named_before_anything_begins(
     assert not (tmp_path / file).exists()
 
 
-def test_a_cycle_that_is_told_to_stop_drains_and_says_how_to_go_on(settings, database_url, bridge_command, sql):
-    command = [str(Path(sys.executable).parent / "cerebros-bridge"), "cycle", str(DIGITS), "--pac", "stopped"]
-    environment = os.environ | {"CEREBROS_HOME": settings.home, "DATABASE_URL": database_url}
+def test_a_cycle_that_is_told_to_stop_drains_and_says_how_to_go_on(environment, bridge_command, sql):
+    command = [*BRIDGE, "cycle", str(DIGITS), "--pac", "stopped"]
     cycle = subprocess.Popen(
         [*command, "--epochs", "10000", "--run-id", "stopped"], env=environment, stdout=subprocess.PIPE, text=True
     )
@@ -193,6 +210,75 @@ def test_a_cycle_that_is_told_to_stop_drains_and_says_how_to_go_on(settings, dat
     assert "go on with --run-id stopped" in said
     assert sql.execute("SELECT state FROM runs WHERE run_id = 'stopped'").fetchone() == ("queued",)
     bridge_command("call", "cancel_run", '{"run_id": "stopped"}')
+
+
+def test_a_new_kind_has_a_command_with_its_specs_fields(bridge_command, sql):
+    options = {
+        "--pac": "potter",
+        "--cones": "9",
+        "--hours": "7.5",
+        "--ramps": "60,120.5",
+        "--atmosphere": "reducing",
+        "--marks": "a,b",
+        "--limit": "heat=1240",
+        "--spec-priority": "3",
+        "--priority": "2",
+    }
+    given = [text for pair in options.items() for text in pair]
+    done = bridge_command("fire", "celadon", "--slow", *given, "--json", program=KILN)
+    assert done.returncode == 0, done.stderr
+    run = json.loads(done.stdout)
+    assert (run["kind"], run["state"], run["priority"], run["metrics"]) == ("fire", "succeeded", 2, None)
+    (payload,) = sql.execute("SELECT payload FROM runs WHERE run_id = %s", (run["run_id"],)).fetchone()
+    assert payload == {
+        "kind": "fire",
+        "glaze": "celadon",
+        "cones": 9,
+        "schedule": {"hours": 7.5, "ramps": [60.0, 120.5]},
+        "slow": True,
+        "atmosphere": "reducing",
+        "limits": {"heat": 1240.0},
+        "marks": ["a", "b"],
+        "shelves": [],
+        "priority": 3,
+    }
+
+
+def test_a_run_without_figures_says_how_it_ended(bridge_command):
+    done = bridge_command("fire", "celadon", "--pac", "potter", "--run-id", "plain", program=KILN)
+    assert (done.returncode, done.stdout) == (0, "run plain succeeded\n")
+
+
+def test_a_commands_help_is_what_the_contract_says(bridge_command):
+    said = " ".join(bridge_command("fire", "--help", program=KILN).stdout.split())
+    assert "[OPTIONS] GLAZE Fire a kiln once. Options:" in said
+    assert "--cones INTEGER Number of the pyrometric cone. 1 to 14; 6 when absent." in said
+    assert "--hours FLOAT Hours at the highest heat. Above 0; 4 when absent." in said
+
+
+def test_call_prints_an_answer_or_an_item_of_a_stream_a_line(bridge_command):
+    trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    asker = json.loads(bridge_command("call", "asker", program=KILN, TRACEPARENT=trace).stdout)
+    assert asker == {"principal": owner(), "transport": "cli", "traceparent": trace}
+    degrees = bridge_command("call", "heat", '{"degrees": 3}', program=KILN).stdout.splitlines()
+    assert [json.loads(line) for line in degrees] == [{"degree": 0}, {"degree": 1}, {"degree": 2}]
+
+
+@pytest.mark.parametrize("listed", [True, False])
+def test_candidates_come_as_a_shortlist_or_as_a_list_of_trees(listed, tmp_path):
+    tree = Tree("network", {"rate": 0.1})
+    candidate = {
+        "rank": 1,
+        "tree": msgspec.to_builtins(tree),
+        "tree_hash": "x",
+        "log_l": 0.0,
+        "log_g": 0.0,
+        "score": 0.0,
+    }
+    file = tmp_path / "candidates.json"
+    shortlist = {"run_id": "a", "observations": 0, "probes": 0, "candidates": [candidate]}
+    file.write_text(json.dumps([candidate["tree"]] if listed else shortlist))
+    assert TreesFile().convert(str(file), None, None) == (tree,)
 
 
 @pytest.mark.parametrize("name", ["a\0b", "/dev/zero", "/", "circle"])

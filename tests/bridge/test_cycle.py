@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from bridge.datasets.work import Data
+from bridge.jobs.settings import JobSettings
 from bridge.nas.work import SCORE_MODEL, ScoreJob
 from bridge.policy.rows import VerdictRows
 from bridge.policy.seal import Seal
@@ -136,9 +137,9 @@ async def test_the_verdict_is_signed_and_bound_to_the_weights(bridge, cycle):
 
 
 async def test_an_equal_refit_gives_equal_weights(bridge, cycle):
-    trial = (await call(bridge, "get_run", {"run_id": "digits-cycle"})).front[0]
+    trial = (await call(bridge, "get_run", {"run_id": "digits-cycle"})).pareto_set[0]
     manifest = parse_manifest((EXAMPLES / "digits.toml").read_text(), "digits.toml")
-    job = ScoreJob(Data(manifest, "."), trial.tree, 2, 1, bridge.deps.settings.prices)
+    job = ScoreJob(Data(manifest, "."), trial.tree, 2, 1, bridge.deps.settings[JobSettings].prices)
     first, second = [await bridge.deps.jobs.run(SCORE_MODEL, job) for _ in range(2)]
     assert first.weights == second.weights
 

@@ -128,7 +128,7 @@ async def test_a_locked_pacs_run_goes_back_to_its_queue_with_its_trainings_kept(
 
 
 def states(bridge, run_id: str) -> list[str]:
-    return sorted(file.name for file in (bridge.deps.settings.home_path / "checkpoints").glob(f"{run_id}~*"))
+    return sorted(file.name for file in (bridge.deps.settings.home / "checkpoints").glob(f"{run_id}~*"))
 
 
 async def test_a_run_that_could_not_be_given_back_is_given_back_before_the_next_is_claimed(bridge, queued, monkeypatch):
@@ -248,7 +248,7 @@ async def test_a_damaged_checkpoint_falls_back_to_the_one_before_and_the_last_on
     kept = [Checkpoint(epoch, (0.5,) * epoch, Spent(1.0, 1.0, 1.0, 1.0), b"state" * epoch) for epoch in (1, 2, 3)]
     for checkpoint in kept:
         await bridge.deps.checkpoints.save(claim, 7, checkpoint)
-    files = sorted((bridge.deps.settings.home_path / "checkpoints").glob(f"{run_id}~7~*"))
+    files = sorted((bridge.deps.settings.home / "checkpoints").glob(f"{run_id}~7~*"))
     assert [file.name.split("~")[2] for file in files] == ["2", "3"]
     assert await bridge.deps.checkpoints.newest(run_id, 7) == kept[2]
     files[1].write_bytes(files[1].read_bytes()[:-3])

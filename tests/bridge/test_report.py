@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from bridge.cli.report import AGAINST, FRONT, architecture_of, page
+from bridge.cli.report import AGAINST, PARETO, architecture_of, page
 from cerebros.nets.space import cerebros_space
 from cerebros.search.hypervolume import hypervolume
 from cerebros.search.objectives import Goal, ObjectiveSet, losses, objectives_named
@@ -107,7 +107,7 @@ async def test_the_promoted_models_own_description_can_be_drawn(bridge, run_and_
 
 
 async def test_a_run_without_trials_says_so_and_markup_in_names_stays_text(run_and_trials):
-    run = msgspec.structs.replace(run_and_trials[0], run_id="<script>x</script>", front=(), metrics=None)
+    run = msgspec.structs.replace(run_and_trials[0], run_id="<script>x</script>", pareto_set=(), metrics=None)
     html = page(run, [], GOALS)
     assert "<h1>Run &lt;script&gt;x&lt;/script&gt;</h1>" in html
     assert "0, 0 of them with figures" in html
@@ -119,18 +119,18 @@ def test_the_red_dots_are_the_trials_that_no_other_beats(pictures, measured):
     dots = [trace for trace in pictures["What accuracy costs"] if trace["mode"] == "markers"]
     for trace, (price, _, factor) in zip(dots, AGAINST, strict=True):
         assert trace["text"] == [f"trial {trial.number}" for trial in trials]
-        assert np.array_equal(np.array(trace["marker"]["color"]) == FRONT, best)
+        assert np.array_equal(np.array(trace["marker"]["color"]) == PARETO, best)
         assert np.allclose(trace["x"], [getattr(trial.metrics, price) * factor for trial in trials])
         assert np.allclose(trace["y"], [trial.metrics.accuracy for trial in trials])
 
 
-def test_volumes_are_those_of_the_runs_own_objectives_and_the_last_is_the_fronts(pictures, measured):
+def test_volumes_are_those_of_the_runs_own_objectives_and_the_last_is_the_pareto_sets(pictures, measured):
     trials, table = measured
     reference = GOALS.targets().reference_for(table)
-    of_front = hypervolume(table[nondominated(table)], reference)
+    of_set = hypervolume(table[nondominated(table)], reference)
     (trace,) = pictures["Hypervolume over trials"]
     assert list(trace["x"]) == [trial.number for trial in trials]
-    assert trace["y"] == pytest.approx([hypervolume(table[: n + 1], reference) / of_front for n in range(len(table))])
+    assert trace["y"] == pytest.approx([hypervolume(table[: n + 1], reference) / of_set for n in range(len(table))])
     assert trace["y"][-1] == pytest.approx(1.0)
 
 

@@ -14,15 +14,17 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from bridge.runs import rows
 from bridge.store import embedded
 from bridge.store.database import Database
 from bridge.store.embedded import embedded_postgres
 from bridge.store.migrate import current_revision, migrate, newest_revision
-from bridge.store.statements import read_statements
+from bridge.store.statements import Statements, read_statements
 from cerebros.errors import InvalidArgument, Unavailable
 from tests.calling import call
 
 SCHEMA = Path(__file__).parents[2] / "priv/sql/schema.sql"
+BRIDGE = Path(embedded.__file__).parents[1]
 
 
 def dumped(url: str) -> str:
@@ -49,7 +51,8 @@ async def test_times_are_utc_wherever_the_server_is(database_url, bridge, start,
     database = Database(database_url)
     await database.open()
     try:
-        row = await database.row("run_rows", run_id=run.run_id, pac_id=None, state=None, limit=1)
+        sql_of_runs = Statements(database, rows.SQL)
+        row = await sql_of_runs.row("run_rows", run_id=run.run_id, pac_id=None, state=None, limit=1)
     finally:
         await database.close()
         sql.execute("ALTER DATABASE postgres RESET timezone")
@@ -69,10 +72,12 @@ def test_vectors_have_their_index(sql, table, method):
     assert (method,) in methods
 
 
-def test_every_statement_is_named_described_and_accepted_by_the_server(sql):
-    text = (Path(embedded.__file__).parent / "queries.sql").read_text()
+@pytest.mark.parametrize("file", sorted(BRIDGE.rglob("*.sql")), ids=lambda file: file.stem)
+def test_every_statement_is_named_and_described(file):
+    text = file.read_text()
     names = [line.removeprefix("-- name: ") for line in text.splitlines() if line.startswith("-- name: ")]
-    assert names == list(read_statements())
+    assert names
+    assert names == list(read_statements(file))
     for name in names:
         assert f"-- name: {name}\n-- " in text, f"{name} lacks its description"
 

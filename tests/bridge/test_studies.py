@@ -16,11 +16,12 @@ from uuid_utils import uuid7
 from bridge.contract.studies import StudyObjective
 from bridge.service import open_bridge
 from bridge.studies.rows import LogEntry, StudyPlan
-from bridge.studies.studies import OUT_AT_MOST, Resident, read_space
-from bridge.transports.grpc.codec import RPCS, decode_request, encode_reply
+from bridge.studies.studies import OUT_AT_MOST, Resident, Studies, read_space
+from bridge.transports.grpc.codec import decode_request, encode_reply
 from cerebros.errors import AlreadyExists, FailedPrecondition, InvalidArgument, NotFound, ResourceExhausted
-from cerebros.space.rose_tree import DEPTH_AT_MOST, from_mapping, tree_hash
+from cerebros.space.rose_tree import DEPTH_AT_MOST, Tree, tree_hash
 from tests.calling import call
+from tests.rpcs import RPCS
 
 LAYERS = {
     "root": "net",
@@ -40,9 +41,9 @@ LAYERS = {
 OBJECTIVES = [{"name": "accuracy", "direction": "maximize"}, {"name": "latency", "direction": "minimize"}]
 
 
-def measured(tree: dict) -> dict[str, float]:
+def measured(tree: Tree) -> dict[str, float]:
     """A made-up evaluation that depends on the whole tree."""
-    rate, units = tree["p"]["rate"], [layer["p"]["units"] for layer in tree["c"]]
+    rate, units = tree.p["rate"], [layer.p["units"] for layer in tree.c]
     wanted = -((math.log10(rate) + 2) ** 2) - sum(abs(width - 20 * n) / 20 for n, width in enumerate(units, start=1))
     return {"accuracy": wanted, "latency": float(sum(units))}
 
@@ -63,7 +64,7 @@ async def ask(bridge, study_id, count=1):
 
 
 async def tell(bridge, trial, **fields):
-    request = {"study_id": trial.study_id, "number": trial.number, "epoch": trial.epoch}
+    request = {"study_id": trial.study_id, "number": trial.number, "attempt": trial.attempt}
     if not fields.keys() & {"outcome", "values"}:
         request["values"] = measured(trial.tree)
     return await call(bridge, "report", request | fields)
@@ -132,19 +133,19 @@ async def test_a_killed_front_comes_back_with_the_same_proposals(bridge, study, 
     told = (await call(bridge, "list_studies", {})).studies
     assert {row.study_id: row.trials_total for row in told}[broken] >= 60
     async with open_bridge(settings, database_url) as fresh:
-        trials = await fresh.studies._store.study_trials(broken, range(60))
+        trials = await fresh.deps.one(Studies)._store.study_trials(broken, range(60))
     assert [trial.tree for trial in trials] == expected
 
 
 # A front that asks and tells as the test does, and says so; it is killed while it waits.
 FRONT = """
 import asyncio, sys
-from bridge.service import open_bridge
+from bridge.service import SETTINGS, open_bridge
 from bridge.process.settings import read_settings
 from tests.bridge.test_studies import ask, tell
 
 async def main(url, home, study_id):
-    async with open_bridge(read_settings({"CEREBROS_HOME": home}), url) as bridge:
+    async with open_bridge(read_settings(SETTINGS, {"CEREBROS_HOME": home}), url) as bridge:
         for _ in range(10):
             pair = await ask(bridge, study_id, 2)
             await tell(bridge, pair[1], outcome="diverged")
@@ -163,7 +164,7 @@ async def test_a_trial_never_told_is_handed_out_again_and_the_late_report_refuse
 
     (again,) = await ask(bridge, study_id)
 
-    assert (again.number, again.tree, again.epoch) == (first.number, first.tree, first.epoch + 1)
+    assert (again.number, again.tree, again.attempt) == (first.number, first.tree, first.attempt + 1)
     with pytest.raises(FailedPrecondition, match="drop this result"):
         await tell(bridge, first)
     assert (await tell(bridge, again)).outcome == "ok"
@@ -220,7 +221,7 @@ async def test_constant_values_and_a_space_with_one_choice_work(bridge, study):
     study_id = await study(space=space, objectives=OBJECTIVES[:1])
     for _ in range(12):
         (trial,) = await ask(bridge, study_id)
-        assert trial.tree == {"t": "r", "p": {"x": 7}, "c": []}
+        assert trial.tree == Tree("r", {"x": 7})
         await tell(bridge, trial, values={"accuracy": 1.0})
     assert len((await call(bridge, "best_trials", {"study_id": study_id})).trials) == 12
 
@@ -244,7 +245,7 @@ async def test_conditions_and_limits_of_a_space_hold_for_every_suggestion(bridge
     study_id = await study(space=CELLS, objectives=OBJECTIVES[:1])
     for _ in range(20):
         (trial,) = await ask(bridge, study_id)
-        cells = [cell["p"] for cell in trial.tree["c"]]
+        cells = [cell.p for cell in trial.tree.c]
         assert all(("kernel" in cell) == (cell["op"] == "conv") for cell in cells)
         assert len(cells) >= 2
         assert sum(cell.get("kernel", 0) for cell in cells) <= 9
@@ -257,9 +258,9 @@ async def test_a_list_of_parameters_comes_over_grpc_in_a_map(bridge, study):
         {"name": "opt", "type": "categorical", "choices": ["sgd", "adam"]},
     ]
     message = json_format.ParseDict({"space": {"parameters": listed}}, RPCS["create_study"].request())
-    sent = decode_request("create_study", message.SerializeToString())
+    sent = decode_request(RPCS["create_study"], message.SerializeToString())
     trials = await ask(bridge, await study(space=sent["space"]), 8)
-    assert {frozenset(trial.tree["p"]) for trial in trials} == {frozenset({"opt"}), frozenset({"opt", "rate"})}
+    assert {frozenset(trial.tree.p) for trial in trials} == {frozenset({"opt"}), frozenset({"opt", "rate"})}
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
@@ -276,9 +277,9 @@ async def test_a_value_that_is_not_finite_is_refused_with_the_next_move(bridge, 
         {"values": {}},
         {"values": {"accuracy": 1.0, "latency": 1.0, "cost": 1.0}},
         {"outcome": "oom", "values": {"accuracy": 1.0, "latency": 1.0}},
-        {"epoch": 2},
+        {"attempt": 2},
     ],
-    ids=["one missing", "all missing", "one too many", "values of a failure", "epoch of the future"],
+    ids=["one missing", "all missing", "one too many", "values of a failure", "attempt of the future"],
 )
 async def test_a_report_that_makes_no_sense_is_refused(bridge, study, fields):
     (trial,) = await ask(bridge, await study())
@@ -312,8 +313,10 @@ def chain(depth):
 async def test_the_deepest_tree_can_be_read_over_grpc(bridge, study):
     study_id = await study(space=chain(DEPTH_AT_MOST))
     reply = await call(bridge, "suggest", {"study_id": study_id})
-    read = RPCS["suggest"].reply.FromString(encode_reply("suggest", reply))
-    assert json_format.MessageToDict(read.suggestions[0].tree) == reply.suggestions[0].tree
+    read = RPCS["suggest"].reply.FromString(encode_reply(RPCS["suggest"], reply))
+    assert json_format.MessageToDict(read.suggestions[0].tree) == msgspec.json.decode(
+        msgspec.json.encode(reply.suggestions[0].tree)
+    )
 
 
 @pytest.mark.parametrize(
@@ -381,7 +384,7 @@ async def test_who_asks_for_more_trials_than_may_be_out_gets_those_that_may(brid
         (study_id,),
     )
     again = await ask(bridge, study_id, 4)
-    assert [(trial.number, trial.epoch) for trial in again] == [(0, 2), (1, 2), (2, 2)]
+    assert [(trial.number, trial.attempt) for trial in again] == [(0, 2), (1, 2), (2, 2)]
     for trial in again[:2]:
         await tell(bridge, trial)
     assert [trial.number for trial in await ask(bridge, study_id, 4)] == [OUT_AT_MOST, OUT_AT_MOST + 1]
@@ -393,11 +396,11 @@ async def long_study(bridge):
     study_id = f"long-{uuid7()}"
     await call(bridge, "create_study", {"study_id": study_id, "space": LAYERS, "objectives": OBJECTIVES})
     generator, drawn = np.random.default_rng(0), read_space(LAYERS)
-    async with bridge.studies._store.locked(study_id) as locked:
+    async with bridge.deps.one(Studies)._store.locked(study_id) as locked:
         rows = []
         for number in range(10_000):
-            tree = msgspec.to_builtins(drawn.draw(generator))
-            document = {"tree": tree, "tree_hash": tree_hash(from_mapping(tree)), "values": measured(tree)}
+            tree = drawn.draw(generator)
+            document = {"tree": tree, "tree_hash": tree_hash(tree), "values": measured(tree)}
             document = msgspec.json.encode(document).decode()
             rows.append((locked.study_key, number, document, 2 * number + 1, 2 * number + 2))
         await locked._connection.cursor().executemany(
@@ -422,7 +425,7 @@ def test_a_trial_takes_less_than_4_kb_of_the_resident_sampler():
     trees = [drawn.draw(generator) for _ in range(10_000)]
     tracemalloc.start()
     for number, tree in enumerate(trees):
-        values = measured(msgspec.to_builtins(tree))
+        values = measured(tree)
         resident.replay([LogEntry(False, tree, None), LogEntry(True, tree, values)], 2 * number + 2)
     held, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()

@@ -20,7 +20,7 @@ from uuid_utils import uuid7
 
 from bridge.api.bridge import Bridge
 from bridge.process.settings import Settings, read_settings
-from bridge.service import migrated_database, open_bridge
+from bridge.service import SETTINGS, migrated_database, open_bridge
 from cerebros.errors import Unavailable
 from telemetry.logs import configure_logging
 from tests.calling import call, start_request
@@ -256,4 +256,4 @@ async def arena() -> AsyncIterator[Arena]:
 
 def settings_at(home: Path) -> Settings:
     environment = {name: value for name, value in os.environ.items() if name != "DATABASE_URL"}
-    return read_settings(environment | {"CEREBROS_HOME": str(home), "CEREBROS_LEASE_S": str(LEASE_S)})
+    return read_settings(SETTINGS, environment | {"CEREBROS_HOME": str(home), "CEREBROS_LEASE_S": str(LEASE_S)})

@@ -7,13 +7,13 @@ import sys
 
 import grpc
 
-from bridge.transports.grpc.codec import RPCS, SERVICE
+from tests.rpcs import RPCS
 
 
 async def watch(port: str, run_id: str, after_seq: str) -> None:
     rpc = RPCS["watch_run"]
     async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
-        call = channel.unary_stream(f"/{SERVICE}/{rpc.method}", response_deserializer=rpc.reply.FromString)
+        call = channel.unary_stream(rpc.path, response_deserializer=rpc.reply.FromString)
         request = rpc.request(run_id=run_id, after_seq=int(after_seq))
         async for event in call(request.SerializeToString()):
             print(event.seq, flush=True)

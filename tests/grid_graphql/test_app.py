@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 
 import httpx
+import msgspec
 import pytest
 import uvicorn
 from websockets.asyncio.client import ClientConnection, connect
 
 from bridge.api.bridge import Bridge
-from bridge.contract.operator import HealthReport
+from bridge.contract.operator import Health, HealthReport
+from bridge.contract.procedure import Caller, Procedure
 from bridge.contract.runs import Run
+from bridge.operator.procedures import HEALTH
+from bridge.runs.kinds import Deps
 from bridge.transports.http.app import make_app
 from bridge.transports.http.page import front_page
-from tests.calling import call
+from tests.calling import call, watch
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +112,7 @@ def test_the_front_page_escapes_what_others_wrote():
         dataset=script,
         stages_done=(),
         last_seq=0,
-        epoch=0,
+        attempt=0,
         queue="cpu",
         priority=0,
         trials_total=0,
@@ -164,3 +169,94 @@ async def test_messages_travel_as_text_frames(address):
     async with connect_to(address) as socket:
         await socket.send('{"type": "connection_init"}')
         assert isinstance(await socket.recv(), str)
+
+
+@pytest.mark.parametrize("path", ["/", "/readyz", "/metrics"])
+@pytest.mark.parametrize("header", [("x-timeout-s", "soon"), ("x-timeout-s", "-1"), ("x-correlation-id", "a b")])
+async def test_a_malformed_header_is_refused(http, path, header):
+    answer = await http.get(path, headers=dict([header]))
+
+    assert answer.status_code == 400
+    assert answer.json()["error"]["code"] == "INVALID_ARGUMENT"
+    assert header[0] in answer.json()["error"]["message"]
+
+
+async def test_a_malformed_header_is_refused_by_graphql_too(http, address):
+    answer = await http.post("/graphql", json={"query": "{ health { status } }"}, headers={"x-timeout-s": "soon"})
+
+    assert answer.status_code == 400
+    with pytest.raises(Exception, match="400"):
+        async with connect_to(address, additional_headers={"x-timeout-s": "soon"}):
+            pass
+
+
+@pytest.mark.parametrize("path", ["/", "/readyz", "/metrics"])
+async def test_a_caller_whose_time_is_over_gets_no_answer(http, path):
+    answer = await http.get(path, headers={"x-timeout-s": "1e-9"})
+
+    assert answer.status_code == 504
+    assert answer.json()["error"]["code"] == "DEADLINE_EXCEEDED"
+
+
+async def test_a_query_ends_with_its_callers_deadline(http):
+    answer = await http.post("/graphql", json={"query": "{ health { status } }"}, headers={"x-timeout-s": "1e-9"})
+
+    assert answer.json()["errors"][0]["extensions"]["code"] == "DEADLINE_EXCEEDED"
+
+
+async def test_a_subscription_ends_with_the_deadline_of_its_socket(bridge, address, start):
+    request = start()
+    await call(bridge, "start_run", request)
+    query = f'subscription {{ runEvents(runId: "{request["run_id"]}") {{ seq }} }}'
+
+    async with connect_to(address, additional_headers={"x-timeout-s": "0.5"}) as socket:
+        await socket.send('{"type": "connection_init"}')
+        await told(socket, "connection_ack")
+        await socket.send(json.dumps({"id": "1", "type": "subscribe", "payload": {"query": query}}))
+        await told(socket, "next")
+        answer = await told(socket, "next")
+
+    assert answer["payload"]["errors"][0]["extensions"]["code"] == "DEADLINE_EXCEEDED"
+    await call(bridge, "cancel_run", {"run_id": request["run_id"]})
+
+
+async def test_a_run_started_here_carries_the_correlation_id_of_its_request(bridge, http, start):
+    request = start()
+    query = "mutation($run: StartRunInput!) { startRun(input: $run) { runId } }"
+    run = {
+        "runId": request["run_id"],
+        "pacId": request["pac_id"],
+        "spec": {"nas": {"manifest": request["spec"]["manifest"]}},
+    }
+
+    await http.post(
+        "/graphql", json={"query": query, "variables": {"run": run}}, headers={"x-correlation-id": "order-7"}
+    )
+    await call(bridge, "cancel_run", {"run_id": request["run_id"]})
+
+    events = [event async for event in watch(bridge, {"run_id": request["run_id"]})]
+    assert events[0].metadata["correlation_id"] == "order-7"
+
+
+async def test_a_procedure_hears_who_asks(bridge):
+    heard: list[Caller] = []
+
+    async def listen(deps: Deps, caller: Caller, request: Health) -> HealthReport:
+        heard.append(caller)
+        return await HEALTH.run(deps, caller, request)
+
+    listening = Bridge.of(bridge.deps, [Procedure("listen", Health, HealthReport, "service:read", listen)])
+    transport = httpx.ASGITransport(app=make_app(listening))
+    trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    headers = {"traceparent": trace, "x-correlation-id": "order-7", "x-timeout-s": "60"}
+    async with httpx.AsyncClient(base_url="http://bridge", transport=transport) as client:
+        await client.post("/graphql", json={"query": "{ listen { status } }"}, headers=headers)
+        await client.post("/graphql", json={"query": "{ listen { status } }"})
+
+    told, silent = heard
+    assert told.deadline is not None
+    assert 0 < told.deadline - time.monotonic() < 60
+    assert msgspec.structs.replace(told, deadline=None) == Caller(
+        principal="", transport="http", traceparent=trace, correlation_id="order-7"
+    )
+    assert silent == Caller(principal="", transport="http")

@@ -13,31 +13,31 @@ import grpc
 import pytest
 
 from bridge.api.bridge import Bridge
-from bridge.pb.cerebros.v1 import bridge_pb2
-from bridge.transports.grpc.codec import ATTACH, RPCS, SERVICE
-from bridge.transports.grpc.server import GrpcFront, start_grpc
+from bridge.pb.cerebros.v1 import runs_pb2
+from bridge.transports.grpc.server import GrpcServer, start_grpc
 from tests.calling import call
+from tests.rpcs import ATTACH, RPCS
 
 # A client that watches a run, says so, and then does nothing but be.
 WATCHER = """
 import sys, grpc
-from bridge.pb.cerebros.v1 import bridge_pb2
+from bridge.pb.cerebros.v1 import runs_pb2
 channel = grpc.insecure_channel(sys.argv[1])
-watch = channel.unary_stream("/cerebros.v1.CerebrosBridge/WatchRun")
-for event in watch(bridge_pb2.WatchRunRequest(run_id=sys.argv[2]).SerializeToString()):
-    print(bridge_pb2.RunEvent.FromString(event).seq, flush=True)
+watch = channel.unary_stream("/cerebros.v1.Runs/WatchRun")
+for event in watch(runs_pb2.WatchRunRequest(run_id=sys.argv[2]).SerializeToString()):
+    print(runs_pb2.RunEvent.FromString(event).seq, flush=True)
 """
 
 
 @pytest.fixture(scope="module")
-async def front(bridge: Bridge) -> AsyncIterator[GrpcFront]:
+async def front(bridge: Bridge) -> AsyncIterator[GrpcServer]:
     started = await start_grpc(bridge, address="127.0.0.1:0", socket_path=None)
     yield started
     await started.stop(grace_s=0.1)
 
 
 @pytest.fixture
-async def channel(front: GrpcFront) -> AsyncIterator[grpc.aio.Channel]:
+async def channel(front: GrpcServer) -> AsyncIterator[grpc.aio.Channel]:
     async with grpc.aio.insecure_channel(f"127.0.0.1:{front.port}") as opened:
         yield opened
 
@@ -52,12 +52,12 @@ async def ended_run(bridge: Bridge, start) -> str:
 
 
 def attach(channel: grpc.aio.Channel) -> grpc.aio.StreamStreamCall:
-    method = channel.stream_stream(f"/{SERVICE}/{ATTACH}", response_deserializer=bridge_pb2.RunEvent.FromString)
+    method = channel.stream_stream(ATTACH.path, response_deserializer=runs_pb2.RunEvent.FromString)
     return method()
 
 
-async def send(stream: grpc.aio.StreamStreamCall, **fields: object) -> None:
-    await stream.write(bridge_pb2.AttachRequest(**fields).SerializeToString())
+async def send(stream: grpc.aio.StreamStreamCall, credit: int, **request: object) -> None:
+    await stream.write(runs_pb2.AttachRequest(request=request, credit=credit).SerializeToString())
 
 
 async def refusal(stream: grpc.aio.StreamStreamCall) -> grpc.aio.AioRpcError:
@@ -169,7 +169,7 @@ async def test_a_deadline_ends_the_call_on_both_sides(channel, bridge, start):
     payload = rpc.request(run_id=request["run_id"]).SerializeToString()
 
     with pytest.raises(grpc.aio.AioRpcError) as refused:
-        async for _ in channel.unary_stream(f"/{SERVICE}/{rpc.method}")(payload, timeout=0.3):
+        async for _ in channel.unary_stream(rpc.path)(payload, timeout=0.3):
             assert request["run_id"] in bridge.deps.notices._waiting
 
     assert refused.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED

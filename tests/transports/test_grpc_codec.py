@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, get_origin
 
 import grpc
 import msgspec
@@ -19,19 +19,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import inspect
 
-from bridge.contract.nas import Budget, StartRun
-from bridge.contract.runs import ListTrials, RunEvent, Trial, TrialList, WatchRun
-from bridge.contract.words import decode
-from bridge.transports.grpc.codec import RPCS, STATUS, decode_request, encode_reply, refusal
+from bridge.api.bridge import decode
+from bridge.contract.nas import Budget, Cycle, Nas
+from bridge.contract.runs import ListTrials, StartRun, Trial, TrialList
+from bridge.runs.procedures import procedures as run_procedures
+from bridge.service import KINDS, PROCEDURES
+from bridge.transports.grpc.codec import STATUS, decode_request, encode_reply, refusal
 from cerebros.errors import InvalidArgument, ResourceExhausted, family
 from cerebros.metrics import TrainingMetrics
 from cerebros.nets.space import cerebros_space
-from cerebros.space.rose_tree import from_mapping, tree_hash
+from cerebros.space.rose_tree import Space, Tree, tree_hash
 from tests.bridge.test_policy import METRICS
+from tests.rpcs import ATTACH, RPCS, message, with_cases
 
-CONTRACT: dict[str, tuple[type[msgspec.Struct], type[msgspec.Struct]]] = {
-    **{name: (procedure.request, procedure.reply) for name, procedure in PROCEDURES.items()},
-    STREAM: (WatchRun, RunEvent),
+START = StartRun[Nas | Cycle]
+
+CONTRACT: dict[str, tuple[Any, Any]] = {
+    procedure.name: (procedure.request, procedure.reply) for procedure in (*run_procedures(KINDS), *PROCEDURES)
 }
 
 # Numbers inside google.protobuf.Struct are doubles: integers are exact up to here.
@@ -46,10 +50,21 @@ SCALARS = (
 JSON = st.recursive(SCALARS, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=8)
 
 
+SPACES = st.sampled_from((cerebros_space(), cerebros_space(levels=2, units=2)))
+TREES = st.builds(lambda space, seed: space.draw(np.random.default_rng(seed)), SPACES, st.integers(0, 99))
+
+
 def values(kind: inspect.Type, finite: bool = False) -> st.SearchStrategy[Any]:
     """Anything that a field of this type may hold; measurements hold finite numbers only."""
     match kind:
+        case inspect.Metadata(type=inner):
+            return values(inner, finite)
+        case inspect.StructType(cls=cls) if cls is Tree:
+            return TREES
+        case inspect.StructType(cls=cls) if cls is Space:
+            return SPACES
         case inspect.StructType(cls=cls, fields=fields):
+            cls = get_origin(cls) or cls
             return st.builds(cls, **{field.name: values(field.type, finite=cls is TrainingMetrics) for field in fields})
         case inspect.StrType(pattern=str(pattern)):
             return st.from_regex(pattern.replace("$", r"\Z"))
@@ -98,6 +113,8 @@ def reads(message: Message, name: str, value: object) -> bool:
 
 def same(sent: Any, value: object) -> bool:
     match value:
+        case Tree() | Space():
+            return bool(json_format.MessageToDict(sent) == msgspec.to_builtins(value))
         case msgspec.Struct():
             return holds(sent, value)
         case tuple():
@@ -112,21 +129,27 @@ def same(sent: Any, value: object) -> bool:
             return bool(sent == value)
 
 
-def struct_of(kind: inspect.Type) -> inspect.StructType | None:
-    """The struct that a field holds: directly, in a tuple or or-None."""
-    match kind:
-        case inspect.StructType():
-            return kind
+def bare(kind: inspect.Type) -> inspect.Type:
+    """The type without what its `Meta` says."""
+    return bare(kind.type) if isinstance(kind, inspect.Metadata) else kind
+
+
+def structs_of(kind: inspect.Type) -> list[inspect.StructType]:
+    """The structs that a field may hold: directly, in a tuple or or-None; several for a tagged union."""
+    match bare(kind):
+        case inspect.StructType(cls=cls) as struct:
+            return [] if cls in (Tree, Space) else [struct]
         case inspect.VarTupleType(item_type=item):
-            return struct_of(item)
+            return structs_of(item)
         case inspect.UnionType(types=types):
-            return next((found for member in types if (found := struct_of(member))), None)
-    return None
+            return [found for member in types for found in structs_of(member)]
+    return []
 
 
 def needs_presence(field: inspect.Field) -> bool:
     """Whether leaving the field out means something else than protobuf's zero."""
-    nullable = isinstance(field.type, inspect.UnionType) and field.type.includes_none
+    kind = bare(field.type)
+    nullable = isinstance(kind, inspect.UnionType) and kind.includes_none
     return nullable or (not field.required and field.default not in (0, "", ()))
 
 
@@ -136,22 +159,28 @@ def assert_same_fields(struct: inspect.StructType, message: Descriptor) -> None:
         sent: FieldDescriptor = message.fields_by_name[field.name]
         if not sent.is_repeated and sent.message_type is None:
             assert sent.has_presence == needs_presence(field), f"{message.full_name}.{field.name}"
-        if inner := struct_of(field.type):
-            assert_same_fields(inner, sent.message_type)
+        match structs_of(field.type):
+            case [inner]:
+                assert_same_fields(inner, sent.message_type)
+            case [*members] if members:
+                cases = {case.name: case.message_type for case in sent.message_type.oneofs_by_name["kind"].fields}
+                assert set(cases) == {member.tag for member in members}
+                for member in members:
+                    assert_same_fields(member, cases[member.tag])
 
 
 def test_every_procedure_is_an_rpc_and_every_rpc_a_procedure():
     assert set(RPCS) == set(CONTRACT)
-    assert [name for name, rpc in RPCS.items() if rpc.streams] == [STREAM]
+    assert [name for name, rpc in RPCS.items() if rpc.streams] == ["watch_run"] == [ATTACH.procedure]
 
 
 @pytest.mark.parametrize("name", CONTRACT)
 def test_structs_and_protobuf_messages_have_the_same_fields(name):
     request, reply = CONTRACT[name]
-    for struct, message in ((request, RPCS[name].request), (reply, RPCS[name].reply)):
+    for struct, wire in ((request, RPCS[name].request), (reply, RPCS[name].reply)):
         kind = inspect.type_info(struct)
         assert isinstance(kind, inspect.StructType)
-        assert_same_fields(kind, message.DESCRIPTOR)
+        assert_same_fields(kind, wire.DESCRIPTOR)
 
 
 @pytest.mark.parametrize("name", CONTRACT)
@@ -161,9 +190,9 @@ def test_a_request_arrives_as_it_was_sent(name, data):
     request = data.draw(values(inspect.type_info(struct)))
     fields = {field: value for field, value in msgspec.to_builtins(request).items() if value is not None}
 
-    payload = json_format.ParseDict(fields, message()).SerializeToString()
+    payload = json_format.ParseDict(with_cases(fields), message()).SerializeToString()
 
-    assert decode(decode_request(name, payload), struct) == request
+    assert decode(decode_request(RPCS[name], payload), struct) == request
 
 
 @pytest.mark.parametrize("name", CONTRACT)
@@ -171,49 +200,51 @@ def test_a_request_arrives_as_it_was_sent(name, data):
 def test_a_reply_arrives_as_it_was_given(name, data):
     reply = data.draw(values(inspect.type_info(CONTRACT[name][1])))
 
-    assert holds(RPCS[name].reply.FromString(encode_reply(name, reply)), reply)
+    assert holds(RPCS[name].reply.FromString(encode_reply(RPCS[name], reply)), reply)
 
 
 def test_what_a_caller_leaves_out_takes_the_default():
-    payload = RPCS["start_run"].request(pac_id="pac-1", manifest="m.toml", budget={}).SerializeToString()
+    payload = message("start_run", pac_id="pac-1", spec={"kind": "nas", "manifest": "m.toml", "budget": {}})
 
-    request = decode(decode_request("start_run", payload), StartRun)
+    request = decode(decode_request(RPCS["start_run"], payload.SerializeToString()), START)
 
-    assert request == StartRun(pac_id="pac-1", manifest="m.toml", budget=Budget())
+    assert request == StartRun(pac_id="pac-1", spec=Nas(manifest="m.toml", budget=Budget()))
 
 
 def test_an_explicit_zero_is_not_the_default():
-    payload = RPCS["start_run"].request(pac_id="pac-1", manifest="m.toml", seed=0).SerializeToString()
+    payload = message("start_run", pac_id="pac-1", spec={"kind": "cycle", "manifest": "m.toml", "seed": 0})
 
-    assert decode(decode_request("start_run", payload), StartRun).seed == 0
+    assert decode(decode_request(RPCS["start_run"], payload.SerializeToString()), START).spec.seed == 0
 
 
 @given(st.binary(max_size=64))
 def test_any_bytes_make_a_map_or_an_invalid_argument(payload):
     with suppress(InvalidArgument):
-        assert set(decode_request("start_run", payload)) <= set(StartRun.__struct_fields__)
+        assert set(decode_request(RPCS["start_run"], payload)) <= set(StartRun.__struct_fields__)
 
 
 def test_a_diverged_trial_keeps_the_nan_in_its_curve():
-    trials = TrialList(trials=(Trial(number=0, outcome="diverged", tree_hash="0", curve=(1.0, math.nan)),))
+    trials = TrialList(
+        trials=(Trial(number=0, outcome="diverged", tree_hash="0", tree=Tree("network"), curve=(1.0, math.nan)),)
+    )
 
-    assert holds(RPCS["list_trials"].reply.FromString(encode_reply("list_trials", trials)), trials)
+    assert holds(RPCS["list_trials"].reply.FromString(encode_reply(RPCS["list_trials"], trials)), trials)
 
 
 def test_a_page_of_the_largest_trials_is_a_message_that_clients_take_by_default():
     space, generator = cerebros_space(), np.random.default_rng(0)
-    largest = max((msgspec.to_builtins(space.draw(generator)) for _ in range(500)), key=lambda tree: len(str(tree)))
+    largest = max((space.draw(generator) for _ in range(500)), key=lambda tree: len(str(tree)))
     trial = Trial(
         number=9999,
         outcome="ok",
-        tree_hash=tree_hash(from_mapping(largest)),
+        tree_hash=tree_hash(largest),
         tree=largest,
         metrics=METRICS,
         curve=(0.1,) * Budget().epochs,
     )
     page = TrialList(trials=(trial,) * ListTrials(run_id="any").limit)
 
-    assert len(encode_reply("list_trials", page)) < 4 * 2**20
+    assert len(encode_reply(RPCS["list_trials"], page)) < 4 * 2**20
 
 
 @pytest.mark.parametrize("error", family())

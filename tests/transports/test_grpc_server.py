@@ -14,15 +14,17 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from bridge.api.bridge import Bridge
-from bridge.transports.grpc.codec import MESSAGE_BYTES, RPCS, SERVICE
-from bridge.transports.grpc.server import GrpcFront, start_grpc
+from bridge.transports.grpc.codec import MESSAGE_BYTES
+from bridge.transports.grpc.server import GrpcServer, start_grpc
 from cerebros.errors import FailedPrecondition
+from tests.rpcs import RPCS, message
 
+SERVICES = sorted({rpc.service for rpc in RPCS.values()})
 SPACE = {"root": "r", "types": {"r": {"params": {"x": {"type": "choice", "options": [7, 8]}}}}}
 
 
 @pytest.fixture(scope="module")
-async def front(bridge: Bridge, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[tuple[GrpcFront, Path]]:
+async def front(bridge: Bridge, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[tuple[GrpcServer, Path]]:
     socket = tmp_path_factory.mktemp("grpc") / "bridge.sock"
     started = await start_grpc(bridge, address="127.0.0.1:0", socket_path=socket)
     yield started, socket
@@ -30,23 +32,23 @@ async def front(bridge: Bridge, tmp_path_factory: pytest.TempPathFactory) -> Asy
 
 
 @pytest.fixture
-async def channel(front: tuple[GrpcFront, Path]) -> AsyncIterator[grpc.aio.Channel]:
+async def channel(front: tuple[GrpcServer, Path]) -> AsyncIterator[grpc.aio.Channel]:
     async with grpc.aio.insecure_channel(f"127.0.0.1:{front[0].port}") as opened:
         yield opened
 
 
 async def ask(channel: grpc.aio.Channel, name: str, /, **fields: object):
     rpc = RPCS[name]
-    return rpc.reply.FromString(await send(channel, rpc.method, rpc.request(**fields).SerializeToString()))
+    return rpc.reply.FromString(await send(channel, rpc.path, message(name, **fields).SerializeToString()))
 
 
-async def send(channel: grpc.aio.Channel, method: str, payload: bytes) -> bytes:
-    return await channel.unary_unary(f"/{SERVICE}/{method}")(payload)
+async def send(channel: grpc.aio.Channel, path: str, payload: bytes) -> bytes:
+    return await channel.unary_unary(path)(payload)
 
 
 def watch(channel: grpc.aio.Channel, **fields: object):
     rpc = RPCS["watch_run"]
-    call = channel.unary_stream(f"/{SERVICE}/{rpc.method}", response_deserializer=rpc.reply.FromString)
+    call = channel.unary_stream(rpc.path, response_deserializer=rpc.reply.FromString)
     return call(rpc.request(**fields).SerializeToString())
 
 
@@ -56,7 +58,7 @@ def metadata(error: grpc.aio.AioRpcError) -> dict[str, str]:
 
 async def test_garbage_bytes_answer_invalid_argument(channel):
     with pytest.raises(grpc.aio.AioRpcError) as refused:
-        await send(channel, "GetRun", b"\xff" * 40)
+        await send(channel, RPCS["get_run"].path, b"\xff" * 40)
 
     assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
     assert "cerebros.v1.GetRunRequest" in refused.value.details()
@@ -64,14 +66,14 @@ async def test_garbage_bytes_answer_invalid_argument(channel):
 
 async def test_garbage_bytes_on_a_stream_answer_invalid_argument(channel):
     with pytest.raises(grpc.aio.AioRpcError) as refused:
-        await channel.unary_stream(f"/{SERVICE}/WatchRun")(b"\xff" * 40).read()
+        await channel.unary_stream(RPCS["watch_run"].path)(b"\xff" * 40).read()
 
     assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
 
 
 async def test_an_unknown_method_is_unimplemented(channel):
     with pytest.raises(grpc.aio.AioRpcError) as refused:
-        await send(channel, "FlyToTheMoon", b"")
+        await send(channel, "/cerebros.v1.Runs/FlyToTheMoon", b"")
 
     assert refused.value.code() is grpc.StatusCode.UNIMPLEMENTED
 
@@ -102,7 +104,7 @@ async def test_a_negative_budget_is_refused_by_name(channel, start):
         await ask(channel, "start_run", **start(budget={"trials": -1}))
 
     assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
-    assert "$.budget.trials" in refused.value.details()
+    assert "$.spec.budget.trials" in refused.value.details()
     assert metadata(refused.value)["cerebros-error-class"] == "validation"
 
 
@@ -178,7 +180,7 @@ async def test_a_taken_address_is_refused_with_the_setting_to_change(bridge, fro
         await start_grpc(bridge, address=f"127.0.0.1:{front[0].port}", socket_path=None)
 
 
-@pytest.mark.parametrize("service", ["", SERVICE])
+@pytest.mark.parametrize("service", ["", *SERVICES])
 async def test_health_is_serving(channel, service):
     stub = health_pb2_grpc.HealthStub(channel)
 
@@ -193,7 +195,7 @@ async def test_reflection_lists_the_service(channel):
 
     answer = await call.read()
 
-    assert SERVICE in {service.name for service in answer.list_services_response.service}
+    assert {service.name for service in answer.list_services_response.service} >= set(SERVICES)
 
 
 async def test_ten_thousand_calls_at_once_are_all_answered_in_bounded_memory(channel, start):

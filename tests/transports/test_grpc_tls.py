@@ -17,10 +17,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from bridge.api.bridge import Bridge
-from bridge.transports.grpc.codec import RPCS, SERVICE
 from bridge.transports.grpc.server import start_grpc
 from cerebros.errors import FailedPrecondition
 from tests.calling import with_settings
+from tests.rpcs import RPCS
 
 
 class Authority(NamedTuple):
@@ -100,7 +100,7 @@ async def serving(bridge: Bridge, socket: Path | None = None, **tls: Path) -> As
 async def health(channel: grpc.aio.Channel) -> str:
     rpc = RPCS["health"]
     async with channel:
-        answer = await channel.unary_unary(f"/{SERVICE}/{rpc.method}")(b"", timeout=5)
+        answer = await channel.unary_unary(rpc.path)(b"", timeout=5)
     return rpc.reply.FromString(answer).status
 
 

@@ -20,7 +20,6 @@ import msgspec
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 from google.protobuf.message import DecodeError, Message
 from google.protobuf.message_factory import GetMessageClass
-from google.protobuf.struct_pb2 import ListValue, Struct
 from google.rpc.error_details_pb2 import ErrorInfo, RetryInfo
 from google.rpc.status_pb2 import Status
 
@@ -193,17 +192,21 @@ def _union(message: Message) -> str | None:
 
 
 def _plain(value: Any) -> Any:
-    match value:
-        case Struct():
-            return {name: _plain(part) for name, part in value.items()}
-        case ListValue():
-            return [_plain(part) for part in value]
-        case Message():
-            return _fields_set(value)
-        # A Struct has doubles only: `{low: 1, high: 8}` would arrive as 1.0 and 8.0, which are no whole numbers.
-        case float() if value.is_integer() and abs(value) <= EXACT:
-            return int(value)
+    if isinstance(value, Message):
+        return _plain_message(value)
+    # A Struct has doubles only: `{low: 1, high: 8}` would arrive as 1.0 and 8.0, which are no whole numbers.
+    if isinstance(value, float) and value.is_integer() and abs(value) <= EXACT:
+        return int(value)
     return value
+
+
+def _plain_message(message: Any) -> Any:
+    match message.DESCRIPTOR.full_name:
+        case "google.protobuf.Struct":
+            return {name: _plain(part) for name, part in message.items()}
+        case "google.protobuf.ListValue":
+            return [_plain(part) for part in message]
+    return _fields_set(message)
 
 
 def _fill(message: Message, fields: Mapping[str, Any]) -> None:
@@ -218,7 +221,7 @@ def _fill(message: Message, fields: Mapping[str, Any]) -> None:
                 getattr(message, name).FromDatetime(value)
             case msgspec.Struct():
                 part = _present(getattr(message, name))
-                if isinstance(part, Struct):  # a document, such as a tree
+                if part.DESCRIPTOR.full_name == "google.protobuf.Struct":  # a document, such as a tree
                     part.update(msgspec.to_builtins(value))
                 else:
                     _fill(part, msgspec.structs.asdict(value))

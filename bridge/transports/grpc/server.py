@@ -23,7 +23,6 @@ from bridge.api.bridge import Bridge
 from bridge.contract.procedure import Caller
 from bridge.process.defects import defects_answered
 from bridge.process.owner import owner
-from bridge.process.settings import Settings
 from bridge.transports.grpc.codec import (
     Rpc,
     decode_grant,
@@ -33,6 +32,7 @@ from bridge.transports.grpc.codec import (
     rpcs_of,
     shipped_services,
 )
+from bridge.transports.settings import GrpcSettings
 from cerebros.errors import CerebrosError, FailedPrecondition, InvalidArgument, ResourceExhausted
 
 Context = grpc.aio.ServicerContext[bytes, bytes]
@@ -94,7 +94,7 @@ async def start_grpc(bridge: Bridge, *, address: str, socket_path: Path | None, 
     add_HealthServicer_to_server(health, server)
     enable_server_reflection((*services, HEALTH, REFLECTION), server)
 
-    port = _bind(server, address, _credentials(bridge.deps.settings))
+    port = _bind(server, address, _credentials(bridge.deps.settings[GrpcSettings]))
     if socket_path is not None:
         _bind_socket(server, socket_path)
     for service in services:
@@ -103,7 +103,7 @@ async def start_grpc(bridge: Bridge, *, address: str, socket_path: Path | None, 
     return GrpcServer(server, health, port)
 
 
-def _credentials(settings: Settings) -> grpc.ServerCredentials | None:
+def _credentials(settings: GrpcSettings) -> grpc.ServerCredentials | None:
     cert, key, client_ca = settings.grpc_tls_cert, settings.grpc_tls_key, settings.grpc_tls_client_ca
     if bool(cert) != bool(key) or (client_ca and not cert):
         raise FailedPrecondition(

@@ -14,15 +14,19 @@ from starlette.websockets import WebSocket
 from strawberry.asgi import GraphQL
 from strawberry.subscriptions import GRAPHQL_TRANSPORT_WS_PROTOCOL
 
-from bridge.api import procedures
-from bridge.api.procedures import Bridge
-from bridge.contract.capability import VcvList
-from bridge.contract.operator import HealthReport
-from bridge.contract.runs import RunList
+from bridge.api.bridge import Bridge
+from bridge.api.deadlines import within
+from bridge.capability.procedures import LIST_CAPABILITIES
+from bridge.contract.capability import ListCapabilities
+from bridge.contract.operator import Health
+from bridge.contract.runs import ListRuns
+from bridge.operator.procedures import HEALTH, scrape
+from bridge.runs.procedures import LIST_RUNS
+from bridge.transports.http.callers import caller_of
 from bridge.transports.http.page import front_page
 from cerebros.errors import CerebrosError, Code
 from grid_graphql.asking import Context
-from grid_graphql.schema import SCHEMA
+from grid_graphql.schema import make_schema
 
 # 499 is what proxies log for a caller that left; HTTP itself has no word for it.
 STATUS: dict[Code, int] = {
@@ -48,24 +52,25 @@ _PAGE_HEADERS = {"content-security-policy": "default-src 'none'; style-src 'unsa
 def make_app(bridge: Bridge) -> Starlette:
     """The ASGI application over one bridge; it opens and closes nothing of its own."""
 
-    async def front(_request: Request) -> Response:
-        limit = {"limit": PAGE_ROWS}
+    async def front(request: Request) -> Response:
+        caller = caller_of(request)
         page = front_page(
-            cast(HealthReport, await procedures.call(bridge, "health", {})),
-            cast(RunList, await procedures.call(bridge, "list_runs", limit)).runs,
-            cast(VcvList, await procedures.call(bridge, "list_capabilities", limit)).entries,
+            await bridge.ask(HEALTH, caller, Health()),
+            (await bridge.ask(LIST_RUNS, caller, ListRuns(limit=PAGE_ROWS))).runs,
+            (await bridge.ask(LIST_CAPABILITIES, caller, ListCapabilities(limit=PAGE_ROWS))).entries,
         )
         return HTMLResponse(page, headers=_PAGE_HEADERS)
 
-    async def metrics(_request: Request) -> Response:
-        text = await procedures.scrape(bridge)
+    async def metrics(request: Request) -> Response:
+        async with within(caller_of(request)):
+            text = await scrape(bridge.deps)
         return Response(text, headers={"content-type": "text/plain; version=0.0.4; charset=utf-8"})
 
     async def healthz(_request: Request) -> Response:
         return PlainTextResponse("ok\n")
 
-    async def readyz(_request: Request) -> Response:
-        report = cast(HealthReport, await procedures.call(bridge, "health", {}))
+    async def readyz(request: Request) -> Response:
+        report = await bridge.ask(HEALTH, caller_of(request), Health())
         return JSONResponse(msgspec.to_builtins(report), status_code=200 if report.status == "serving" else 503)
 
     graphql = GraphqlEndpoint(bridge)
@@ -83,15 +88,19 @@ def make_app(bridge: Bridge) -> Starlette:
 
 
 class GraphqlEndpoint(GraphQL[Context, None]):
-    """GraphQL over HTTP and over WebSockets, the schema's resolvers given this bridge."""
+    """GraphQL over HTTP and over WebSockets: the schema of a bridge's procedures, its resolvers given this bridge."""
 
     def __init__(self, bridge: Bridge) -> None:
         # The older graphql-ws protocol is left out: nobody new speaks it, and it is one more door.
-        super().__init__(SCHEMA, subscription_protocols=(GRAPHQL_TRANSPORT_WS_PROTOCOL,))
-        self._context = Context(bridge)
+        super().__init__(make_schema(bridge.procedures), subscription_protocols=(GRAPHQL_TRANSPORT_WS_PROTOCOL,))
+        self._bridge = bridge
+
+    async def create_websocket_response(self, request: WebSocket, subprotocol: str | None) -> WebSocket:
+        caller_of(request)  # refused before the handshake, which is the last moment for an HTTP status
+        return await super().create_websocket_response(request, subprotocol)
 
     async def get_context(self, request: Request | WebSocket, response: Response | WebSocket) -> Context:
-        return self._context
+        return Context(self._bridge, caller_of(request))
 
     def encode_json(self, data: object) -> str:
         # The standard library would write NaN, which is not JSON; msgspec writes null. As text, because

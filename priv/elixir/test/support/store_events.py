@@ -9,7 +9,7 @@ import sys
 
 from bridge.contract.runs import RunError
 from bridge.process.settings import read_settings
-from bridge.service import migrated_database, open_bridge
+from bridge.service import SETTINGS, migrated_database, open_bridge
 from cerebros.errors import Internal
 from telemetry.events import StageStart, run_stop
 from tests.calling import KINDS, call, start_request
@@ -18,7 +18,7 @@ BATCHES = 100
 
 
 async def store(url: str, run_id: str, manifest: str, events: int, seconds: float) -> None:
-    async with open_bridge(read_settings(), url) as bridge:
+    async with open_bridge(read_settings(SETTINGS), url) as bridge:
         await call(bridge, "start_run", start_request(run_id=run_id, pac_id="p", kind="cycle", manifest=manifest))
         engine = bridge.deps.engine
         claim = await engine.claim("test", "cpu", 60.0, KINDS, only=run_id)
@@ -34,5 +34,5 @@ async def store(url: str, run_id: str, manifest: str, events: int, seconds: floa
 
 
 run_id, manifest, events, *seconds = sys.argv[1:]
-with migrated_database(read_settings()) as url:
+with migrated_database(read_settings(SETTINGS)) as url:
     asyncio.run(store(url, run_id, manifest, int(events), float(*seconds or ["0"])))

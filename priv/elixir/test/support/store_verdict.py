@@ -7,14 +7,14 @@ from datetime import UTC, datetime, timedelta
 from bridge.contract.policy import Verdict
 from bridge.policy.rows import VerdictRows
 from bridge.process.settings import read_settings
-from bridge.service import migrated_database, open_bridge
+from bridge.service import SETTINGS, migrated_database, open_bridge
 from cerebros.metrics import Spent
 from telemetry.events import run_stop
 from tests.calling import KINDS, call, start_request
 
 
 async def store(url: str, run_id: str, manifest: str, decision: str, age: timedelta) -> None:
-    async with open_bridge(read_settings(), url) as bridge:
+    async with open_bridge(read_settings(SETTINGS), url) as bridge:
         await call(bridge, "start_run", start_request(run_id=run_id, pac_id="p", kind="cycle", manifest=manifest))
         engine = bridge.deps.engine
         claim = await engine.claim("test", "cpu", 60.0, KINDS, only=run_id)
@@ -36,5 +36,5 @@ async def store(url: str, run_id: str, manifest: str, decision: str, age: timede
 
 
 run_id, manifest, decision, age_s = sys.argv[1:]
-with migrated_database(read_settings()) as url:
+with migrated_database(read_settings(SETTINGS)) as url:
     asyncio.run(store(url, run_id, manifest, decision, timedelta(seconds=float(age_s))))

@@ -1,0 +1,87 @@
+"""A bridge opened for one command, and the one who asks it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import Any, TypeVar
+
+import click
+import msgspec
+
+from bridge.api.bridge import Bridge, decode
+from bridge.contract.procedure import AnyProcedure, Caller, Procedure, Reply, Request
+from bridge.process.owner import owner
+from bridge.process.settings import Settings, read_settings
+from bridge.runs.kinds import Deps, Kind
+from bridge.service import KINDS, PROCEDURES, SETTINGS, migrated_database, open_bridge
+from cerebros.errors import FailedPrecondition
+from telemetry.logs import LogSettings, configure_logging
+
+Result = TypeVar("Result")
+
+as_json = click.option("--json", "json", is_flag=True, help="Print one JSON object on stdout.")
+
+
+@dataclass(frozen=True)
+class Tables:
+    """The rooms' kinds, procedures and settings, from which a command line is built."""
+
+    kinds: Sequence[Kind[Any, Any]] = KINDS
+    procedures: Sequence[AnyProcedure] = PROCEDURES
+    settings: Sequence[type[msgspec.Struct]] = SETTINGS
+
+
+def settings_in_force() -> Settings:
+    return read_settings(_tables().settings)
+
+
+def caller() -> Caller:
+    """Return the user who runs the command, within the trace that the environment names."""
+    return Caller(principal=owner(), transport="cli", traceparent=os.environ.get("TRACEPARENT"))
+
+
+def on_bridge(
+    use: Callable[[Bridge, str], Awaitable[Result]],
+    *,
+    log_level: str | None = None,
+    loop_factory: Callable[[], asyncio.AbstractEventLoop] | None = None,
+) -> Result:
+    """Run a coroutine function on an open bridge and its database's address."""
+    tables, settings = _tables(), settings_in_force()
+    configure_logging(log_level or settings[LogSettings].log_level)
+
+    async def opened(url: str) -> Result:
+        async with open_bridge(settings, url, kinds=tables.kinds, procedures=tables.procedures) as bridge:
+            return await use(bridge, url)
+
+    with migrated_database(settings) as url, asyncio.Runner(loop_factory=loop_factory) as runner:
+        return runner.run(opened(url))
+
+
+def asked(procedure: Procedure[Deps, Request, Reply], **fields: object) -> Reply:
+    """Ask one question on a bridge opened for it.
+
+    Raises:
+        InvalidArgument: a field breaks a rule of the request.
+    """
+    request = decode(fields, procedure.request)
+    return on_bridge(lambda bridge, _: bridge.ask(procedure, caller(), request), log_level="error")
+
+
+def require_installed(extra: str, *modules: str) -> None:
+    """Refuse, before anything is begun, what an extra that is not installed would be needed for.
+
+    Raises:
+        FailedPrecondition: a module is missing.
+    """
+    absent = [name for name in modules if find_spec(name) is None]
+    if absent:
+        raise FailedPrecondition(f"this needs {', '.join(absent)}; pip install 'cerebros-bridge[{extra}]'")
+
+
+def _tables() -> Tables:
+    return click.get_current_context().ensure_object(Tables)

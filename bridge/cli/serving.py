@@ -1,0 +1,90 @@
+"""Commands that serve until they are told to end, and the one that migrates the database."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from typing import NoReturn, get_args
+
+import click
+
+from bridge.api.bridge import Bridge
+from bridge.cli.opened import on_bridge, settings_in_force
+from bridge.contract.words import Queue
+from bridge.process.parentage import die_with_parent
+from bridge.process.tasks import ask_to_end
+from bridge.runs.settings import RunSettings
+from bridge.runs.worker_process import keep_worker
+from bridge.service import migrated_database, serve, until_signalled, worker_on
+from bridge.transports.settings import GrpcSettings, HttpSettings
+
+# Nothing of a port outlives its owner by more than a second; trainings get this much of it to keep their states.
+OWNERLESS_S = 0.3
+
+
+@click.command()
+@click.option("--worker/--no-worker", default=True, help="Also run a worker process.")
+def up(worker: bool) -> None:
+    """Serve gRPC and HTTP until SIGTERM or Ctrl-C."""
+
+    async def use(bridge: Bridge, url: str) -> None:
+        settings = bridge.deps.settings
+        grpc, http = settings[GrpcSettings].grpc_address, settings[HttpSettings].http_address
+        click.echo(f"cerebros-bridge serves gRPC on {grpc} and http://{http}", err=True)
+        await until_signalled(asyncio.create_task(serve(bridge, url, with_worker=worker)))
+
+    on_bridge(use)
+
+
+@click.command()
+@click.option("--stdio", is_flag=True, help="Speak on standard input and output instead of descriptors 3 and 4.")
+@click.option("--worker/--no-worker", default=True, help="Also run a worker process.")
+def port(stdio: bool, worker: bool) -> None:
+    """Speak the Erlang port protocol until the owner closes it."""
+    import uvloop
+
+    from bridge.transports.port.session import serve_port
+
+    async def use(bridge: Bridge, url: str) -> None:
+        settings = bridge.deps.settings
+        brief = settings.changed(drain_s=min(settings[RunSettings].drain_s, OWNERLESS_S))
+        working = asyncio.create_task(keep_worker(brief, url)) if worker else None
+        try:
+            await until_signalled(asyncio.create_task(serve_port(bridge, stdio=stdio)))
+        finally:
+            if working is not None:
+                await ask_to_end(working)
+
+    # A call that needs no database takes a third less time on it (make bench-beam).
+    on_bridge(use, loop_factory=uvloop.new_event_loop)
+    _leave()
+
+
+@click.command()
+@click.option("--until-idle", is_flag=True, help="End when no run waits.")
+@click.option("--queue", type=click.Choice(get_args(Queue)), help="Take runs from this queue; CEREBROS_QUEUE else.")
+def worker(until_idle: bool, queue: Queue | None) -> None:
+    """Claim runs and work on them; SIGTERM gives the current run back and ends."""
+    die_with_parent(signal.SIGTERM)
+
+    async def use(bridge: Bridge, _url: str) -> None:
+        await until_signalled(asyncio.create_task(worker_on(bridge, queue=queue).work(until_idle=until_idle)))
+
+    on_bridge(use)
+    _leave()
+
+
+@click.command()
+def migrate() -> None:
+    """Bring the database to the newest schema."""
+    with migrated_database(settings_in_force()):
+        click.echo("the database has the newest schema", err=True)
+
+
+def _leave() -> NoReturn:
+    """End with status 0 now: everything is closed, and taking the interpreter apart would take longer than that did."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)

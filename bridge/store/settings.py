@@ -1,0 +1,19 @@
+"""Settings of the database."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+
+class StoreSettings(msgspec.Struct, frozen=True, kw_only=True):
+    database_url: Annotated[
+        str,
+        Meta(
+            pattern=r"^(postgres(ql)?://.*)?$",
+            description="Address of your own PostgreSQL with pgvector.",
+            extra={"variable": "DATABASE_URL", "default": "the embedded one", "rule": "a `postgresql://` address"},
+        ),
+    ] = ""

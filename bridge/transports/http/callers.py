@@ -1,0 +1,46 @@
+"""The caller of an HTTP request or of a WebSocket, as its headers tell."""
+
+from __future__ import annotations
+
+import time
+
+import msgspec
+from msgspec import UNSET, UnsetType
+from starlette.requests import HTTPConnection
+
+from bridge.contract.procedure import Caller
+from bridge.contract.words import Id, Seconds
+from cerebros.errors import InvalidArgument
+
+
+class Headers(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
+    """What callers say about themselves; a WebSocket's say it for all that is asked over it.
+
+    Attributes:
+        traceparent: the W3C trace context.
+        x_correlation_id: the caller's id of what the request belongs to.
+        x_timeout_s: seconds after which the caller stops waiting.
+    """
+
+    traceparent: str | None = None
+    x_correlation_id: Id | None = None
+    x_timeout_s: Seconds | UnsetType = UNSET
+
+
+def caller_of(connection: HTTPConnection) -> Caller:
+    """Return who asks; nobody has a name here.
+
+    Raises:
+        InvalidArgument: a header breaks its rule.
+    """
+    try:
+        headers = msgspec.convert(connection.headers, Headers, strict=False)
+    except msgspec.ValidationError as problem:
+        raise InvalidArgument(f"request headers: {problem}; an example: x-timeout-s: 2.5") from None
+    return Caller(
+        principal="",
+        transport="http",
+        traceparent=headers.traceparent,
+        deadline=None if headers.x_timeout_s is UNSET else time.monotonic() + headers.x_timeout_s,
+        correlation_id=headers.x_correlation_id,
+    )
