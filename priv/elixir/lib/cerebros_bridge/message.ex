@@ -141,11 +141,9 @@ defmodule CerebrosBridge.Message do
   """
   @spec read(module(), map()) :: struct()
   def read(module, map) do
-    fields =
-      for {name, key, default, reading} <- module.__fields__(),
-          do: {name, map |> Map.get(key, default) |> read_as(reading)}
-
-    struct(module, fields)
+    for {name, key, default, reading} <- module.__fields__(), reduce: module.__struct__() do
+      read -> Map.put(read, name, map |> Map.get(key, default) |> read_as(reading))
+    end
   end
 
   defp read_as(value, :same), do: value
