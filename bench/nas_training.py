@@ -114,7 +114,7 @@ def train_orders(dataset: str, orders: list[Order]) -> list[Result]:
 
 
 def train_wholly(dataset: str, tree: Tree, seed: int, epochs: int) -> float | None:
-    """The best epoch's validation error by our training, patience included; None where the loss ran off."""
+    """The best epoch's validation error by our training, patience included; None where the loss diverged."""
     (result,) = train_orders(dataset, [Order(tree, seed, epochs, epochs, None)])
     return None if result.diverged else result.errors[-1]
 

@@ -12,7 +12,7 @@ import strawberry
 from bridge.contract.procedure import AnyProcedure
 from grid_graphql.asking import WHOLE, Info, answering, following
 from grid_graphql.inputs import annotation_of, default_of, input_of
-from grid_graphql.telling import account, bare, meaning
+from grid_graphql.telling import account, meaning, unannotated
 from grid_graphql.types import ANSWERS, Place, is_document, is_struct, shape
 
 ARGUMENTS_AT_MOST = 5
@@ -30,7 +30,9 @@ def root_type(name: str, procedures: Iterable[AnyProcedure], description: str) -
 def listed_in(reply: Any) -> str | None:
     """Return the name of a reply's only field where that is a list of structs: the list is then the answer."""
     fields = msgspec.structs.fields(reply)
-    listed = [field.name for field in fields if get_origin(bare(field.type)) is tuple and _holds_struct(field.type)]
+    listed = [
+        field.name for field in fields if get_origin(unannotated(field.type)) is tuple and _holds_struct(field.type)
+    ]
     return listed[0] if len(fields) == 1 and listed else None
 
 

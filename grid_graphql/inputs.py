@@ -16,7 +16,8 @@ import strawberry
 from strawberry.types import get_object_definition
 from strawberry.types.arguments import InputContext
 
-from grid_graphql.telling import class_of, meaning, purpose
+from bridge.contract.telling import class_of
+from grid_graphql.telling import meaning, purpose
 from grid_graphql.types import Place, Side, shape
 
 

@@ -20,7 +20,8 @@ import strawberry
 from strawberry.scalars import JSON
 from strawberry.types.field import StrawberryField
 
-from grid_graphql.telling import bare, class_of, meaning, purpose, rules
+from bridge.contract.telling import class_of
+from grid_graphql.telling import meaning, purpose, rules, unannotated
 from grid_graphql.vocabulary import BigInt, enum_of
 
 # The first number that GraphQL's Int does not hold.
@@ -62,7 +63,7 @@ class Side(NamedTuple):
 
 def shape(told: Any, place: Place, side: Side) -> Any:
     """Return the annotation that Strawberry reads as the GraphQL type of a contract's type."""
-    plain = bare(told)
+    plain = unannotated(told)
     origin, parts = get_origin(plain), get_args(plain)
     if origin in (Union, UnionType):
         return _alternatives(parts, place, side)

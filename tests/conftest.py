@@ -25,7 +25,7 @@ hypothesis.settings.load_profile("untimed")
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 
-# Enough for a real search with a front, little enough for a test.
+# Enough for a real search with a Pareto set, little enough for a test.
 SMALL = {"trials": 4, "epochs": 4, "probes": 4, "shortlist": 2, "window": 2}
 
 

@@ -82,9 +82,9 @@ def meaning(struct: Any) -> str:
     return "\n\n".join(text for text in paragraphs if text and not text.startswith(("Attributes:", "Raises:")))
 
 
-def class_of(struct: Any) -> type:
+def class_of(struct: Any) -> type[msgspec.Struct]:
     """Return the class behind a type: that of `StartRun[Nas | Cycle]` is `StartRun`."""
-    found: type = get_origin(struct) or struct
+    found: type[msgspec.Struct] = get_origin(struct) or struct
     return found
 
 
@@ -101,8 +101,8 @@ def members(annotation: Any) -> tuple[Any, ...]:
 
 def tag_of(struct: Any) -> tuple[str, str] | None:
     """Return the field and the value that tell this member of a union from the others, None without them."""
-    config = class_of(struct).__struct_config__  # type: ignore[attr-defined]
-    return None if config.tag is None else (config.tag_field, config.tag)
+    config = class_of(struct).__struct_config__
+    return None if config.tag is None else (str(config.tag_field), str(config.tag))
 
 
 def vocabulary_of(annotation: Any) -> str | None:

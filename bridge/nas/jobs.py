@@ -63,7 +63,7 @@ def train(job: TrainJob, due: CheckpointDue) -> Iterator[Checkpoint | Trained]:
         yield Trained("oom", reason=str(problem) or "out of memory", spent=fit.spent)
         return
     if not isinstance(fit.end, training.Trained):
-        yield Trained("diverged", curve=fit.curve, reason=f"the loss ran off by epoch {fit.epoch}", spent=fit.spent)
+        yield Trained("diverged", curve=fit.curve, reason=f"the loss diverged by epoch {fit.epoch}", spent=fit.spent)
         return
     metrics = _metrics(job, fit.end, fit.reading(), folds.validation)
     yield Trained("pruned" if fit.waits else "ok", metrics, fit.curve, spent=metrics.spent)
@@ -111,7 +111,7 @@ def _member(
 ) -> Member:
     end = fit.standing()
     if fit.diverged or isinstance(end, training.Diverged):
-        reason = f"the loss ran off by epoch {fit.epochs_done}"
+        reason = f"the loss diverged by epoch {fit.epochs_done}"
         return Member(Trained("diverged", curve=curve, reason=reason, spent=reading.spent), None)
     metrics = msgspec.structs.replace(_metrics(job, end, reading, validation), population=population)
     waiting = None if fit.ended else Checkpoint(fit.epochs_done, curve, reading.spent, training.state(fit))

@@ -1,6 +1,6 @@
 """The kind seam: how a capability becomes a durable run.
 
-A room declares a `Kind`: what may be asked for, what is refused at the front,
+A room declares a `Kind`: what may be asked for, what is refused at once,
 and the stages in their order. The engine claims, fences, resumes, cancels,
 bills and streams any kind; it knows none of them, and no stage, by name.
 """
@@ -151,7 +151,7 @@ class Kind(Generic[Spec, Payload]):
     Attributes:
         spec: what is asked for; its tag, in the field `kind`, is the kind's name on every transport.
         payload: the type that `prepare` completes the spec to; it is stored with the run.
-        prepare: refuses at the front what cannot work, and completes the payload.
+        prepare: refuses at once what cannot work, and completes the payload.
         stages: in their order.
         summary: the run's metrics from its stages' results; None where there are none yet.
         estimate: what a run of this spec would take, where that can be told.

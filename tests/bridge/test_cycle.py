@@ -91,7 +91,7 @@ async def test_the_capability_vector_holds_the_measured_figures(bridge, cycle):
     assert np.linalg.norm(entry.capability) == pytest.approx(1.0, abs=1e-5)
 
 
-async def test_the_front_is_the_set_of_trials_no_other_beats(bridge, cycle):
+async def test_the_pareto_set_is_the_set_of_trials_no_other_beats(bridge, cycle):
     run, _ = cycle
     trials = (await call(bridge, "list_trials", {"run_id": "digits-cycle"})).trials
     measured = [trial for trial in trials if trial.metrics]
@@ -205,10 +205,10 @@ async def test_a_budget_of_parameters_and_operations_is_kept_by_every_trial(brid
 
 async def test_the_front_of_a_shipped_set_keeps_its_limits(bridge, start):
     run, _ = await finished(bridge, start(kind="nas", objectives=("frugal",), budget={**SMALL, "trials": 6}))
-    front = [trial.metrics for trial in run.pareto_set]
-    assert front
-    assert all(metrics.accuracy >= 0.5 for metrics in front)
-    assert all(a.cost_usd < b.cost_usd or a.accuracy > b.accuracy for a in front for b in front if a is not b)
+    best = [trial.metrics for trial in run.pareto_set]
+    assert best
+    assert all(metrics.accuracy >= 0.5 for metrics in best)
+    assert all(a.cost_usd < b.cost_usd or a.accuracy > b.accuracy for a in best for b in best if a is not b)
 
 
 async def test_a_run_limited_to_what_nothing_meets_ends_with_a_verdict_that_says_so(bridge, start):

@@ -318,12 +318,12 @@ async def test_a_bridge_forgets_what_is_old_after_a_pause_and_not_as_it_opens(
         assert (at_first, kept()) == ((2, 1), (1, 0))
 
 
-async def test_a_draining_front_is_not_ready_and_starts_no_run(bridge, start):
-    front = with_parts(bridge, draining=asyncio.Event())
-    assert (await call(front, "drain", {})).status == "draining"
+async def test_a_draining_server_is_not_ready_and_starts_no_run(bridge, start):
+    server = with_parts(bridge, draining=asyncio.Event())
+    assert (await call(server, "drain", {})).status == "draining"
     with pytest.raises(Unavailable, match="call another one"):
-        await call(front, "start_run", start())
-    transport = httpx.ASGITransport(app=make_app(front))
-    async with httpx.AsyncClient(transport=transport, base_url="http://front") as client:
+        await call(server, "start_run", start())
+    transport = httpx.ASGITransport(app=make_app(server))
+    async with httpx.AsyncClient(transport=transport, base_url="http://server") as client:
         assert (await client.get("/readyz")).status_code == 503
         assert (await client.get("/healthz")).status_code == 200

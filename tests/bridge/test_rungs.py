@@ -132,7 +132,7 @@ async def ended(bridge, database_url, run_id):
 
 
 async def found_by(bridge, run):
-    """What was proposed, how far it was trained, what it came to, and the front."""
+    """What was proposed, how far it was trained, what it came to, and the Pareto set."""
     trials = [(t.number, t.tree_hash, t.outcome, t.curve, t.metrics.accuracy) for t in await trials_of(bridge, run)]
     return trials, [trial.number for trial in run.pareto_set]
 
@@ -185,7 +185,7 @@ async def test_a_population_costs_its_members_what_it_took(bridge):
 
 
 async def test_one_member_that_cannot_be_trained_does_not_take_the_others_with_it(bridge, database_url):
-    """A learning rate of 1e300 makes the loss run off at once."""
+    """A learning rate of 1e300 makes the loss diverge at once."""
     jobs = (job(epochs=2), job(epochs=2, learning_rate=1e300))
     group = await bridge.deps.jobs.run(TRAIN_GROUP, GroupJob(jobs))
     assert [member.trained.outcome for member in group.members] == ["ok", "diverged"]

@@ -10,70 +10,16 @@ import tracemalloc
 import msgspec
 import numpy as np
 import pytest
-from google.protobuf import json_format
 from uuid_utils import uuid7
 
 from bridge.contract.studies import StudyObjective
 from bridge.service import open_bridge
 from bridge.studies.rows import LogEntry, StudyPlan
 from bridge.studies.studies import OUT_AT_MOST, Resident, Studies, read_space
-from bridge.transports.grpc.codec import decode_request, encode_reply
 from cerebros.errors import AlreadyExists, FailedPrecondition, InvalidArgument, NotFound, ResourceExhausted
-from cerebros.space.rose_tree import DEPTH_AT_MOST, Tree, tree_hash
+from cerebros.space.rose_tree import tree_hash
+from tests.bridge.asking import LAYERS, OBJECTIVES, ask, measured, tell, work
 from tests.calling import call
-from tests.rpcs import RPCS
-
-LAYERS = {
-    "root": "net",
-    "types": {
-        "net": {
-            "params": {"rate": {"type": "float", "low": 1e-4, "high": 0.1, "log": True}},
-            "slots": [{"type": "layer", "min": 0, "max": 4}],
-        },
-        "layer": {
-            "params": {
-                "units": {"type": "int", "low": 4, "high": 64},
-                "act": {"type": "choice", "options": ["relu", "tanh"]},
-            }
-        },
-    },
-}
-OBJECTIVES = [{"name": "accuracy", "direction": "maximize"}, {"name": "latency", "direction": "minimize"}]
-
-
-def measured(tree: Tree) -> dict[str, float]:
-    """A made-up evaluation that depends on the whole tree."""
-    rate, units = tree.p["rate"], [layer.p["units"] for layer in tree.c]
-    wanted = -((math.log10(rate) + 2) ** 2) - sum(abs(width - 20 * n) / 20 for n, width in enumerate(units, start=1))
-    return {"accuracy": wanted, "latency": float(sum(units))}
-
-
-@pytest.fixture
-def study(bridge):
-    """Opens studies, each with an id of its own."""
-
-    async def create(**fields):
-        request = {"study_id": f"study-{uuid7()}", "space": LAYERS, "objectives": OBJECTIVES}
-        return (await call(bridge, "create_study", request | fields)).study_id
-
-    return create
-
-
-async def ask(bridge, study_id, count=1):
-    return (await call(bridge, "suggest", {"study_id": study_id, "count": count})).suggestions
-
-
-async def tell(bridge, trial, **fields):
-    request = {"study_id": trial.study_id, "number": trial.number, "attempt": trial.attempt}
-    if not fields.keys() & {"outcome", "values"}:
-        request["values"] = measured(trial.tree)
-    return await call(bridge, "report", request | fields)
-
-
-async def work(bridge, study_id, rounds):
-    for _ in range(rounds):
-        for trial in await ask(bridge, study_id):
-            await tell(bridge, trial)
 
 
 async def test_a_study_learns_what_it_is_told(bridge, study):
@@ -101,7 +47,7 @@ async def test_callers_at_once_never_share_a_number(bridge, study):
     assert all(trial.tree_hash == tree_hash(trial.tree) for trial in trials)
 
 
-async def test_two_fronts_on_one_database_take_turns(bridge, study, settings, database_url):
+async def test_two_servers_on_one_database_take_turns(bridge, study, settings, database_url):
     alone, shared = await study(seed=5), await study(seed=5)
     await work(bridge, alone, 24)
     async with open_bridge(settings, database_url) as other:
@@ -110,8 +56,8 @@ async def test_two_fronts_on_one_database_take_turns(bridge, study, settings, da
         assert (await ask(other, shared))[0].tree == (await ask(bridge, alone))[0].tree
 
 
-async def test_a_killed_front_comes_back_with_the_same_proposals(bridge, study, settings, database_url):
-    """Two studies alike: one in this process throughout, one in a front killed between its asks."""
+async def test_a_killed_server_comes_back_with_the_same_proposals(bridge, study, settings, database_url):
+    """Two studies alike: one in this process throughout, one in a server killed between its asks."""
     whole, broken = await study(seed=3), await study(seed=3)
     expected = []
     for _ in range(30):
@@ -121,14 +67,14 @@ async def test_a_killed_front_comes_back_with_the_same_proposals(bridge, study, 
         await tell(bridge, pair[0])
 
     for _ in range(3):
-        command = [sys.executable, "-c", FRONT, database_url, settings.home, broken]
-        front = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)  # noqa: ASYNC220
-        assert front.stdout is not None
+        command = [sys.executable, "-c", SERVER, database_url, settings.home, broken]
+        server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)  # noqa: ASYNC220
+        assert server.stdout is not None
         for _ in range(10):
-            front.stdout.readline()
-        front.send_signal(signal.SIGKILL)
-        front.wait()
-        front.stdout.close()
+            server.stdout.readline()
+        server.send_signal(signal.SIGKILL)
+        server.wait()
+        server.stdout.close()
 
     told = (await call(bridge, "list_studies", {})).studies
     assert {row.study_id: row.trials_total for row in told}[broken] >= 60
@@ -137,12 +83,12 @@ async def test_a_killed_front_comes_back_with_the_same_proposals(bridge, study, 
     assert [trial.tree for trial in trials] == expected
 
 
-# A front that asks and tells as the test does, and says so; it is killed while it waits.
-FRONT = """
+# A server that asks and tells as the test does, and says so; it is killed while it waits.
+SERVER = """
 import asyncio, sys
 from bridge.service import SETTINGS, open_bridge
 from bridge.process.settings import read_settings
-from tests.bridge.test_studies import ask, tell
+from tests.bridge.asking import ask, tell
 
 async def main(url, home, study_id):
     async with open_bridge(read_settings(SETTINGS, {"CEREBROS_HOME": home}), url) as bridge:
@@ -216,53 +162,6 @@ async def test_all_trials_failing_leaves_a_study_that_goes_on(bridge, study):
     assert (await call(bridge, "best_trials", {"study_id": study_id})).trials == ()
 
 
-async def test_constant_values_and_a_space_with_one_choice_work(bridge, study):
-    space = {"root": "r", "types": {"r": {"params": {"x": {"type": "choice", "options": [7]}}}}}
-    study_id = await study(space=space, objectives=OBJECTIVES[:1])
-    for _ in range(12):
-        (trial,) = await ask(bridge, study_id)
-        assert trial.tree == Tree("r", {"x": 7})
-        await tell(bridge, trial, values={"accuracy": 1.0})
-    assert len((await call(bridge, "best_trials", {"study_id": study_id})).trials) == 12
-
-
-CELLS = {
-    "root": "net",
-    "types": {
-        "net": {"params": {}, "slots": [{"type": "cell", "min": 1, "max": 6}]},
-        "cell": {
-            "params": {
-                "kernel": {"type": "int", "low": 1, "high": 7, "when": {"op": ["conv"]}},
-                "op": {"type": "choice", "options": ["conv", "pool"]},
-            }
-        },
-    },
-    "limits": [{"sum": "cell.kernel", "at_most": 9}, {"count": "cell", "at_least": 2}],
-}
-
-
-async def test_conditions_and_limits_of_a_space_hold_for_every_suggestion(bridge, study):
-    study_id = await study(space=CELLS, objectives=OBJECTIVES[:1])
-    for _ in range(20):
-        (trial,) = await ask(bridge, study_id)
-        cells = [cell.p for cell in trial.tree.c]
-        assert all(("kernel" in cell) == (cell["op"] == "conv") for cell in cells)
-        assert len(cells) >= 2
-        assert sum(cell.get("kernel", 0) for cell in cells) <= 9
-        await tell(bridge, trial, values={"accuracy": float(sum(cell.get("kernel", 0) for cell in cells))})
-
-
-async def test_a_list_of_parameters_comes_over_grpc_in_a_map(bridge, study):
-    listed = [
-        {"name": "rate", "type": "float", "low": 0.1, "high": 0.5, "when": {"opt": ["sgd"]}},
-        {"name": "opt", "type": "categorical", "choices": ["sgd", "adam"]},
-    ]
-    message = json_format.ParseDict({"space": {"parameters": listed}}, RPCS["create_study"].request())
-    sent = decode_request(RPCS["create_study"], message.SerializeToString())
-    trials = await ask(bridge, await study(space=sent["space"]), 8)
-    assert {frozenset(trial.tree.p) for trial in trials} == {frozenset({"opt"}), frozenset({"opt", "rate"})}
-
-
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
 async def test_a_value_that_is_not_finite_is_refused_with_the_next_move(bridge, study, value):
     (trial,) = await ask(bridge, await study())
@@ -286,69 +185,6 @@ async def test_a_report_that_makes_no_sense_is_refused(bridge, study, fields):
     with pytest.raises(InvalidArgument):
         await tell(bridge, trial, **fields)
     assert (await tell(bridge, trial)).outcome == "ok"
-
-
-def space(**params):
-    return {"root": "r", "types": {"r": {"params": params}}}
-
-
-# Types that share types: a walk along every path would take 2^60 steps.
-LATTICE = {"root": "a0", "types": {f"{side}60": {"params": {}} for side in "ab"}}
-for level in range(60):
-    for side in "ab":
-        LATTICE["types"][f"{side}{level}"] = {
-            "slots": [{"type": f"{child}{level + 1}", "min": 1, "max": 1} for child in "ab"]
-        }
-
-
-def chain(depth):
-    """A space of so many levels with one number at the end."""
-    types = {f"t{n}": {"slots": [{"type": f"t{n + 1}", "min": 1, "max": 1}]} for n in range(depth - 1)}
-    return {
-        "root": "t0",
-        "types": types | {f"t{depth - 1}": space(x={"type": "int", "low": 1, "high": 9})["types"]["r"]},
-    }
-
-
-async def test_the_deepest_tree_can_be_read_over_grpc(bridge, study):
-    study_id = await study(space=chain(DEPTH_AT_MOST))
-    reply = await call(bridge, "suggest", {"study_id": study_id})
-    read = RPCS["suggest"].reply.FromString(encode_reply(RPCS["suggest"], reply))
-    assert json_format.MessageToDict(read.suggestions[0].tree) == msgspec.json.decode(
-        msgspec.json.encode(reply.suggestions[0].tree)
-    )
-
-
-@pytest.mark.parametrize(
-    ("fields", "told"),
-    [
-        ({"space": {}}, "has no parameters"),
-        ({"space": space()}, "empty"),
-        ({"space": space(x={"type": "float", "low": 2, "high": 1})}, "not above high"),
-        ({"space": space(x={"type": "float", "low": 0, "high": 1, "log": True})}, "log scale"),
-        ({"space": space(x={"type": "int", "low": 1.5, "high": 2})}, "Expected `int`"),
-        ({"space": space(x={"type": "choice", "options": []})}, "length >= 1"),
-        ({"space": space(x={"type": "choice", "options": [math.inf]})}, "must be finite"),
-        ({"space": {"root": "r", "types": {"r": {"slots": [{"type": "r", "min": 0, "max": 1}]}}}}, "contains itself"),
-        ({"space": LATTICE}, "16 levels"),
-        ({"space": chain(3000)}, "16 levels"),
-        (
-            {"space": space() | {"types": {"r": {"slots": [{"type": "s", "min": 0, "max": 10**9}]}, "s": {}}}},
-            "lower the",
-        ),
-        ({"space": LAYERS | {"limits": [{"sum": "layer.units", "at_least": 257}]}}, "between 0 and 256 in every tree"),
-        ({"space": space(x={"type": "int", "low": 1, "high": 2, "when": {"x": [1]}})}, "wait for each other"),
-        ({"objectives": []}, "length >= 1"),
-        ({"objectives": OBJECTIVES * 3}, "length <= 4"),
-        ({"objectives": OBJECTIVES[:1] * 2}, "twice"),
-        ({"objectives": [{"name": "a", "direction": "up"}]}, "direction"),
-        ({"sampler": "tpe"}, "sampler"),
-        ({"lease_s": 0}, "lease_s"),
-    ],
-)
-async def test_a_study_that_cannot_work_is_refused(study, fields, told):
-    with pytest.raises(InvalidArgument, match=told):
-        await study(**fields)
 
 
 @pytest.mark.parametrize("procedure", ["suggest", "best_trials", "delete_study"])
@@ -412,7 +248,7 @@ async def long_study(bridge):
     return study_id
 
 
-async def test_a_study_of_10_000_trials_is_asked_and_told_and_knows_its_front(bridge, long_study):
+async def test_a_study_of_10_000_trials_is_asked_and_told_and_knows_its_pareto_set(bridge, long_study):
     await work(bridge, long_study, 3)  # the first brings the sampler up to the log's end
     best = (await call(bridge, "best_trials", {"study_id": long_study})).trials
     assert 0 < len(best) < 100

@@ -1,4 +1,4 @@
-"""Where faults happen: a home with a database of its own, a front in this process, and worker processes to be hurt."""
+"""Where faults happen: a home with a database of its own, a server in this process, and worker processes to be hurt."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ Attack = Callable[..., Awaitable[str]]
 
 
 class Arena:
-    """One database with its front; everything a fault starts here is gone before the next one."""
+    """One database with its server; everything a fault starts here is gone before the next one."""
 
     def __init__(self, home: Path, url: str, bridge: Bridge) -> None:
         self.home = home
@@ -240,7 +240,7 @@ class Arena:
 
 @asynccontextmanager
 async def arena() -> AsyncIterator[Arena]:
-    """A fresh home with its database and a front."""
+    """A fresh home with its database and a server."""
     configure_logging("critical")  # connections are lost on purpose, and the pool would tell of each
     with tempfile.TemporaryDirectory(prefix="faults-") as directory:
         settings = settings_at(Path(directory))

@@ -179,7 +179,7 @@ async def _starts(arena: Arena, accepted: list[str]) -> bool:
 
 
 async def wrong_clocks(arena: Arena, _dice: Random, *guards: str) -> str:
-    """One worker's and its connections' clocks are an hour behind, another's an hour ahead, the front's right."""
+    """One worker's and its connections' clocks are an hour behind, another's an hour ahead, the server's right."""
     deadline_s = 4 * LEASE_S
     async with arena.worker("clock_back", "long", *guards), arena.worker("clock_ahead", "long", *guards):
         await arranged(lambda: len(arena.rows("SELECT worker_id FROM workers")) == 2, "two workers did not come")

@@ -94,7 +94,7 @@ FAULTS = (
     Fault("no checkpoint whole", "trial error, artifact_corrupt", trainings.no_whole_checkpoint, ("digest",)),
     Fault(
         "learning rate 1e9, loss NaN",
-        "diverged, metrics NULL, not in the front",
+        "diverged, metrics NULL, not in the Pareto set",
         trainings.diverging_trials,
         ("divergence",),
     ),

@@ -37,25 +37,25 @@ async def client(port: int, run_id: str, after_seq: int) -> AsyncIterator[asynci
 
 async def _lost_client(how: signal.Signals, arena: Arena, _dice: Random, *guards: str) -> str:
     with changed(*guards):
-        front = await start_grpc(arena.bridge, address="127.0.0.1:0", socket_path=None)
+        server = await start_grpc(arena.bridge, address="127.0.0.1:0", socket_path=None)
         try:
             # Long enough to be at work still when the stream must be free: its end would free it too.
             run_id = await arena.start(budget={"trials": 100})
             async with arena.worker():
-                async with client(front.port, run_id, 0) as lost:
+                async with client(server.port, run_id, 0) as lost:
                     seen = [int(await _line(lost)) for _ in range(6)]
                     lost.send_signal(how)
                     waiting = arena.bridge.deps.notices._waiting
                     freed_s = await until(lambda: run_id not in waiting, "its stream is not freed", FREED_S)
                     promise(arena.run(run_id)["state"] == "running", "the run has ended, and with it the stream")
-                async with client(front.port, run_id, seen[-1]) as again:
+                async with client(server.port, run_id, seen[-1]) as again:
                     while line := await _line(again):
                         seen.append(int(line))
             run = arena.run(run_id)
             promise(run["state"] == "succeeded", f"the run is {run['state']}")
             promise(seen == list(range(1, run["last_seq"] + 1)), f"the two streams gave {seen}")
         finally:
-            await front.stop(0.1)
+            await server.stop(0.1)
     return f"freed after {freed_s:.1f} s; both streams together 1–{seen[-1]}; run {run['state']}"
 
 

@@ -93,9 +93,9 @@ async def diverging_trials(arena: Arena, _dice: Random, *guards: str) -> str:
     promise(outcomes == ["diverged", "diverged", "ok", "ok"], f"outcomes {outcomes}, run {run['state']}")
     promise(all(trial["metrics"] is None for trial in arena.trials(run_id)[:2]), "a diverged trial has metrics")
     (search,) = arena.rows("SELECT result FROM stages WHERE run_id = %s AND name = 'search'", run_id)
-    front = search["result"]["front"]
-    promise(bool(front) and not {0, 1} & set(front), f"the front is {front}")
-    return f"{', '.join(outcomes)}; metrics NULL, front {front}; {arena.effects(run_id)}"
+    best = search["result"]["pareto_set"]
+    promise(bool(best) and not {0, 1} & set(best), f"the Pareto set is {best}")
+    return f"{', '.join(outcomes)}; metrics NULL, Pareto set {best}; {arena.effects(run_id)}"
 
 
 async def hungry_trial(arena: Arena, _dice: Random, *guards: str) -> str:

@@ -67,7 +67,7 @@ def cpu_s(processes: list[psutil.Process]) -> float:
 
 
 async def killed_service(arena: Arena, _dice: Random, *guards: str) -> str:
-    """kill -9 of the whole front; its worker must not outlive it, and gives the run back."""
+    """kill -9 of the whole server process; its worker must not outlive it, and gives the run back."""
     run_id = await arena.start(budget=ENDLESS)
     settings = {"grpc_address": "127.0.0.1:0", "http_address": "127.0.0.1:0"}
     async with arena.process("up", changes=("long", *guards), **settings) as service:

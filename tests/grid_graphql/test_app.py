@@ -21,7 +21,7 @@ from bridge.contract.runs import Run
 from bridge.operator.procedures import HEALTH
 from bridge.runs.kinds import Deps
 from bridge.transports.http.app import make_app
-from bridge.transports.http.page import front_page
+from bridge.transports.http.page import newest_page
 from tests.calling import call, watch
 
 
@@ -90,7 +90,7 @@ async def test_a_mutation_by_get_is_refused(http):
     assert answer.status_code == 400
 
 
-async def test_the_front_page_shows_runs_and_loads_nothing(bridge, http, start):
+async def test_the_page_shows_runs_and_loads_nothing(bridge, http, start):
     request = start()
     await call(bridge, "start_run", request)
     await call(bridge, "cancel_run", {"run_id": request["run_id"]})
@@ -101,7 +101,7 @@ async def test_the_front_page_shows_runs_and_loads_nothing(bridge, http, start):
     assert answer.headers["content-security-policy"].startswith("default-src 'none'")
 
 
-def test_the_front_page_escapes_what_others_wrote():
+def test_the_page_escapes_what_others_wrote():
     script = "<script>alert(1)</script>"
     health = HealthReport(status="serving", version="1", database=script, workers=0, queued=0, running=0)
     run = Run(
@@ -121,7 +121,7 @@ def test_the_front_page_escapes_what_others_wrote():
         created_at=datetime.now(UTC),
     )
 
-    page = front_page(health, [run], [])
+    page = newest_page(health, [run], [])
 
     assert "<script>" not in page
     assert page.count("&lt;script&gt;") == 2

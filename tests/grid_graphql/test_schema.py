@@ -33,7 +33,7 @@ from cerebros.errors import family
 from grid_graphql.asking import Context
 from grid_graphql.fields import given_whole, listed_in
 from grid_graphql.schema import make_schema
-from grid_graphql.telling import class_of
+from bridge.contract.telling import class_of
 from grid_graphql.types import is_document, is_struct
 from tests.calling import TESTER
 from tests.grid_graphql.asking import answer

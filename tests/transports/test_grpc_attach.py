@@ -30,15 +30,15 @@ for event in watch(runs_pb2.WatchRunRequest(run_id=sys.argv[2]).SerializeToStrin
 
 
 @pytest.fixture(scope="module")
-async def front(bridge: Bridge) -> AsyncIterator[GrpcServer]:
+async def server(bridge: Bridge) -> AsyncIterator[GrpcServer]:
     started = await start_grpc(bridge, address="127.0.0.1:0", socket_path=None)
     yield started
     await started.stop(grace_s=0.1)
 
 
 @pytest.fixture
-async def channel(front: GrpcServer) -> AsyncIterator[grpc.aio.Channel]:
-    async with grpc.aio.insecure_channel(f"127.0.0.1:{front.port}") as opened:
+async def channel(server: GrpcServer) -> AsyncIterator[grpc.aio.Channel]:
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as opened:
         yield opened
 
 
@@ -177,12 +177,12 @@ async def test_a_deadline_ends_the_call_on_both_sides(channel, bridge, start):
     await call(bridge, "cancel_run", {"run_id": request["run_id"]})
 
 
-async def test_a_frozen_clients_stream_is_freed_within_five_seconds(front, bridge, start):
+async def test_a_frozen_clients_stream_is_freed_within_five_seconds(server, bridge, start):
     request = start()
     await call(bridge, "start_run", request)
     run_id = request["run_id"]
     client = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", WATCHER, f"127.0.0.1:{front.port}", run_id, stdout=asyncio.subprocess.PIPE
+        sys.executable, "-c", WATCHER, f"127.0.0.1:{server.port}", run_id, stdout=asyncio.subprocess.PIPE
     )
     try:
         assert client.stdout is not None

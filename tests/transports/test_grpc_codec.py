@@ -82,20 +82,25 @@ def values(kind: inspect.Type, finite: bool = False) -> st.SearchStrategy[Any]:
             return st.one_of([values(member, finite) for member in types])
         case inspect.VarTupleType(item_type=item, min_length=low):
             return st.lists(values(item), min_size=low or 0, max_size=3).map(tuple)
-        case inspect.DictType(value_type=inspect.IntType()):
-            return st.dictionaries(st.text(), st.integers(0, 2**63 - 1), max_size=3)
-        case inspect.DictType(value_type=inspect.FloatType()):
-            return st.dictionaries(st.text(), st.floats(allow_nan=False, allow_infinity=False), max_size=3)
-        case inspect.DictType(value_type=inspect.AnyType()):
-            return st.dictionaries(st.text(), JSON, max_size=3)
-        case inspect.DictType():
-            return st.dictionaries(st.text(), SCALARS, max_size=3)
+        case inspect.DictType(value_type=value):
+            return st.dictionaries(st.text(), map_values(value), max_size=3)
         case inspect.DateTimeType():
             return st.datetimes(timezones=st.just(UTC))
         case inspect.NoneType():
             return st.none()
         case _:
             raise AssertionError(f"no strategy for {kind}")
+
+
+def map_values(kind: inspect.Type) -> st.SearchStrategy[Any]:
+    match kind:
+        case inspect.IntType():
+            return st.integers(0, 2**63 - 1)
+        case inspect.FloatType():
+            return st.floats(allow_nan=False, allow_infinity=False)
+        case inspect.AnyType():
+            return JSON
+    return SCALARS
 
 
 def holds(message: Message, reply: msgspec.Struct) -> bool:

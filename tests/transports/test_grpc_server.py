@@ -24,7 +24,7 @@ SPACE = {"root": "r", "types": {"r": {"params": {"x": {"type": "choice", "option
 
 
 @pytest.fixture(scope="module")
-async def front(bridge: Bridge, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[tuple[GrpcServer, Path]]:
+async def server(bridge: Bridge, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[tuple[GrpcServer, Path]]:
     socket = tmp_path_factory.mktemp("grpc") / "bridge.sock"
     started = await start_grpc(bridge, address="127.0.0.1:0", socket_path=socket)
     yield started, socket
@@ -32,8 +32,8 @@ async def front(bridge: Bridge, tmp_path_factory: pytest.TempPathFactory) -> Asy
 
 
 @pytest.fixture
-async def channel(front: tuple[GrpcServer, Path]) -> AsyncIterator[grpc.aio.Channel]:
-    async with grpc.aio.insecure_channel(f"127.0.0.1:{front[0].port}") as opened:
+async def channel(server: tuple[GrpcServer, Path]) -> AsyncIterator[grpc.aio.Channel]:
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{server[0].port}") as opened:
         yield opened
 
 
@@ -168,16 +168,16 @@ async def test_a_watcher_that_leaves_is_forgotten(bridge, channel, start):
     await ask(channel, "cancel_run", run_id=request["run_id"])
 
 
-async def test_the_unix_socket_serves_and_is_its_owners_alone(front):
-    socket = front[1]
+async def test_the_unix_socket_serves_and_is_its_owners_alone(server):
+    socket = server[1]
     assert socket.stat().st_mode & 0o777 == 0o600
     async with grpc.aio.insecure_channel(f"unix:{socket}") as channel:
         assert (await ask(channel, "health")).status == "serving"
 
 
-async def test_a_taken_address_is_refused_with_the_setting_to_change(bridge, front):
+async def test_a_taken_address_is_refused_with_the_setting_to_change(bridge, server):
     with pytest.raises(FailedPrecondition, match="CEREBROS_GRPC_ADDRESS"):
-        await start_grpc(bridge, address=f"127.0.0.1:{front[0].port}", socket_path=None)
+        await start_grpc(bridge, address=f"127.0.0.1:{server[0].port}", socket_path=None)
 
 
 @pytest.mark.parametrize("service", ["", *SERVICES])

@@ -90,11 +90,11 @@ def ca_file(ca: Authority, tmp_path: Path) -> Path:
 async def serving(bridge: Bridge, socket: Path | None = None, **tls: Path) -> AsyncIterator[str]:
     chosen = {f"grpc_tls_{name}": str(file) for name, file in tls.items()}
     secured = with_settings(bridge, **chosen)
-    front = await start_grpc(secured, address="127.0.0.1:0", socket_path=socket)
+    server = await start_grpc(secured, address="127.0.0.1:0", socket_path=socket)
     try:
-        yield f"127.0.0.1:{front.port}"
+        yield f"127.0.0.1:{server.port}"
     finally:
-        await front.stop(grace_s=0)
+        await server.stop(grace_s=0)
 
 
 async def health(channel: grpc.aio.Channel) -> str:

@@ -23,7 +23,7 @@ from bridge.contract.runs import ListRuns
 from bridge.operator.procedures import HEALTH, scrape
 from bridge.runs.procedures import LIST_RUNS
 from bridge.transports.http.callers import caller_of
-from bridge.transports.http.page import front_page
+from bridge.transports.http.page import newest_page
 from cerebros.errors import CerebrosError, Code
 from grid_graphql.asking import Context
 from grid_graphql.schema import make_schema
@@ -43,7 +43,7 @@ STATUS: dict[Code, int] = {
     Code.INTERNAL: 500,
 }
 
-# Rows of each table on the front page; the rest is for GraphQL.
+# Rows of each table on the page for people; the rest is for GraphQL.
 PAGE_ROWS = 25
 
 _PAGE_HEADERS = {"content-security-policy": "default-src 'none'; style-src 'unsafe-inline'"}
@@ -52,9 +52,9 @@ _PAGE_HEADERS = {"content-security-policy": "default-src 'none'; style-src 'unsa
 def make_app(bridge: Bridge) -> Starlette:
     """The ASGI application over one bridge; it opens and closes nothing of its own."""
 
-    async def front(request: Request) -> Response:
+    async def people(request: Request) -> Response:
         caller = caller_of(request)
-        page = front_page(
+        page = newest_page(
             await bridge.ask(HEALTH, caller, Health()),
             (await bridge.ask(LIST_RUNS, caller, ListRuns(limit=PAGE_ROWS))).runs,
             (await bridge.ask(LIST_CAPABILITIES, caller, ListCapabilities(limit=PAGE_ROWS))).entries,
@@ -76,7 +76,7 @@ def make_app(bridge: Bridge) -> Starlette:
     graphql = GraphqlEndpoint(bridge)
     return Starlette(
         routes=[
-            Route("/", front),
+            Route("/", people),
             Route("/graphql", graphql),
             WebSocketRoute("/graphql", graphql),
             Route("/metrics", metrics),

@@ -1,4 +1,4 @@
-"""The front page: the newest runs and capability vectors, as plain HTML made on the server."""
+"""The page for people: the newest runs and capability vectors, as plain HTML made on the server."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _RUN_COLUMNS = ("Run", "PAC", "Kind", "State", "Dataset", "Trials", "Accepted", 
 _VCV_COLUMNS = ("PAC", "Version", "Task", "Accuracy", "Latency", "Cost", "Energy", "Trust", "Written")
 
 
-def front_page(health: HealthReport, runs: Iterable[Run], entries: Iterable[VcvEntry]) -> str:
+def newest_page(health: HealthReport, runs: Iterable[Run], entries: Iterable[VcvEntry]) -> str:
     """The whole page as HTML."""
     return _PAGE.format(
         health=escape(
