@@ -42,6 +42,22 @@ defmodule CerebrosBridge.RefusalsTest do
         end
       end
 
+      test "INVALID_ARGUMENT: a call of what streams, also where this client did not know it would",
+           %{
+             bridge: bridge
+           } do
+        run_id = fresh_id("streams")
+        {:ok, _} = start(bridge, run_id, %{budget: @endless})
+        {:ok, connection} = Pool.checkout(bridge, :any)
+
+        assert {:error, %Error{code: :invalid_argument, message: message}} =
+                 Connection.call(connection, "watch_run", %{run_id: run_id}, 10_000)
+
+        assert message =~ "streams; use follow/4"
+        assert {:ok, %{"status" => "serving"}} = CerebrosBridge.health(bridge)
+        {:ok, _} = CerebrosBridge.cancel(bridge, run_id)
+      end
+
       test "INVALID_ARGUMENT: terms that no bridge takes trouble nobody but their caller", %{
         bridge: bridge
       } do
@@ -77,6 +93,15 @@ defmodule CerebrosBridge.RefusalsTest do
                  CerebrosBridge.call(bridge, "fly", %{})
 
         assert {:error, %Error{code: :not_found}} = CerebrosBridge.await(bridge, "nobody")
+
+        for {procedure, params} <- [fly: %{}, watch_run: %{run_id: "nobody"}] do
+          assert %Error{code: :not_found} =
+                   catch_error(
+                     bridge
+                     |> CerebrosBridge.follow(procedure, params)
+                     |> Enum.to_list()
+                   )
+        end
 
         assert_raise Error, ~r/nobody/, fn ->
           bridge |> CerebrosBridge.stream("nobody") |> Enum.to_list()
