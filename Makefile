@@ -38,7 +38,7 @@ types: $(VENV)/.all
 	$(BIN)/mypy
 
 # A file of bridge/pb imports another one from where proto/ has it; in Python that name is our core's.
-proto: $(VENV)/.all ## comments of proto/ from the contract; bridge/pb and the Elixir client's table from proto/
+proto: $(VENV)/.all ## comments of proto/ and the Elixir client's tables from the contract; bridge/pb from proto/
 	$(BIN)/python -m bridge.cli.proto_comments
 	$(BIN)/buf lint
 	rm -f bridge/pb/cerebros/v1/*_pb2.py*
@@ -46,7 +46,8 @@ proto: $(VENV)/.all ## comments of proto/ from the contract; bridge/pb and the E
 	sed -i.old 's/^from cerebros\.v1 import/from bridge.pb.cerebros.v1 import/' bridge/pb/cerebros/v1/*_pb2.py*
 	rm bridge/pb/cerebros/v1/*.old
 	$(BIN)/buf build --exclude-source-info -o priv/elixir/priv/contract.binpb
-	echo "proto: proto/, bridge/pb and priv/elixir/priv/contract.binpb are up to date"
+	$(BIN)/python -m bridge.cli.elixir_tables
+	echo "proto: proto/, bridge/pb and the tables of the Elixir client are up to date"
 
 release-contract: $(VENV)/.all ## what buf breaking compares with becomes the contract of now
 	$(BIN)/buf build --exclude-source-info -o proto/baseline.binpb

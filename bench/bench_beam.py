@@ -50,7 +50,7 @@ from bridge.process.settings import read_settings
 from bridge.service import SETTINGS, migrated_database, open_bridge
 from bridge.transports.port import etf
 from telemetry.logs import configure_logging
-from tests.calling import call
+from tests.calling import call, start_request
 
 BEAM = Path(__file__).parent / "beam"
 CLIENT = BEAM.parent.parent / "priv" / "elixir"
@@ -214,7 +214,8 @@ async def stored_run(url: str, home: str) -> str:
     """A run that has ended with EVENTS events."""
     settings = read_settings(SETTINGS, {"CEREBROS_HOME": home, "DATABASE_URL": url})
     async with open_bridge(settings, url) as bridge:
-        await call(bridge, "start_run", {"run_id": "stored", "pac_id": "bench", "manifest": str(MANIFEST)})
+        request = start_request(run_id="stored", pac_id="bench", kind="cycle", manifest=str(MANIFEST))
+        await call(bridge, "start_run", request)
     with psycopg.connect(url, options="-c search_path=cerebros,public") as connection, connection.cursor() as cursor:
         measurements = Jsonb({"duration_s": 1.25, "accuracy": 0.97, "loss": 0.11, "latency_s": 0.0004})
         metadata = Jsonb({"number": 7, "outcome": "ok", "tree_hash": "0123456789abcdef", "reason": None})

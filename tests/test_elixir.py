@@ -8,10 +8,16 @@ from pathlib import Path
 
 import pytest
 
+from bridge.cli.elixir_tables import TABLE, module
+
 ROOT = Path(__file__).parent.parent
 
 # Where `make test` puts gun and cowlib.
 BEAM_LIBRARIES = Path(sys.executable).parent.parent / "beam"
+
+
+def test_the_client_has_the_tables_of_this_contract():
+    assert (ROOT / TABLE).read_text() == module(), "run make proto"
 
 
 @pytest.mark.skipif(shutil.which("mix") is None, reason="elixir is not installed: make test installs it")

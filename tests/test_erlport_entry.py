@@ -66,6 +66,10 @@ end,
 Started = #{<<"run_id">> => <<"erlport">>, pac_id => <<"p">>, <<"manifest">> => list_to_binary(Manifest),
             seed => 7, deadline_s => nil, <<"budget">> => [{trials, 4}, {epochs, 1}]},
 {r, 1, {ok, #{<<"state">> := <<"queued">>, <<"metrics">> := undefined}}} = Call(start_run, [Started]),
+Nested = maps:with([<<"run_id">>, pac_id, deadline_s], Started),
+Spec = maps:without([<<"run_id">>, pac_id, deadline_s], Started),
+{r, 1, {ok, #{<<"run_id">> := <<"erlport">>, <<"kind">> := <<"cycle">>}}} =
+    Call(start_run, [Nested#{spec => Spec#{kind => cycle}}]),
 {r, 1, {ok, #{<<"run_id">> := <<"erlport">>, <<"last_seq">> := 1}}} = Call(get_run, [[{run_id, <<"erlport">>}]]),
 {r, 1, {ok, #{<<"status">> := <<"serving">>}}} = Call(call, [<<"health">>]),
 {r, 1, {ok, #{<<"status">> := <<"serving">>}}} = Call(call, [health, [], 5000]),
@@ -89,7 +93,7 @@ def test_a_beam_calls_procedures_as_it_would_through_erlport(database_url, tmp_p
         "CEREBROS_HOME": str(tmp_path),
         "PYTHONPATH": os.pathsep.join(filter(None, (str(ENTRY), os.environ.get("PYTHONPATH")))),
     }
-    arguments = [sys.executable, HOST, start()["manifest"]]
+    arguments = [sys.executable, HOST, start()["spec"]["manifest"]]
     done = subprocess.run(
         ["erl", "-noinput", "-noshell", "-eval", CALLER, "-extra", *arguments],
         env=environment, capture_output=True, text=True, timeout=60,
@@ -101,7 +105,9 @@ def test_every_procedure_is_a_function_of_the_module(monkeypatch):
     monkeypatch.syspath_prepend(ENTRY)
     import erlport_entry
 
-    for name in PROCEDURES:
+    for name in ("start_run", "get_run", "check_dataset", "health"):
+        assert name in erlport_entry.NAMES
+    for name in erlport_entry.NAMES:
         assert callable(getattr(erlport_entry, name))
     with pytest.raises(AttributeError, match="choose from"):
         erlport_entry.no_such_procedure  # noqa: B018

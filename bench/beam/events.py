@@ -18,8 +18,8 @@ METADATA = {"number": 7, "outcome": "ok", "tree_hash": "0123456789abcdef", "reas
 
 
 def main(kind: str, count: int) -> None:
-    connection = Connection({})
-    connection.receive(framed("hello", 1, {}) + framed("attach", 1, "bench", 0))
+    connection = Connection({}, {"watch_run"})
+    connection.receive(framed("hello", 1, {}) + framed("call", 1, "watch_run", {"run_id": "bench"}, {}))
     connection.outgoing()
     ready = batch(connection, 1)
     for first in range(1, count + 1, BATCH):
@@ -35,7 +35,7 @@ def batch(connection: Connection, first: int) -> bytes:
         event = RunEvent(
             run_id="bench", seq=seq, name="cerebros.trial.stop", measurements=MEASUREMENTS, metadata=METADATA, at=at
         )
-        connection.event(1, event)
+        connection.item(1, event)
     connection.receive(framed("credit", 1, BATCH))
     return connection.outgoing()
 

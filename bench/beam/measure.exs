@@ -8,7 +8,7 @@ defmodule Measure do
   @turn_ms 60
 
   # Every atom that comes over the wire; their being here is what lets `[:safe]` know them.
-  @atoms ~w(hello ok error event pong cancelled nil)a
+  @atoms ~w(hello ok error item pong cancelled nil)a
 
   def main([what, python | rest]) do
     true = nil in @atoms
@@ -49,7 +49,7 @@ defmodule Measure do
     end
 
     front = greet(open(python, ["-m", "bridge", "port", "--no-worker"]))
-    Port.command(front, term({:attach, 1, run_id, 0}))
+    Port.command(front, follow(1, run_id, 0))
     say(:events_stored, per_second(@event_count, fn -> consume_events(front, 0) end))
   end
 
@@ -62,12 +62,16 @@ defmodule Measure do
       front,
       term(
         {:call, 1, "start_run",
-         %{"run_id" => "busy", "pac_id" => "p", "manifest" => manifest, "budget" => budget}, %{}}
+         %{
+           "run_id" => "busy",
+           "pac_id" => "p",
+           "spec" => %{"kind" => "cycle", "manifest" => manifest, "budget" => budget}
+         }, %{}}
       )
     )
 
     {:ok, 1, _run} = read(front)
-    Port.command(front, term({:attach, 2, "busy", 0}))
+    Port.command(front, follow(2, "busy", 0))
     await_event(front, "cerebros.shortlist.stop")
     Port.command(front, term({:cancel, 2}))
     {:error, 2, :cancelled, _} = last(front, 2)
@@ -79,7 +83,7 @@ defmodule Measure do
 
     cancels =
       for id <- 10..59 do
-        Port.command(front, term({:attach, id, "busy", 1_000_000}))
+        Port.command(front, follow(id, "busy", 1_000_000))
         pause_and_time(front, {:cancel, id})
       end
 
@@ -103,6 +107,9 @@ defmodule Measure do
     {:hello, 1, _info} = read(port)
     port
   end
+
+  defp follow(id, run_id, after_seq),
+    do: term({:call, id, "watch_run", %{"run_id" => run_id, "after_seq" => after_seq}, %{}})
 
   defp term(value), do: :erlang.term_to_binary(value)
 
@@ -141,13 +148,13 @@ defmodule Measure do
   defp take_events(_port, 0), do: :ok
 
   defp take_events(port, left) do
-    {:event, 1, _seq, _name, _measurements, _metadata} = read(port)
+    {:item, 1, _event} = read(port)
     take_events(port, left - 1)
   end
 
   defp consume_events(port, consumed) do
     case read(port) do
-      {:event, 1, _seq, _name, _measurements, _metadata} ->
+      {:item, 1, _event} ->
         if rem(consumed, div(@window, 2)) == 0 do
           Port.command(port, term({:credit, 1, div(@window, 2)}))
         end
@@ -161,14 +168,14 @@ defmodule Measure do
 
   defp await_event(port, name) do
     case read(port) do
-      {:event, 2, _seq, ^name, _measurements, _metadata} -> :ok
-      {:event, 2, _seq, _name, _measurements, _metadata} -> await_event(port, name)
+      {:item, 2, %{"name" => ^name}} -> :ok
+      {:item, 2, _event} -> await_event(port, name)
     end
   end
 
   defp last(port, id) do
     case read(port) do
-      {:event, ^id, _seq, _name, _measurements, _metadata} -> last(port, id)
+      {:item, ^id, _event} -> last(port, id)
       answer -> answer
     end
   end

@@ -7,7 +7,8 @@
 erlport's Python half comes with its Elixir package; this module neither
 imports nor needs it. Values are what erlport makes of terms: binaries are
 bytes, atoms are bytes of a class of erlport's, `undefined` is None. Requests
-are maps or proplists; their texts are binaries, because a charlist cannot be
+are maps or proplists; that of `start_run` may have the fields of its `spec`
+beside its own, and its kind is then `cycle` unless given. Their texts are binaries, because a charlist cannot be
 told from a list of integers. Answers are maps with binary keys.
 
 The bridge runs in this process, on a thread of its own, and stays open from
@@ -22,22 +23,32 @@ import asyncio
 import math
 import sys
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from functools import cache, partial
 from typing import Any
 
 import msgspec
-from bridge.api.procedures import PROCEDURES, Bridge
-from bridge.api.procedures import call as call_procedure
 
+from bridge.api.bridge import Bridge
+from bridge.contract.procedure import Caller
+from bridge.contract.runs import StartRun
+from bridge.process.owner import owner
 from bridge.process.settings import read_settings
-from bridge.service import SETTINGS, migrated_database, open_bridge
-from cerebros.errors import CerebrosError, DeadlineExceeded
+from bridge.runs.procedures import procedures
+from bridge.service import KINDS, PROCEDURES, SETTINGS, migrated_database, open_bridge
+from cerebros.errors import CerebrosError
 from telemetry.logs import LogSettings, configure_logging
 
 # The slowest procedure, checking a dataset, takes seconds; erlport itself would wait for ever.
 TIMEOUT_MS = 30_000
+
+# Those that answer once, by name; erlport has no streams.
+NAMES = tuple(procedure.name for procedure in (*procedures(KINDS), *PROCEDURES) if not procedure.streams)
+
+# All that is not of these says what a kind of run needs to know.
+OF_ANY_RUN = frozenset(field.name for field in msgspec.structs.fields(StartRun))
 
 # erlport's Atom where erlport runs us, plain bytes elsewhere.
 _atom: Callable[[bytes], bytes] = getattr(sys.modules.get("erlport.erlterms"), "Atom", bytes)
@@ -47,7 +58,11 @@ def call(procedure: bytes, params: Any = (), timeout_ms: int = TIMEOUT_MS) -> tu
     """Run a procedure: `{ok, Result}`, or `{error, Code, #{message, class, retryable}}`."""
     try:
         loop, bridge = _opened()
-        work = _within(bridge, procedure.decode(), _request(params), timeout_ms / 1000)
+        deadline = time.monotonic() + timeout_ms / 1000
+        caller = Caller(principal=owner(), transport="erlport", deadline=deadline)
+        name = procedure.decode()
+        request = _with_spec(_request(params)) if name == "start_run" else _request(params)
+        work = bridge.call(caller, name, request)
         return _atom(b"ok"), _term(asyncio.run_coroutine_threadsafe(work, loop).result())
     except CerebrosError as problem:
         facts = {"message": problem.message, "class": problem.error_class.value, "retryable": problem.retryable}
@@ -55,17 +70,9 @@ def call(procedure: bytes, params: Any = (), timeout_ms: int = TIMEOUT_MS) -> tu
 
 
 def __getattr__(name: str) -> Callable[..., tuple[Any, ...]]:
-    if name not in PROCEDURES:
-        raise AttributeError(f"no procedure is called {name!r}; choose from {', '.join(PROCEDURES)}")
+    if name not in NAMES:
+        raise AttributeError(f"no procedure is called {name!r}; choose from {', '.join(NAMES)}")
     return partial(call, name.encode())
-
-
-async def _within(bridge: Bridge, procedure: str, params: dict[str, Any], timeout_s: float) -> msgspec.Struct:
-    try:
-        async with asyncio.timeout(timeout_s):
-            return await call_procedure(bridge, procedure, params)
-    except TimeoutError:
-        raise DeadlineExceeded(f"no answer within {timeout_s:g} s; ask get_run what became of the run") from None
 
 
 @cache
@@ -97,6 +104,15 @@ def _opened() -> tuple[asyncio.AbstractEventLoop, Bridge]:
 def _request(params: Any) -> dict[str, Any]:
     plain = _plain(params)
     return {} if plain == [] else plain
+
+
+def _with_spec(request: dict[str, Any]) -> dict[str, Any]:
+    """A request to start a run as Thunderline writes it, flat, in the form of the contract."""
+    if "spec" in request:
+        return request
+    spec = {name: value for name, value in request.items() if name not in OF_ANY_RUN}
+    common = {name: value for name, value in request.items() if name in OF_ANY_RUN}
+    return {**common, "spec": {"kind": "cycle", **spec}}
 
 
 def _plain(value: Any) -> Any:

@@ -21,8 +21,10 @@ defmodule CerebrosBridge do
     * `:retries`, further attempts after an error that is `retryable` (0). Every procedure may be
       repeated, those that create something by its id, but two: `suggest` hands out further trials
       (those of a lost answer come again when their leases end), and `set_training_lock` without
-      `expected_epoch` overrules whoever changed the lock in between,
-    * `:correlation_id` and `:pulse_id`, for its telemetry (`CerebrosBridge.Invocation`).
+      `expected_revision` overrules whoever changed the lock in between,
+    * `:traceparent` (W3C trace context) and `:correlation_id`, which say to the bridge what the call
+      belongs to; a run that it starts tells the latter in its events,
+    * `:pulse_id`, which with the latter is in the call's telemetry (`CerebrosBridge.Invocation`).
 
   Every event of a watched run is a `:telemetry` event too (`CerebrosBridge.Telemetry`).
   """
@@ -31,8 +33,10 @@ defmodule CerebrosBridge do
     Connection,
     Error,
     Invocation,
+    Message,
     Pool,
     Reading,
+    Request,
     Run,
     Study,
     Uuid7,
@@ -77,14 +81,17 @@ defmodule CerebrosBridge do
   @doc """
   Queue a run. The same `run_id` with the same content answers the run that is there.
 
-  When the time-out passes the run is cancelled, whether or not the bridge had accepted it.
+  #{Message.fields("start_run")}
+
+  What is none of these may stand beside them instead of in `:spec`; `:kind` is `"cycle"` then unless
+  given. When the time-out passes the run is cancelled, whether or not the bridge had accepted it.
 
       {:ok, %CerebrosBridge.Run{state: :queued}} =
         CerebrosBridge.start_run(bridge, %{pac_id: "p1", manifest: "digits.toml", budget: %{trials: 8}})
   """
   @spec start_run(bridge(), map() | keyword(), keyword()) :: result(Run.t())
   def start_run(bridge, params, opts \\ []) do
-    params = named(Map.new(params))
+    params = "start_run" |> Request.folded(Map.new(params), "cycle") |> named()
 
     with {:error, %Error{code: :deadline_exceeded}} = overdue <-
            call(bridge, :start_run, params, opts) do
@@ -141,7 +148,7 @@ defmodule CerebrosBridge do
 
   defp await_end(reading, deadline) do
     case Reading.next(reading, deadline, nil) do
-      {:event, _event, reading} ->
+      {:item, _event, reading} ->
         await_end(reading, deadline)
 
       {:end, result} ->
@@ -189,17 +196,39 @@ defmodule CerebrosBridge do
       bridge |> CerebrosBridge.stream(run_id) |> Enum.map(& &1.seq)
   """
   @spec stream(bridge(), String.t(), keyword()) :: Enumerable.t()
-  def stream(bridge, run_id, opts \\ []) do
+  def stream(bridge, run_id, opts \\ []), do: lazy(fn -> Reading.start(bridge, run_id, opts) end)
+
+  @doc """
+  What a procedure streams, as a lazy stream of maps with binary keys.
+
+  Items are fetched as they are consumed, as those of `stream/3` are. A generic stream has no place
+  to go on from: it raises `CerebrosBridge.Error` when its connection ends. Options are `:timeout`
+  (`:infinity`) for the whole stream, `:traceparent` and `:correlation_id`.
+
+      bridge |> CerebrosBridge.follow(:watch_run, %{run_id: run_id}) |> Enum.map(& &1["name"])
+  """
+  @spec follow(bridge(), atom() | String.t(), map() | keyword(), keyword()) :: Enumerable.t()
+  def follow(bridge, procedure, params, opts \\ []) do
+    procedure = to_string(procedure)
+
+    lazy(fn ->
+      if Request.streams?(procedure) == false,
+        do: {:error, Error.local(:invalid_argument, "#{procedure} answers once; use call/4")},
+        else: Reading.follow(bridge, procedure, Map.new(params), opts)
+    end)
+  end
+
+  defp lazy(start) do
     Stream.resource(
       fn ->
-        case Reading.start(bridge, run_id, opts) do
+        case start.() do
           {:ok, reading} -> reading
           {:error, error} -> raise error
         end
       end,
       fn reading ->
         case Reading.next(reading, :infinity, nil) do
-          {:event, event, reading} -> {[event], reading}
+          {:item, item, reading} -> {[item], reading}
           {:end, :ok} -> {:halt, :ended}
           {:end, {:error, error}} -> raise error
         end
@@ -235,21 +264,25 @@ defmodule CerebrosBridge do
   end
 
   @doc """
-  End a run; `:reason` is kept with it.
+  End a run.
+
+  #{Message.fields("cancel_run", [:reason])}
 
       {:ok, run} = CerebrosBridge.cancel(bridge, run_id, reason: "superseded")
   """
   @spec cancel(bridge(), String.t(), keyword()) :: result(Run.t())
   def cancel(bridge, run_id, opts \\ []) do
-    {reason, opts} = Keyword.pop(opts, :reason, "")
+    {reason, opts} = Keyword.pop(opts, :reason)
 
     bridge
-    |> call(:cancel_run, %{run_id: run_id, reason: reason}, opts)
+    |> call(:cancel_run, Request.given(run_id: run_id, reason: reason), opts)
     |> as(&Run.from_map/1)
   end
 
   @doc """
-  The PAC's current capability vector, or its version `:version`.
+  The PAC's current capability vector, or another version of it.
+
+  #{Message.fields("get_capability", [:version])}
 
       {:ok, %CerebrosBridge.VCV{version: 3}} = CerebrosBridge.capability(bridge, "p1")
   """
@@ -258,7 +291,7 @@ defmodule CerebrosBridge do
     {version, opts} = Keyword.pop(opts, :version)
 
     bridge
-    |> call(:get_capability, %{pac_id: pac_id, version: version}, opts)
+    |> call(:get_capability, Request.given(pac_id: pac_id, version: version), opts)
     |> as(&VCV.from_map/1)
   end
 
@@ -309,19 +342,26 @@ defmodule CerebrosBridge do
   end
 
   @doc """
-  Call any procedure by name; the value is a map with binary keys. `watch_run` is `stream/3`.
+  Call any procedure by name; the value is a map with binary keys. For one that streams see `follow/4`.
 
       {:ok, %{"runs" => []}} = CerebrosBridge.call(bridge, :list_runs, %{limit: 10}, timeout: 5_000)
   """
   @spec call(bridge(), atom() | String.t(), map() | keyword(), keyword()) :: result(map())
   def call(bridge, procedure, params, opts \\ []) do
     opts =
-      Keyword.validate!(opts, timeout: @timeout, retries: 0, correlation_id: nil, pulse_id: nil)
+      Keyword.validate!(opts, [
+        :traceparent,
+        :correlation_id,
+        :pulse_id,
+        timeout: @timeout,
+        retries: 0
+      ])
 
-    case to_string(procedure) do
-      "watch_run" -> {:error, Error.local(:invalid_argument, "watch_run streams; use stream/3")}
-      op -> Invocation.call(bridge, op, Map.new(params), opts)
-    end
+    op = to_string(procedure)
+
+    if Request.streams?(op),
+      do: {:error, Error.local(:invalid_argument, "#{op} streams; use follow/4")},
+      else: Invocation.call(bridge, op, Map.new(params), opts)
   end
 
   defp as({:ok, map}, make), do: {:ok, make.(map)}

@@ -139,7 +139,7 @@ defmodule CerebrosBridge.FrontTest do
 
       assert {:timeout, reading} = Reading.next(reading, in_ms(300), nil)
       {:ok, _} = CerebrosBridge.cancel(bridge, "quiet", retries: 5)
-      assert {:event, %{seq: 2}, reading} = Reading.next(reading, in_ms(10_000), nil)
+      assert {:item, %{seq: 2}, reading} = Reading.next(reading, in_ms(10_000), nil)
       Reading.stop(reading)
     end
   end

@@ -51,10 +51,13 @@ defmodule CerebrosBridge.GrpcTest do
   test "every prefix and every damaged byte of a message is a message or an error, never a crash" do
     fields = %{
       pac_id: "p",
-      manifest: "m",
-      objectives: ["accuracy"],
-      budget: %{trials: 3, wall_s: 1.5},
-      seed: 7
+      spec: %{
+        kind: "nas",
+        manifest: "m",
+        objectives: ["accuracy"],
+        budget: %{trials: 3, wall_s: 1.5},
+        seed: 7
+      }
     }
 
     {:ok, bytes} = Grpc.Contract.encode("cerebros.v1.StartRunRequest", fields)
@@ -67,6 +70,29 @@ defmodule CerebrosBridge.GrpcTest do
     for at <- 0..(byte_size(bytes) - 1), value <- [0, 1, 0x7F, 0x80, 0xFF] do
       <<before::binary-size(at), _, rest::binary>> = bytes
       assert read(<<before::binary, value, rest::binary>>) in [:ok, :error]
+    end
+  end
+
+  test "a message that is one oneof is a tagged union, and faults in it have the place that the port tells" do
+    spec = %{"kind" => "cycle", "manifest" => "m", "budget" => %{"trials" => 3}}
+    {:ok, bytes} = Grpc.Contract.encode("cerebros.v1.EstimateRequest", %{spec: spec})
+    {:ok, %{"spec" => read}} = Grpc.Contract.decode("cerebros.v1.EstimateRequest", bytes)
+    assert %{"kind" => "cycle", "manifest" => "m", "budget" => %{"trials" => 3}} = read
+
+    spec = [budget: [trials: 3], manifest: "m", kind: :cycle]
+    {:ok, bytes} = Grpc.Contract.encode("cerebros.v1.EstimateRequest", %{spec: spec})
+    assert {:ok, %{"spec" => ^read}} = Grpc.Contract.decode("cerebros.v1.EstimateRequest", bytes)
+
+    for {spec, fault} <- [
+          {%{kind: "comet"}, "Invalid value \"comet\" - at `$.spec.kind`"},
+          {%{manifest: "m"}, "Object missing required field `kind` - at `$.spec`"},
+          {%{kind: 3}, "Expected `str`, got `3` - at `$.spec.kind`"},
+          {%{kind: "nas", colour: 1}, "Object contains unknown field `colour` - at `$.spec`"},
+          {%{kind: "nas", budget: %{trials: "x"}},
+           "Expected `int`, got `\"x\"` - at `$.spec.budget.trials`"},
+          {["nas" | "cycle"], "Expected `object`, got `[\"nas\" | \"cycle\"]` - at `$.spec`"}
+        ] do
+      assert Grpc.Contract.encode("cerebros.v1.EstimateRequest", %{spec: spec}) == {:error, fault}
     end
   end
 

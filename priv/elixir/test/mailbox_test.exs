@@ -48,14 +48,14 @@ defmodule CerebrosBridge.MailboxTest do
 
       test "a stream that nobody grants stops at its credit", %{bridge: bridge} do
         {:ok, connection} = Pool.checkout(bridge, {:run, "many"})
-        {:ok, stream} = Connection.attach(connection, "many", 0)
+        {:ok, stream} = Connection.follow(connection, "watch_run", %{run_id: "many"}, Event)
         window = Connection.window()
 
         assert Service.eventually(fn -> waiting() == window end)
         Process.sleep(300)
         assert waiting() == window
 
-        assert for({^stream, {:event, %Event{seq: seq}}} <- messages(), do: seq) ==
+        assert for({^stream, {:item, %Event{seq: seq}}} <- messages(), do: seq) ==
                  Enum.to_list(1..window)
 
         Connection.grant(stream, 5)
@@ -82,6 +82,22 @@ defmodule CerebrosBridge.MailboxTest do
           |> Enum.map(& &1.seq)
 
         assert seqs == Enum.to_list(1..@events)
+        assert waiting() == 0
+      end
+
+      test "any stream is followed as maps, no faster than it is consumed", %{bridge: bridge} do
+        items =
+          bridge
+          |> CerebrosBridge.follow(:watch_run, %{run_id: "many", after_seq: 9_000})
+          |> Stream.each(fn _ -> assert waiting() <= Connection.window() end)
+          |> Enum.to_list()
+
+        assert Enum.map(items, & &1["seq"]) == Enum.to_list(9_001..@events)
+
+        assert %{"run_id" => "many", "at" => <<_::binary>>, "name" => "cerebros.stage.start"} =
+                 hd(items)
+
+        assert %{"stage" => "stage-" <> _} = hd(items)["metadata"]
         assert waiting() == 0
       end
     end

@@ -3,10 +3,13 @@ defmodule CerebrosBridge.StructsTest do
   doctest CerebrosBridge, only: [child_spec: 1]
   doctest CerebrosBridge.Connection
   doctest CerebrosBridge.Error
+  doctest CerebrosBridge.Invocation
+  doctest CerebrosBridge.Message
   doctest CerebrosBridge.Names
   doctest CerebrosBridge.Event
   doctest CerebrosBridge.Pool
   doctest CerebrosBridge.Port
+  doctest CerebrosBridge.Request
   doctest CerebrosBridge.Run
   doctest CerebrosBridge.TrainingMetrics
   doctest CerebrosBridge.Uuid7
@@ -34,7 +37,7 @@ defmodule CerebrosBridge.StructsTest do
         "stages_done" => ["check"]
       })
 
-    assert %Run{state: :succeeded, finished_at: nil, stages_done: ["check"], front: []} = run
+    assert %Run{state: :succeeded, finished_at: nil, stages_done: ["check"], pareto_set: []} = run
     assert run.created_at == ~U[2026-01-02 03:04:05.5Z]
     assert %TrainingMetrics{accuracy: 0.9, loss: nil, trials_total: 0} = run.metrics
     assert Run.ended?(run)
@@ -46,8 +49,16 @@ defmodule CerebrosBridge.StructsTest do
   end
 
   test "an unknown event keeps its name and unknown keys stay binaries" do
-    metadata = %{"run_id" => "r", "at" => "2026-01-02T03:04:05Z", "colour" => "red"}
-    event = Event.new(7, "cerebros.comet.stop", %{"tail_m" => 1}, metadata)
+    event =
+      Event.from_map(%{
+        "run_id" => "r",
+        "seq" => 7,
+        "name" => "cerebros.comet.stop",
+        "at" => "2026-01-02T03:04:05Z",
+        "measurements" => %{"tail_m" => 1},
+        "metadata" => %{"colour" => "red"}
+      })
+
     assert %Event{name: "cerebros.comet.stop", measurements: %{"tail_m" => 1}} = event
     assert event.metadata == %{:run_id => "r", "colour" => "red"}
   end

@@ -108,7 +108,9 @@ defmodule CerebrosBridge.StudyTest do
     {:ok, [early]} = Study.suggest(__MODULE__, study_id)
     Process.sleep(2_000)
     {:ok, [again]} = Study.suggest(__MODULE__, study_id)
-    assert {again.number, again.tree, again.epoch} == {early.number, early.tree, early.epoch + 1}
+
+    assert {again.number, again.tree, again.attempt} ==
+             {early.number, early.tree, early.attempt + 1}
 
     assert {:error, %Error{code: :failed_precondition, retryable: false}} =
              Study.report(__MODULE__, early, values(early))

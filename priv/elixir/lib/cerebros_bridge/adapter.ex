@@ -8,30 +8,37 @@ defmodule CerebrosBridge.Adapter do
   already. Ids are chosen by the connection and answered once.
   """
 
-  alias CerebrosBridge.{Error, Event}
+  alias CerebrosBridge.Error
 
   @type wire :: term()
   @type id :: non_neg_integer()
-  @type notice :: {:result, id(), {:ok, map()} | {:error, Error.t()}} | {:event, id(), Event.t()}
+  @type notice :: {:result, id(), {:ok, map()} | {:error, Error.t()}} | {:item, id(), map()}
+
+  @typedoc "What holds for one call: `:timeout`, which the bridge itself keeps, and what the call belongs to."
+  @type options :: %{
+          optional(:timeout) => timeout(),
+          optional(:traceparent) => String.t(),
+          optional(:correlation_id) => String.t()
+        }
 
   @doc "Open the wire; the calling process will receive its messages."
   @callback open(options :: keyword()) :: {:ok, wire()} | {:error, Error.t()}
 
-  @doc "Ask for a procedure; the bridge itself keeps the deadline of `timeout` milliseconds."
-  @callback call(wire(), id(), procedure :: String.t(), params :: map(), timeout()) ::
+  @doc "Ask for a procedure's answer."
+  @callback call(wire(), id(), procedure :: String.t(), params :: map(), options()) ::
               {:ok, wire()} | {:error, Error.t()}
 
-  @doc "Ask for a run's events behind `after_seq`, `credit` of them."
+  @doc "Ask for a procedure's stream, `credit` items of it."
   @callback attach(
               wire(),
               id(),
-              run_id :: String.t(),
-              after_seq :: non_neg_integer(),
-              credit :: pos_integer()
-            ) ::
-              {:ok, wire()} | {:error, Error.t()}
+              procedure :: String.t(),
+              params :: map(),
+              credit :: pos_integer(),
+              options()
+            ) :: {:ok, wire()} | {:error, Error.t()}
 
-  @doc "Let stream `id` send `n` more events."
+  @doc "Let stream `id` send `n` more items."
   @callback grant(wire(), id(), n :: pos_integer()) :: wire()
 
   @doc "Give up a call or stream; what the bridge still says about it is ignored."

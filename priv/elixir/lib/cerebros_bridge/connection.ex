@@ -6,24 +6,27 @@ defmodule CerebrosBridge.Connection do
   answer, when the bridge ends too. It stops when the wire is gone; `CerebrosBridge.Pool` opens
   another, and runs go on in the database meanwhile.
 
-  A stream sends its owner `{stream, {:event, event}}`, at most `window/0` of them ungranted,
+  A stream sends its owner `{stream, {:item, item}}`, at most `window/0` of them ungranted,
   and then `{stream, {:end, :ok | {:error, error}}}`.
   """
 
   use GenServer, restart: :temporary
 
-  alias CerebrosBridge.{Error, RunTelemetry}
+  alias CerebrosBridge.{Adapter, Error, Event, RunTelemetry}
 
-  # Events that may be on their way to one owner; 8 already hide the round trip.
+  # Items that may be on their way to one owner; 8 already hide the round trip.
   @window 64
 
   # The bridge keeps deadlines itself; only a bridge that has stopped answers later than this.
   @grace_ms 2_000
 
-  @typedoc "A stream of one run's events, as `attach/3` gives it."
+  @typedoc "A stream, as `follow/4` gives it."
   @opaque stream :: {pid(), non_neg_integer()}
 
   @type answer :: {:ok, map()} | {:error, Error.t()}
+
+  @typedoc "What a call belongs to: `:traceparent` (W3C) and `:correlation_id`, each a text, where known."
+  @type context :: %{optional(:traceparent | :correlation_id) => String.t()}
 
   @doc """
   Open a connection with `adapter`; the calling process is the bridge whose events it tells.
@@ -37,9 +40,10 @@ defmodule CerebrosBridge.Connection do
   defguardp is_time(timeout) when timeout == :infinity or (is_integer(timeout) and timeout >= 0)
 
   @doc "Call a procedure and wait for its one answer."
-  @spec call(pid(), String.t(), map(), timeout()) :: answer()
-  def call(connection, procedure, params, timeout) when is_time(timeout) do
-    GenServer.call(connection, {:call, procedure, params, timeout}, :infinity)
+  @spec call(pid(), String.t(), map(), timeout(), context()) :: answer()
+  def call(connection, procedure, params, timeout, context \\ %{}) when is_time(timeout) do
+    options = Map.put(context, :timeout, timeout)
+    GenServer.call(connection, {:call, procedure, params, options}, :infinity)
   end
 
   @doc "Ask for a sign of life."
@@ -48,17 +52,20 @@ defmodule CerebrosBridge.Connection do
     GenServer.call(connection, {:ping, timeout}, :infinity)
   end
 
-  @doc "Send a run's events behind `after_seq` to the calling process."
-  @spec attach(pid(), String.t(), non_neg_integer()) :: {:ok, stream()} | {:error, Error.t()}
-  def attach(connection, run_id, after_seq) do
-    GenServer.call(connection, {:attach, run_id, after_seq, self()}, :infinity)
+  @doc """
+  Send what a procedure streams to the calling process: maps with binary keys, or with `Event` as `form`
+  the events of a run, which `:telemetry` handlers are told too.
+  """
+  @spec follow(pid(), String.t(), map(), Event | nil, Adapter.options()) :: {:ok, stream()}
+  def follow(connection, procedure, params, form \\ nil, options \\ %{}) do
+    GenServer.call(connection, {:follow, procedure, params, form, options, self()}, :infinity)
   end
 
-  @doc "Let a stream send `n` more events."
+  @doc "Let a stream send `n` more items."
   @spec grant(stream(), pos_integer()) :: :ok
   def grant({connection, id}, n), do: GenServer.cast(connection, {:grant, id, n})
 
-  @doc "End a stream, whose last message has then been sent; the run itself goes on."
+  @doc "End a stream, whose last message has then been sent; a run that it follows goes on."
   @spec close(stream()) :: :ok
   def close({connection, id}) do
     GenServer.call(connection, {:close, id}, :infinity)
@@ -89,9 +96,9 @@ defmodule CerebrosBridge.Connection do
   end
 
   @impl true
-  def handle_call({:call, procedure, params, timeout}, from, state) do
-    sent = state.adapter.call(state.wire, state.next_id, procedure, params, timeout)
-    {:noreply, ask(state, sent, waiting(from, timeout))}
+  def handle_call({:call, procedure, params, options}, from, state) do
+    sent = state.adapter.call(state.wire, state.next_id, procedure, params, options)
+    {:noreply, ask(state, sent, waiting(from, options.timeout))}
   end
 
   def handle_call({:ping, timeout}, from, state) do
@@ -99,15 +106,14 @@ defmodule CerebrosBridge.Connection do
     {:noreply, ask(state, sent, waiting(from, timeout))}
   end
 
-  def handle_call({:attach, run_id, after_seq, owner}, from, state) do
+  def handle_call({:follow, procedure, params, form, options, owner}, from, state) do
     id = state.next_id
     stream = {self(), id}
-
-    entry = %{stream: stream, owner: owner, monitor: Process.monitor(owner), timer: nil}
+    monitor = Process.monitor(owner)
+    entry = %{stream: stream, owner: owner, form: form, monitor: monitor, timer: nil}
     GenServer.reply(from, {:ok, stream})
-
-    {:noreply,
-     ask(state, state.adapter.attach(state.wire, id, run_id, after_seq, @window), entry)}
+    sent = state.adapter.attach(state.wire, id, procedure, params, @window, options)
+    {:noreply, ask(state, sent, entry)}
   end
 
   def handle_call({:close, id}, _from, state), do: {:reply, :ok, cancel(state, id)}
@@ -169,13 +175,26 @@ defmodule CerebrosBridge.Connection do
 
   defp note({:result, id, result}, state), do: finish(state, id, result)
 
-  defp note({:event, id, event}, state) do
-    with %{^id => %{owner: owner, stream: stream}} <- state.in_flight do
-      send(owner, {stream, {:event, event}})
-      RunTelemetry.tell(state.bridge, event)
-    end
+  defp note({:item, id, item}, state) do
+    case state.in_flight do
+      %{^id => %{stream: stream, form: nil} = entry} ->
+        send(entry.owner, {stream, {:item, item}})
+        state
 
-    state
+      %{^id => %{stream: stream, form: Event} = entry} ->
+        event = Event.from_map(item)
+        send(entry.owner, {stream, {:item, event}})
+        RunTelemetry.tell(state.bridge, event)
+        state
+
+      # A newer bridge streams what this client does not know.
+      %{^id => %{from: _caller}} ->
+        streams = Error.local(:invalid_argument, "the procedure streams; use follow/4")
+        finish(%{state | wire: state.adapter.cancel(state.wire, id)}, id, {:error, streams})
+
+      _given_up ->
+        state
+    end
   end
 
   @impl true

@@ -1,40 +1,35 @@
 defmodule CerebrosBridge.Event do
-  @moduledoc """
-  Event number `seq` of a run; numbers start at 1 and have no gaps.
+  use CerebrosBridge.Message,
+    type: "RunEvent",
+    types: [name: [atom()] | String.t(), measurements: map(), metadata: map()],
+    about: "`name`, `measurements` and `metadata` have the shape of `:telemetry.execute/3`."
 
-  `name`, `measurements` and `metadata` have the shape of `:telemetry.execute/3`.
-  """
-
-  alias CerebrosBridge.Names
-
-  defstruct [:run_id, :seq, :name, :at, measurements: %{}, metadata: %{}]
-
-  @type t :: %__MODULE__{
-          run_id: String.t(),
-          seq: pos_integer(),
-          name: [atom()] | String.t(),
-          at: DateTime.t(),
-          measurements: map(),
-          metadata: map()
-        }
+  alias CerebrosBridge.{Message, Names}
 
   @doc """
-  The event that the bridge sent.
+  The event of a map with binary keys, as the bridge sends it.
 
-      iex> metadata = %{"run_id" => "r", "at" => "2026-01-02T03:04:05Z"}
-      iex> event = CerebrosBridge.Event.new(1, "cerebros.run.queued", %{"trials" => 4}, metadata)
-      iex> {event.name, event.measurements}
-      {[:cerebros, :run, :queued], %{trials: 4}}
+      iex> event =
+      ...>   CerebrosBridge.Event.from_map(%{
+      ...>     "run_id" => "r",
+      ...>     "seq" => 1,
+      ...>     "name" => "cerebros.run.queued",
+      ...>     "at" => "2026-01-02T03:04:05Z",
+      ...>     "measurements" => %{"trials" => 4},
+      ...>     "metadata" => %{"kind" => "nas"}
+      ...>   })
+      iex> {event.name, event.measurements, event.metadata}
+      {[:cerebros, :run, :queued], %{trials: 4}, %{run_id: "r", kind: "nas"}}
   """
-  @spec new(pos_integer(), String.t(), map(), map()) :: t()
-  def new(seq, name, measurements, %{"run_id" => run_id, "at" => at} = metadata) do
-    %__MODULE__{
-      run_id: run_id,
-      seq: seq,
-      name: Names.event(name),
-      at: Names.time(at),
-      measurements: Names.measurements(measurements),
-      metadata: metadata |> Map.delete("at") |> Names.keys()
+  @spec from_map(map()) :: t()
+  def from_map(map) do
+    event = Message.read(__MODULE__, map)
+
+    %{
+      event
+      | name: Names.event(event.name),
+        measurements: Names.measurements(event.measurements),
+        metadata: event.metadata |> Names.keys() |> Map.put(:run_id, event.run_id)
     }
   end
 end

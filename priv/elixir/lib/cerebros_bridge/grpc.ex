@@ -10,7 +10,7 @@ defmodule CerebrosBridge.Grpc do
 
   @behaviour CerebrosBridge.Adapter
 
-  alias CerebrosBridge.{Adapter, Error, Event}
+  alias CerebrosBridge.{Adapter, Error}
   alias CerebrosBridge.Grpc.Contract
 
   @default_address "127.0.0.1:50051"
@@ -33,6 +33,7 @@ defmodule CerebrosBridge.Grpc do
     16 => :unauthenticated
   }
 
+  @context [traceparent: "traceparent", correlation_id: "x-correlation-id"]
   @headers [{"content-type", "application/grpc"}, {"te", "trailers"}]
 
   @enforce_keys [:gun, :monitor]
@@ -100,36 +101,59 @@ defmodule CerebrosBridge.Grpc do
        Error.local(:invalid_argument, "gun does not take the options: #{inspect(reason)}")}
 
   @impl Adapter
-  def call(wire, id, procedure, params, timeout) do
-    case Contract.rpc(procedure) do
-      {:ok, {path, input, output}} when procedure != "attach" ->
-        with {:ok, body} <- encoded(input, params) do
-          ref = :gun.post(wire.gun, path, deadline(timeout) ++ @headers, frame(body))
-          {:ok, remember(wire, id, ref, {:call, output})}
-        end
+  def call(wire, id, procedure, params, options) do
+    with {:ok, %{form: :unary, path: path, input: input, output: output}} <- rpc(procedure),
+         {:ok, headers} <- headers(options),
+         {:ok, body} <- encoded(input, params) do
+      ref = :gun.post(wire.gun, path, headers, frame(body))
+      {:ok, remember(wire, id, ref, {:call, output})}
+    else
+      {:ok, _streaming} ->
+        {:error, Error.local(:invalid_argument, "#{procedure} streams; use follow/4")}
 
-      _ ->
-        {:error,
-         Error.local(:not_found, "procedure #{inspect(procedure)} is unknown to this client")}
+      {:error, error} ->
+        {:error, error}
     end
   end
 
+  # A stream that the contract gives no credited method comes as fast as the bridge has it.
   @impl Adapter
-  def attach(wire, id, run_id, after_seq, credit) do
-    {:ok, {path, input, output}} = Contract.rpc("attach")
+  def attach(wire, id, procedure, params, credit, options) do
+    with {:ok, %{form: form, path: path, input: input, output: output}} when form != :unary <-
+           rpc(procedure),
+         {:ok, headers} <- headers(options),
+         {:ok, body} <- encoded(input, first(form, params, credit)) do
+      ref = :gun.post(wire.gun, path, headers)
+      :gun.data(wire.gun, ref, if(form == :credited, do: :nofin, else: :fin), frame(body))
+      {:ok, remember(wire, id, ref, {:stream, output, form == :credited && input})}
+    else
+      {:ok, _unary} ->
+        {:error, Error.local(:invalid_argument, "#{procedure} answers once; use call/4")}
 
-    with {:ok, body} <- encoded(input, %{run_id: run_id, after_seq: after_seq, credit: credit}) do
-      ref = :gun.post(wire.gun, path, @headers)
-      :gun.data(wire.gun, ref, :nofin, frame(body))
-      {:ok, remember(wire, id, ref, {:stream, output})}
+      {:error, error} ->
+        {:error, error}
+    end
+  end
+
+  defp first(:credited, params, credit), do: %{request: params, credit: credit}
+  defp first(:streaming, params, _credit), do: params
+
+  defp rpc(procedure) do
+    with :error <- Contract.rpc(procedure) do
+      {:error,
+       Error.local(:not_found, "procedure #{inspect(procedure)} is unknown to this client")}
     end
   end
 
   @impl Adapter
   def grant(wire, id, n) do
-    {:ok, {_path, input, _output}} = Contract.rpc("attach")
-    {:ok, body} = Contract.encode(input, %{credit: n})
-    :gun.data(wire.gun, Map.fetch!(wire.refs, id), :nofin, frame(body))
+    ref = Map.fetch!(wire.refs, id)
+
+    with {:stream, _output, input} when is_binary(input) <- wire.calls[ref].kind do
+      {:ok, body} = Contract.encode(input, %{credit: n})
+      :gun.data(wire.gun, ref, :nofin, frame(body))
+    end
+
     wire
   end
 
@@ -151,10 +175,26 @@ defmodule CerebrosBridge.Grpc do
     remember(wire, id, ref, :ping)
   end
 
+  # A request inside the first message of a stream has the same place for its caller as one alone.
   defp encoded(message, params) do
     with {:error, fault} <- Contract.encode(message, params),
-         do: {:error, Error.local(:invalid_argument, fault)}
+         do: {:error, Error.local(:invalid_argument, String.replace(fault, "`$.request", "`$"))}
   end
+
+  defp headers(options) do
+    told = for {name, header} <- @context, text = options[name], do: {header, text}
+
+    case Enum.reject(told, fn {_header, text} -> header_text?(text) end) do
+      [] ->
+        {:ok, deadline(options[:timeout] || :infinity) ++ told ++ @headers}
+
+      [{header, text} | _] ->
+        fault = "Expected printable ASCII, got `#{inspect(text)}` - in #{header}"
+        {:error, Error.local(:invalid_argument, fault)}
+    end
+  end
+
+  defp header_text?(text), do: is_binary(text) and text =~ ~r/\A[ -~]+\z/
 
   # gRPC allows eight digits; a longer time is told in seconds.
   defp deadline(:infinity), do: []
@@ -219,9 +259,9 @@ defmodule CerebrosBridge.Grpc do
   # The whole messages of the buffer: a call keeps its one, a stream tells each.
   defp messages(%{buffer: <<0, size::32, body::binary-size(size), rest::binary>>} = call, notices) do
     case call.kind do
-      {:stream, output} ->
-        notice = {:event, call.id, event(Contract.decode(output, body))}
-        messages(%{call | buffer: rest}, [notice | notices])
+      {:stream, output, _input} ->
+        {:ok, item} = Contract.decode(output, body)
+        messages(%{call | buffer: rest}, [{:item, call.id, item} | notices])
 
       _ ->
         messages(%{call | buffer: rest, reply: body}, notices)
@@ -229,11 +269,6 @@ defmodule CerebrosBridge.Grpc do
   end
 
   defp messages(call, notices), do: {Enum.reverse(notices), call}
-
-  defp event({:ok, event}) do
-    metadata = Map.merge(event["metadata"], Map.take(event, ["run_id", "at"]))
-    Event.new(event["seq"], event["name"], event["measurements"], metadata)
-  end
 
   defp ended(call, trailers) do
     case List.keyfind(trailers, "grpc-status", 0) do
@@ -282,7 +317,7 @@ defmodule CerebrosBridge.Grpc do
   defp finish(wire, ref, result) do
     {%{id: id, kind: kind}, calls} = Map.pop!(wire.calls, ref)
     # Our side of a stream is open still; gun would keep it for ever.
-    if match?({:stream, _}, kind), do: :gun.cancel(wire.gun, ref)
+    if match?({:stream, _, _}, kind), do: :gun.cancel(wire.gun, ref)
     {[{:result, id, result}], %{wire | calls: calls, refs: Map.delete(wire.refs, id)}}
   end
 

@@ -20,12 +20,26 @@ defmodule CerebrosBridge.Invocation do
   @pause_ms 250
 
   @doc """
-  Call `op`; options `:timeout` per attempt, `:retries`, `:correlation_id`, `:pulse_id`.
+  Call `op`; options `:timeout` per attempt, `:retries`, `:traceparent`, `:correlation_id`, `:pulse_id`.
 
       {:ok, %{"status" => "serving"}} = CerebrosBridge.Invocation.call(bridge, "health", %{}, timeout: 5_000, retries: 2)
   """
   @spec call(GenServer.server(), String.t(), map(), keyword()) :: Connection.answer()
   def call(bridge, op, params, options), do: attempt(bridge, op, params, options, 1)
+
+  @doc """
+  What a call with these options tells the bridge it belongs to.
+
+      iex> CerebrosBridge.Invocation.context(timeout: 5, correlation_id: "c-1", traceparent: nil)
+      %{correlation_id: "c-1"}
+  """
+  @spec context(keyword()) :: Connection.context()
+  def context(options) do
+    for name <- [:traceparent, :correlation_id],
+        value = options[name],
+        into: %{},
+        do: {name, value}
+  end
 
   defp attempt(bridge, op, params, options, attempt) do
     told = %{
@@ -37,7 +51,7 @@ defmodule CerebrosBridge.Invocation do
       pulse_id: options[:pulse_id]
     }
 
-    case invoke(bridge, op, params, options[:timeout], told) do
+    case invoke(bridge, op, params, options, told) do
       {:error, %Error{retryable: true}} = error ->
         if attempt <= options[:retries] do
           Process.sleep(@pause_ms * 2 ** (attempt - 1))
@@ -51,13 +65,13 @@ defmodule CerebrosBridge.Invocation do
     end
   end
 
-  defp invoke(bridge, op, params, timeout, told) do
+  defp invoke(bridge, op, params, options, told) do
     began = System.monotonic_time()
     emit(:start, %{system_time: System.system_time()}, told)
 
     try do
       with {:ok, connection} <- Pool.checkout(bridge, :any),
-           do: Connection.call(connection, op, params, timeout)
+           do: Connection.call(connection, op, params, options[:timeout], context(options))
     catch
       :exit, reason ->
         error = Error.gone(reason)

@@ -1,34 +1,27 @@
 defmodule CerebrosBridge.Names do
   @moduledoc """
-  Which names from the wire become atoms.
+  The names from the wire that become atoms.
 
-  Atoms are never collected, so only the names listed here are converted;
-  a name from a newer bridge stays a binary.
+  Atoms are never collected, so only the names in the contract (`CerebrosBridge.Generated`) are
+  converted; a name from a newer bridge stays a binary.
   """
 
-  @events ~w(
-    cerebros.run.queued cerebros.run.start cerebros.run.stop
-    cerebros.stage.start cerebros.stage.stop cerebros.stage.exception
-    cerebros.trial.progress cerebros.trial.rung cerebros.trial.stop cerebros.shortlist.stop cerebros.verdict.stop cerebros.promotion.stop
-  )
+  alias CerebrosBridge.Generated
 
-  @keys ~w(
-    trials queue_s duration_s accuracy latency_s cost_usd energy_j trials_total trials_ok
-    trials_failed loss parameters candidates observations probes version
-    run_id kind pac_id dataset correlation_id epoch worker_id state error_code error_message
-    stage number outcome tree_hash reason verdict_id decision artifact_digest at dropped
-  )a
+  @events Generated.events()
 
-  # Measurements that are whole numbers; the others are floats, also where JSON wrote `1` for `1.0`.
-  @counts ~w(epoch dropped trials trials_total trials_ok trials_failed parameters candidates observations probes version)a
+  # A stream puts `dropped` into a progress event that stands for others.
+  @measurements for {_, event} <- @events,
+                    {key, type} <- event.measurements,
+                    into: %{dropped: :integer},
+                    do: {key, type}
 
-  @states ~w(queued running succeeded failed cancelled timed_out)a
+  @keys Map.keys(@measurements) ++ Enum.flat_map(@events, fn {_, event} -> event.metadata end)
 
-  @event_of_text Map.new(@events, fn text ->
+  @event_of_text Map.new(@events, fn {text, _} ->
                    {text, text |> String.split(".") |> Enum.map(&String.to_atom/1)}
                  end)
   @key_of_text Map.new(@keys, &{Atom.to_string(&1), &1})
-  @state_of_text Map.new(@states, &{Atom.to_string(&1), &1})
 
   @doc """
   Every event of a run, as `:telemetry` names it.
@@ -69,9 +62,10 @@ defmodule CerebrosBridge.Names do
           optional(atom() | String.t()) => term()
         }
   def measurements(map) do
+    # JSON writes `1` for `1.0`.
     Map.new(keys(map), fn
-      {key, value} when is_integer(value) and is_atom(key) and key not in @counts ->
-        {key, value / 1}
+      {key, value} when is_integer(value) and is_atom(key) ->
+        {key, if(@measurements[key] == :integer, do: value, else: value / 1)}
 
       same ->
         same
@@ -79,27 +73,13 @@ defmodule CerebrosBridge.Names do
   end
 
   @doc """
-  A run's state as an atom.
+  The table that turns texts into these atoms.
 
-      iex> CerebrosBridge.Names.state("succeeded")
-      :succeeded
+      iex> CerebrosBridge.Names.of_text([:allow, :deny])
+      %{"allow" => :allow, "deny" => :deny}
   """
-  @spec state(String.t()) :: atom() | String.t()
-  def state(text), do: Map.get(@state_of_text, text, text)
-
-  @doc """
-  The struct's fields out of a map with binary keys; what the map lacks stays at its default.
-
-      iex> CerebrosBridge.Names.fill(CerebrosBridge.Event, %{"seq" => 3}).seq
-      3
-  """
-  @spec fill(module(), map()) :: struct()
-  def fill(module, map) do
-    module.__struct__()
-    |> Map.from_struct()
-    |> Map.new(fn {field, default} -> {field, Map.get(map, Atom.to_string(field), default)} end)
-    |> then(&struct(module, &1))
-  end
+  @spec of_text([atom()]) :: %{String.t() => atom()}
+  def of_text(atoms), do: Map.new(atoms, &{Atom.to_string(&1), &1})
 
   @doc """
   A time that the bridge wrote.

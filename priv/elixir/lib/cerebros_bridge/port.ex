@@ -10,13 +10,13 @@ defmodule CerebrosBridge.Port do
   @behaviour CerebrosBridge.Adapter
   require Logger
 
-  alias CerebrosBridge.{Adapter, Error, Event}
+  alias CerebrosBridge.{Adapter, Error}
 
   @protocol 1
 
   # Every atom the bridge sends. Their being here is what lets `[:safe]` know them.
   @vocabulary Error.codes() ++
-                ~w(hello ok error event log pong draining bye warning drained frame_too_large
+                ~w(hello ok error item log pong draining bye warning drained frame_too_large
                    hello_refused shutdown unsupported_version true false nil nan infinity
                    neg_infinity)a
 
@@ -79,15 +79,20 @@ defmodule CerebrosBridge.Port do
   defp spare(_slot), do: ["--no-worker"]
 
   @impl Adapter
-  def call(wire, id, procedure, params, timeout) do
-    opts = if timeout == :infinity, do: %{}, else: %{"timeout_ms" => timeout}
-    {:ok, tell(wire, {:call, id, procedure, params, opts})}
+  def call(wire, id, procedure, params, options) do
+    {:ok, tell(wire, {:call, id, procedure, params, call_options(options)})}
   end
 
   @impl Adapter
-  def attach(wire, id, run_id, after_seq, credit) do
-    params = %{"run_id" => run_id, "after_seq" => after_seq}
-    {:ok, tell(wire, {:call, id, "watch_run", params, %{"credit" => credit}})}
+  def attach(wire, id, procedure, params, credit, options) do
+    opts = options |> call_options() |> Map.put("credit", credit)
+    {:ok, tell(wire, {:call, id, procedure, params, opts})}
+  end
+
+  defp call_options(options) do
+    for {name, value} <- options, value != :infinity, into: %{} do
+      {if(name == :timeout, do: "timeout_ms", else: Atom.to_string(name)), value}
+    end
   end
 
   @impl Adapter
@@ -108,8 +113,8 @@ defmodule CerebrosBridge.Port do
       {:error, id, code, facts} ->
         {[{:result, id, {:error, Error.from_map(code, facts)}}], wire}
 
-      {:event, id, seq, name, measurements, metadata} ->
-        {[{:event, id, Event.new(seq, name, measurements, metadata)}], wire}
+      {:item, id, item} ->
+        {[{:item, id, item}], wire}
 
       {:pong, id, stats} ->
         {[{:result, id, {:ok, stats}}], wire}

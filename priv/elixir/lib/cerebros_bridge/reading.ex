@@ -1,15 +1,16 @@
 defmodule CerebrosBridge.Reading do
   @moduledoc """
-  A run's events, one by one, over as many connections as it takes.
+  What a procedure streams, item by item; a run's events over as many connections as it takes.
 
   The reader is the calling process. When a connection ends, when the bridge cannot read its
-  database, or when it is busy or its reader fell behind, the reading attaches anew behind the
-  last event it gave, so there is no gap and no repeat; after `:patience` milliseconds of such
-  trouble it ends with the error. Trouble is over with an event, and also when an attachment
-  has held for ten seconds, or for `:patience` where that is less.
+  database, or when it is busy or its reader fell behind, the reading of a run's events attaches
+  anew behind the last event it gave, so there is no gap and no repeat; after `:patience`
+  milliseconds of such trouble it ends with the error. Trouble is over with an event, and also when
+  an attachment has held for ten seconds, or for `:patience` where that is less. Any other stream
+  has no place to go on from and ends with the first error.
   """
 
-  alias CerebrosBridge.{Connection, Error, Event, Pool}
+  alias CerebrosBridge.{Connection, Error, Event, Invocation, Pool}
 
   @patience_ms 60_000
   @pause_ms 100
@@ -20,54 +21,91 @@ defmodule CerebrosBridge.Reading do
   # What passes by itself. The bridge answers `:resource_exhausted` to a reader that fell behind.
   @passing [:unavailable, :resource_exhausted]
 
-  @enforce_keys [:bridge, :run_id, :seq, :patience]
-  defstruct [:bridge, :run_id, :seq, :patience, :stream, :monitor, :attached_at, :troubled_since]
+  @enforce_keys [:bridge, :purpose, :procedure, :params, :form, :options, :patience]
+  defstruct @enforce_keys ++ [:stream, :monitor, :attached_at, :troubled_since]
 
   @opaque t :: %__MODULE__{}
   @type next ::
-          {:event, Event.t(), t()}
+          {:item, Event.t() | map(), t()}
           | {:end, :ok | {:error, Error.t()}}
           | {:timeout, t()}
           | {:down, reference()}
 
   @doc """
-  Begin behind event `after_seq`; an error only when there is no bridge to ask, or it is switched
-  off. Nothing is asked for before the first `next/3`, whose process may be another.
+  Begin with a run's events behind event `:after_seq`; an error only when there is no bridge to ask,
+  or it is switched off. Nothing is asked for before the first `next/3`, whose process may be another.
 
       {:ok, reading} = CerebrosBridge.Reading.start(MyApp.Bridge, run_id, after_seq: 12)
   """
   @spec start(GenServer.server(), String.t(), keyword()) :: {:ok, t()} | {:error, Error.t()}
   def start(bridge, run_id, options) do
-    options = Keyword.validate!(options, after_seq: 0, patience: @patience_ms)
+    options =
+      Keyword.validate!(options, [
+        :traceparent,
+        :correlation_id,
+        after_seq: 0,
+        patience: @patience_ms
+      ])
 
-    case Pool.checkout(bridge, {:run, run_id}) do
-      {:error, %Error{code: code} = error} when code not in @passing ->
-        {:error, error}
+    begin(%__MODULE__{
+      bridge: bridge,
+      purpose: {:run, run_id},
+      procedure: "watch_run",
+      params: %{run_id: run_id, after_seq: options[:after_seq]},
+      form: Event,
+      options: Invocation.context(options),
+      patience: options[:patience]
+    })
+  end
 
-      _open_or_being_opened ->
-        {:ok,
-         %__MODULE__{
-           bridge: bridge,
-           run_id: run_id,
-           seq: options[:after_seq],
-           patience: options[:patience]
-         }}
+  @doc """
+  Begin with what any procedure streams, as maps; options `:timeout`, `:traceparent`, `:correlation_id`.
+
+      {:ok, reading} = CerebrosBridge.Reading.follow(MyApp.Bridge, "watch_run", %{run_id: run_id}, [])
+  """
+  @spec follow(GenServer.server(), String.t(), map(), keyword()) ::
+          {:ok, t()} | {:error, Error.t()}
+  def follow(bridge, procedure, params, options) do
+    options = Keyword.validate!(options, [:traceparent, :correlation_id, timeout: :infinity])
+
+    begin(%__MODULE__{
+      bridge: bridge,
+      purpose: :any,
+      procedure: procedure,
+      params: params,
+      form: nil,
+      options: options |> Invocation.context() |> Map.put(:timeout, options[:timeout]),
+      patience: 0
+    })
+  end
+
+  defp begin(reading) do
+    case Pool.checkout(reading.bridge, reading.purpose) do
+      {:error, %Error{code: code} = error} when code not in @passing -> {:error, error}
+      _open_or_being_opened -> {:ok, reading}
     end
   catch
     :exit, reason -> {:error, Error.gone(reason)}
   end
 
-  defp attach(reading) do
-    with {:ok, connection} <- Pool.checkout(reading.bridge, {:run, reading.run_id}),
-         {:ok, {pid, _id} = stream} <- Connection.attach(connection, reading.run_id, reading.seq) do
+  defp attach(%{procedure: procedure, params: params} = reading) do
+    with {:ok, connection} <- Pool.checkout(reading.bridge, reading.purpose),
+         {:ok, {pid, _id} = stream} <-
+           Connection.follow(connection, procedure, params, reading.form, reading.options) do
       {:ok, %{reading | stream: stream, monitor: Process.monitor(pid), attached_at: now()}}
     end
   catch
     :exit, reason -> {:error, Error.gone(reason)}
   end
 
+  # An event's number is where its run's stream goes on.
+  defp taken(reading, %Event{seq: seq}),
+    do: %{reading | params: %{reading.params | after_seq: seq}, troubled_since: nil}
+
+  defp taken(reading, _item), do: reading
+
   @doc """
-  The next event, or how the run's events end.
+  The next item, or how the stream ends.
 
   `deadline` is of `System.monotonic_time(:millisecond)`; `watched` a monitor whose `:DOWN` ends
   the wait too.
@@ -82,9 +120,9 @@ defmodule CerebrosBridge.Reading do
 
   def next(%{stream: stream, monitor: monitor} = reading, deadline, watched) do
     receive do
-      {^stream, {:event, event}} ->
+      {^stream, {:item, item}} ->
         Connection.grant(stream, 1)
-        {:event, event, %{reading | seq: event.seq, troubled_since: nil}}
+        {:item, item, taken(reading, item)}
 
       {^stream, {:end, :ok}} ->
         left(reading)
@@ -125,7 +163,7 @@ defmodule CerebrosBridge.Reading do
     end
   end
 
-  @doc "Stop reading; the run itself goes on."
+  @doc "Stop reading; a run that is read goes on."
   @spec stop(t()) :: :ok
   def stop(%{stream: nil}), do: :ok
 

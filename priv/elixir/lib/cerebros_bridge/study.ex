@@ -1,5 +1,5 @@
 defmodule CerebrosBridge.Study do
-  @moduledoc """
+  @about """
   Ask and tell: the bridge proposes, the caller evaluates.
 
       space = %{
@@ -23,72 +23,33 @@ defmodule CerebrosBridge.Study do
 
   A study is rows in the bridge's database: it outlives both programs, and many processes may
   ask and tell it at once. A trial that is not reported within the study's `lease_s` is handed
-  out again with a higher `epoch`; the report of the earlier one is then refused.
+  out again with a higher `attempt`; the report of the earlier one is then refused.
   """
 
-  alias CerebrosBridge.{Error, Names}
+  use CerebrosBridge.Message, type: "Study", about: @about
+
+  alias CerebrosBridge.{Error, Message, Request}
 
   defmodule Suggestion do
-    @moduledoc "A trial to evaluate; `tree` has `t` (type), `p` (parameters) and `c` (children)."
-
-    defstruct [:study_id, :number, :epoch, :tree_hash, :lease_s, tree: %{}]
-
-    @type t :: %__MODULE__{
-            study_id: String.t(),
-            number: non_neg_integer(),
-            epoch: pos_integer(),
-            tree: map(),
-            tree_hash: String.t(),
-            lease_s: float()
-          }
+    use CerebrosBridge.Message,
+      type: "Suggestion",
+      about: "A `tree` has `t` (type), `p` (parameters) and `c` (children)."
   end
 
   defmodule Trial do
-    @moduledoc "A trial of a study; `outcome` is nil while it is out, `values` are by objective."
-
-    defstruct [:number, :epoch, :outcome, :tree_hash, :reason, tree: %{}, values: %{}]
-
-    @type t :: %__MODULE__{
-            number: non_neg_integer(),
-            epoch: pos_integer(),
-            outcome: CerebrosBridge.Study.outcome() | nil,
-            tree: map(),
-            values: %{optional(String.t()) => float()},
-            reason: String.t() | nil
-          }
+    use CerebrosBridge.Message, type: "StudyTrial", words: [:outcome]
   end
 
-  @failures ~w(pruned diverged oom timeout lost error)a
-  @outcome_of_text Map.new([:ok | @failures], &{Atom.to_string(&1), &1})
+  @failures Message.words("Outcome") -- [:ok]
 
-  defstruct [
-    :study_id,
-    :sampler,
-    :seed,
-    :lease_s,
-    :created_at,
-    space: %{},
-    objectives: [],
-    trials_total: 0,
-    trials_ok: 0,
-    trials_out: 0
-  ]
-
-  @type t :: %__MODULE__{
-          study_id: String.t(),
-          space: map(),
-          trials_total: non_neg_integer(),
-          trials_ok: non_neg_integer(),
-          trials_out: non_neg_integer()
-        }
-  @type failure :: :pruned | :diverged | :oom | :timeout | :lost | :error
+  @type failure :: unquote(Message.one_of(@failures))
   @type outcome :: :ok | failure()
   @type result(value) :: {:ok, value} | {:error, Error.t()}
 
   @doc """
   Open a study. The same `study_id` with the same content answers the study that is there.
 
-  Needs `:space` and `:objectives`; takes `:study_id`, `:sampler`, `:seed` and `:lease_s`.
+  #{Message.fields("create_study")}
 
       {:ok, %CerebrosBridge.Study{trials_total: 0}} =
         CerebrosBridge.Study.create(bridge, %{space: space, objectives: objectives})
@@ -100,15 +61,17 @@ defmodule CerebrosBridge.Study do
   end
 
   @doc """
-  The next trials to evaluate: one, or up to `:count` of them, as many as may be out.
+  The next trials to evaluate.
 
-      {:ok, [%CerebrosBridge.Study.Suggestion{number: 0, epoch: 1}]} =
+  #{Message.fields("suggest", [:count])}
+
+      {:ok, [%CerebrosBridge.Study.Suggestion{number: 0, attempt: 1}]} =
         CerebrosBridge.Study.suggest(bridge, "tuning")
   """
   @spec suggest(CerebrosBridge.bridge(), String.t(), keyword()) :: result([Suggestion.t()])
   def suggest(bridge, study_id, opts \\ []) do
-    {count, opts} = Keyword.pop(opts, :count, 1)
-    params = %{study_id: study_id, count: count}
+    {count, opts} = Keyword.pop(opts, :count)
+    params = Request.given(study_id: study_id, count: count)
 
     with {:ok, %{"suggestions" => maps}} <- CerebrosBridge.call(bridge, :suggest, params, opts),
          do: {:ok, Enum.map(maps, &suggestion/1)}
@@ -117,7 +80,9 @@ defmodule CerebrosBridge.Study do
   @doc """
   Tell how a suggestion ended: its values by objective, or why it has none.
 
-  `:reason` says more about a failure. The same report twice is one; another report of the same
+  #{Message.fields("report", [:reason])}
+
+  The same report twice is one; another report of the same
   trial is `:already_exists`, one whose lease ended in somebody else's favour
   `:failed_precondition`. A NaN is no value: report `:diverged`.
 
@@ -127,12 +92,12 @@ defmodule CerebrosBridge.Study do
   @spec report(CerebrosBridge.bridge(), Suggestion.t(), map() | failure(), keyword()) ::
           result(Trial.t())
   def report(bridge, %Suggestion{} = suggestion, ended, opts \\ []) do
-    {reason, opts} = Keyword.pop(opts, :reason, "")
+    {reason, opts} = Keyword.pop(opts, :reason)
 
     params =
       suggestion
-      |> Map.take([:study_id, :number, :epoch])
-      |> Map.put(:reason, reason)
+      |> Map.take([:study_id, :number, :attempt])
+      |> Map.merge(Request.given(reason: reason))
       |> Map.merge(facts(ended))
 
     with {:ok, map} <- CerebrosBridge.call(bridge, :report, params, opts), do: {:ok, trial(map)}
@@ -142,15 +107,17 @@ defmodule CerebrosBridge.Study do
   defp facts(values) when is_map(values), do: %{values: values}
 
   @doc """
-  The trials that no other trial of the study beats, by number; at most `:limit` (50).
+  The trials that no other trial of the study beats, by number.
+
+  #{Message.fields("best_trials", [:limit])}
 
       {:ok, [%CerebrosBridge.Study.Trial{values: %{"loss" => _}} | _]} =
         CerebrosBridge.Study.best_trials(bridge, "tuning")
   """
   @spec best_trials(CerebrosBridge.bridge(), String.t(), keyword()) :: result([Trial.t()])
   def best_trials(bridge, study_id, opts \\ []) do
-    {limit, opts} = Keyword.pop(opts, :limit, 50)
-    params = %{study_id: study_id, limit: limit}
+    {limit, opts} = Keyword.pop(opts, :limit)
+    params = Request.given(study_id: study_id, limit: limit)
 
     with {:ok, %{"trials" => maps}} <- CerebrosBridge.call(bridge, :best_trials, params, opts),
          do: {:ok, Enum.map(maps, &trial/1)}
@@ -174,15 +141,8 @@ defmodule CerebrosBridge.Study do
       2
   """
   @spec from_map(map()) :: t()
-  def from_map(map) do
-    study = Names.fill(__MODULE__, map)
-    %{study | created_at: Names.time(study.created_at)}
-  end
+  def from_map(map), do: Message.read(__MODULE__, map)
 
-  defp suggestion(map), do: Names.fill(Suggestion, map)
-
-  defp trial(map) do
-    trial = Names.fill(Trial, map)
-    %{trial | outcome: Map.get(@outcome_of_text, trial.outcome, trial.outcome)}
-  end
+  defp suggestion(map), do: Message.read(Suggestion, map)
+  defp trial(map), do: Message.read(Trial, map)
 end

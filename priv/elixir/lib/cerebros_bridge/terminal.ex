@@ -92,8 +92,15 @@ defmodule CerebrosBridge.Terminal do
   @doc """
   An event in one line: its number, name, subject and figures.
 
-      iex> metadata = %{"run_id" => "r", "at" => "2026-01-02T03:04:05Z", "number" => 3, "outcome" => "ok"}
-      iex> event = CerebrosBridge.Event.new(9, "cerebros.trial.stop", %{"accuracy" => 0.91234, "loss" => nil}, metadata)
+      iex> event =
+      ...>   CerebrosBridge.Event.from_map(%{
+      ...>     "run_id" => "r",
+      ...>     "seq" => 9,
+      ...>     "name" => "cerebros.trial.stop",
+      ...>     "at" => "2026-01-02T03:04:05Z",
+      ...>     "measurements" => %{"accuracy" => 0.91234, "loss" => nil},
+      ...>     "metadata" => %{"number" => 3, "outcome" => "ok"}
+      ...>   })
       iex> CerebrosBridge.Terminal.line(event)
       "   9 trial.stop number=3 outcome=ok accuracy=0.9123"
   """

@@ -1,40 +1,7 @@
 defmodule CerebrosBridge.TrainingMetrics do
-  @moduledoc """
-  The measured figures of one training; units are in the names.
+  use CerebrosBridge.Message, type: "TrainingMetrics"
 
-  `energy_method` says whether a counter (`"rapl"`, `"nvml"`) or a model
-  (`"model"`) gave `energy_j`.
-  """
-
-  alias CerebrosBridge.Names
-
-  defstruct [
-    :accuracy,
-    :accuracy_kind,
-    :loss,
-    :latency_p50_s,
-    :latency_p95_s,
-    :latency_p99_s,
-    :duration_s,
-    :cpu_s,
-    :energy_j,
-    :energy_method,
-    :cost_usd,
-    :peak_mem_bytes,
-    :parameters,
-    :flops,
-    :epochs,
-    :device,
-    :latency_spread_s,
-    :accuracy_spread,
-    trials_total: 0,
-    trials_ok: 0,
-    trials_failed: 0,
-    trials_pruned: 0,
-    population: 1
-  ]
-
-  @type t :: %__MODULE__{}
+  alias CerebrosBridge.Message
 
   @doc """
   The struct of a map with binary keys; nil stays nil.
@@ -46,5 +13,5 @@ defmodule CerebrosBridge.TrainingMetrics do
   """
   @spec from_map(map() | nil) :: t() | nil
   def from_map(nil), do: nil
-  def from_map(map), do: Names.fill(__MODULE__, map)
+  def from_map(map), do: Message.read(__MODULE__, map)
 end

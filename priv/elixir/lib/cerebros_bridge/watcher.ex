@@ -24,7 +24,7 @@ defmodule CerebrosBridge.Watcher do
 
   defp forward(reading, run_id, owner, monitor) do
     case Reading.next(reading, :infinity, monitor) do
-      {:event, event, reading} ->
+      {:item, event, reading} ->
         await_room(owner)
         send(owner, {:cerebros_event, run_id, event})
         forward(reading, run_id, owner, monitor)

@@ -1,15 +1,15 @@
 # Lets the Python tests ask this side's codec: frames of {packet, 4} on standard input and output, terms within.
 #
 #   {message_name, bytes}                        → {decoded map, the map encoded again}
-#   {"event", name, measurements, metadata}       → {[its name where it is known], measurements, [unknown key]}
+#   {"event", map}                                → {[its name where it is known], measurements, [unknown key]}
 alias CerebrosBridge.{Event, Grpc.Contract}
 
 # As bytes: standard input and output are text otherwise.
 :ok = :io.setopts(:standard_io, encoding: :latin1)
 
 answer = fn
-  {"event", name, measurements, metadata} ->
-    event = Event.new(1, name, measurements, metadata)
+  {"event", map} ->
+    event = Event.from_map(map)
     known = for text when is_list(text) <- [event.name], do: Enum.join(text, ".")
 
     strange =

@@ -5,19 +5,21 @@ import sys
 from datetime import UTC, datetime, timedelta
 
 from bridge.contract.policy import Verdict
+from bridge.policy.rows import VerdictRows
 from bridge.process.settings import read_settings
 from bridge.service import SETTINGS, migrated_database, open_bridge
 from cerebros.metrics import Spent
 from telemetry.events import run_stop
-from tests.calling import call
+from tests.calling import KINDS, call, start_request
 
 
 async def store(url: str, run_id: str, manifest: str, decision: str, age: timedelta) -> None:
     async with open_bridge(read_settings(SETTINGS), url) as bridge:
-        await call(bridge, "start_run", {"run_id": run_id, "pac_id": "p", "manifest": manifest})
-        claim = await bridge.engine.claim("test", "cpu", 60.0, only=run_id)
+        await call(bridge, "start_run", start_request(run_id=run_id, pac_id="p", kind="cycle", manifest=manifest))
+        engine = bridge.deps.engine
+        claim = await engine.claim("test", "cpu", 60.0, KINDS, only=run_id)
         stop = run_stop(run_id, claim.kind, "p", "succeeded", duration_s=1.0, spent=Spent(1.0, 1.0, 10.0, 0.01))
-        await bridge.engine.end(run_id, claim.epoch, "succeeded", None, None, stop)
+        await engine.end(claim, "succeeded", None, None, stop)
         issued_at = datetime.now(UTC) - age
         verdict = Verdict(
             verdict_id=run_id,
@@ -30,7 +32,7 @@ async def store(url: str, run_id: str, manifest: str, decision: str, age: timede
             issued_at=issued_at,
             expires_at=issued_at + timedelta(days=7),
         )
-        await bridge.catalogue.write_verdict(run_id, "p", verdict)
+        await VerdictRows(bridge.deps).write_verdict(run_id, "p", verdict)
 
 
 run_id, manifest, decision, age_s = sys.argv[1:]

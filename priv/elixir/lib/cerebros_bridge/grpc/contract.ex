@@ -3,8 +3,12 @@ defmodule CerebrosBridge.Grpc.Contract do
   The gRPC contract as a table: which rpc serves a procedure, and what its messages look like.
 
   The table is read, when this module is compiled, from `priv/contract.binpb`, the
-  FileDescriptorSet that `make proto` writes from `bridge.proto`; the codec that reads it is
+  FileDescriptorSet that `make proto` writes from the `.proto` files; the codec that reads it is
   the one that speaks to the bridge.
+
+  Two rules are ours. A message that is nothing but one oneof is a tagged union: the map
+  `%{kind: "nas", manifest: …}`, whose tag is named as the oneof is. A method to which both sides stream
+  serves, with credit, the streaming procedure whose request its `request` field has.
   """
 
   alias CerebrosBridge.Grpc.Protobuf
@@ -23,7 +27,8 @@ defmodule CerebrosBridge.Grpc.Contract do
     "Message" => [
       {1, "name", :string, :one},
       {2, "field", {:message, "Field"}, :many},
-      {3, "nested_type", {:message, "Message"}, :many}
+      {3, "nested_type", {:message, "Message"}, :many},
+      {8, "oneof_decl", {:message, "Oneof"}, :many}
     ],
     "Field" => [
       {1, "name", :string, :one},
@@ -31,13 +36,16 @@ defmodule CerebrosBridge.Grpc.Contract do
       {4, "label", :enum, :one},
       {5, "type", :enum, :one},
       {6, "type_name", :string, :one},
-      {17, "proto3_optional", :bool, :one}
+      {9, "oneof_index", :int32, :optional}
     ],
+    "Oneof" => [{1, "name", :string, :one}],
     "Service" => [{1, "name", :string, :one}, {2, "method", {:message, "Method"}, :many}],
     "Method" => [
       {1, "name", :string, :one},
       {2, "input_type", :string, :one},
-      {3, "output_type", :string, :one}
+      {3, "output_type", :string, :one},
+      {5, "client_streaming", :bool, :one},
+      {6, "server_streaming", :bool, :one}
     ]
   }
 
@@ -97,7 +105,8 @@ defmodule CerebrosBridge.Grpc.Contract do
     %{"label" => 3} ->
       :many
 
-    %{"proto3_optional" => true} ->
+    # Of a oneof, which an `optional` field has to itself.
+    %{"oneof_index" => index} when index != nil ->
       :optional
 
     _ ->
@@ -111,31 +120,68 @@ defmodule CerebrosBridge.Grpc.Contract do
           {field["number"], field["name"], kind.(field), cardinality.(field)}
         end
 
-      {name, fields}
+      one_of = Enum.uniq(for field <- message["field"], do: field["oneof_index"])
+
+      if one_of == [0] and length(fields) > 1,
+        do: {name, {:union, hd(message["oneof_decl"])["name"], fields}},
+        else: {name, fields}
     end)
 
   @messages Map.merge(messages, @rich_errors)
 
-  [{package, service}] =
-    for file <- image["file"], service <- file["service"], do: {file["package"], service}
+  # Google's own files are in the set too, and have no services.
+  [package] =
+    for(file <- image["file"], file["service"] != [], do: file["package"]) |> Enum.uniq()
 
-  @service "#{package}.#{service["name"]}"
   @package package
-  @rpcs Map.new(service["method"], fn method ->
-          "." <> input = method["input_type"]
-          "." <> output = method["output_type"]
-          {Macro.underscore(method["name"]), {"/#{@service}/#{method["name"]}", input, output}}
-        end)
+
+  methods =
+    for file <- image["file"], service <- file["service"], method <- service["method"] do
+      "." <> input = method["input_type"]
+      "." <> output = method["output_type"]
+      name = Macro.underscore(method["name"])
+      path = "/#{package}.#{service["name"]}/#{method["name"]}"
+      rpc = %{path: path, input: input, output: output}
+
+      case method do
+        %{"client_streaming" => true} -> {:credited, name, rpc}
+        %{"server_streaming" => true} -> {:streaming, name, rpc}
+        _ -> {:unary, name, rpc}
+      end
+    end
+
+  procedure_of_request = for {:streaming, name, rpc} <- methods, into: %{}, do: {rpc.input, name}
+
+  # Of a stream that is there with credit and without, the one with credit is kept.
+  {credited, others} = Enum.split_with(methods, fn {form, _, _} -> form == :credited end)
+
+  served =
+    for {:credited, _, rpc} <- credited do
+      {_, _, {:message, request}, _} = List.keyfind(messages[rpc.input], "request", 1)
+      {:credited, Map.fetch!(procedure_of_request, request), rpc}
+    end
+
+  @rpcs Map.new(others ++ served, fn {form, name, rpc} -> {name, Map.put(rpc, :form, form)} end)
+
+  @type rpc :: %{
+          form: :unary | :streaming | :credited,
+          path: String.t(),
+          input: String.t(),
+          output: String.t()
+        }
 
   @doc """
-  The path, request and reply of a procedure's rpc.
+  The method that serves a procedure: its form, its path and its messages.
 
       iex> CerebrosBridge.Grpc.Contract.rpc("get_run")
-      {:ok, {"/cerebros.v1.CerebrosBridge/GetRun", "cerebros.v1.GetRunRequest", "cerebros.v1.Run"}}
+      {:ok, %{form: :unary, path: "/cerebros.v1.Runs/GetRun", input: "cerebros.v1.GetRunRequest", output: "cerebros.v1.Run"}}
+      iex> {:ok, rpc} = CerebrosBridge.Grpc.Contract.rpc("watch_run")
+      iex> {rpc.form, rpc.path}
+      {:credited, "/cerebros.v1.Runs/Attach"}
       iex> CerebrosBridge.Grpc.Contract.rpc("fly")
       :error
   """
-  @spec rpc(String.t()) :: {:ok, {String.t(), String.t(), String.t()}} | :error
+  @spec rpc(String.t()) :: {:ok, rpc()} | :error
   def rpc(procedure), do: Map.fetch(@rpcs, procedure)
 
   @doc """
