@@ -1,6 +1,6 @@
 """The words of port protocol v1: message shapes, limits and the atoms this side sends.
 
-docs/port-protocol.md says what each message means; `port_frames` acts on them.
+docs/port-protocol.md says what each message means; `frames` acts on them.
 """
 
 from __future__ import annotations
