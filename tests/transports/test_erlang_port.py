@@ -128,7 +128,7 @@ def owned(
 
 @pytest.fixture
 def environment(database_url: str, settings: Any) -> dict[str, str]:
-    return {"DATABASE_URL": database_url, "CEREBROS_HOME": settings.home, "CEREBROS_LOG_LEVEL": "critical"}
+    return {"DATABASE_URL": database_url, "CEREBROS_HOME": str(settings.home), "CEREBROS_LOG_LEVEL": "critical"}
 
 
 @pytest.fixture
@@ -195,7 +195,7 @@ def test_noise_on_standard_output_changes_nothing_on_the_wire(environment, argum
 def test_a_drained_program_finishes_what_it_can_and_parts(environment, queued):
     with owned(environment, "--no-worker") as owner:
         owner.answer("call", 1, "start_run", queued, {})
-        owner.answer("attach", 2, queued["run_id"], 0)
+        owner.answer("call", 2, "watch_run", {"run_id": queued["run_id"]}, {})
         owner.send("drain", 200)
         owner.send("call", 3, "health", {}, {})
         parting = [owner.read() for _ in range(4)]
@@ -211,7 +211,7 @@ def test_a_drained_program_finishes_what_it_can_and_parts(environment, queued):
 def test_sigterm_answers_what_is_in_flight_and_parts(environment, queued):
     with owned(environment, "--no-worker") as owner:
         owner.answer("call", 1, "start_run", queued, {})
-        owner.answer("attach", 2, queued["run_id"], 0)
+        owner.answer("call", 2, "watch_run", {"run_id": queued["run_id"]}, {})
         owner.process.send_signal(signal.SIGTERM)
         assert [owner.read()[:3], owner.read()] == [("error", 2, "cancelled"), ("bye", "shutdown")]
         assert owner.process.wait(10) == 0
@@ -232,7 +232,7 @@ def test_a_deadline_ends_a_call_and_a_stream(environment, queued):
     with owned(environment, "--no-worker") as owner:
         owner.answer("call", 1, "start_run", queued, {})
         owner.send("call", 2, "watch_run", {"run_id": queued["run_id"], "after_seq": 1}, {"timeout_ms": 100})
-        owner.send("call", 3, "check_dataset", {"manifest": queued["manifest"]}, {"timeout_ms": 100})
+        owner.send("call", 3, "check_dataset", {"manifest": queued["spec"]["manifest"]}, {"timeout_ms": 100})
         answers = {owner.read(5)[:3], owner.read(5)[:3]}
         assert answers == {("error", 2, "deadline_exceeded"), ("error", 3, "deadline_exceeded")}
 
@@ -242,7 +242,7 @@ def test_a_cancel_is_acknowledged_at_once(environment, queued):
         owner.answer("call", 1, "start_run", queued, {})
         waits_ms = []
         for call_id in range(2, 22):
-            owner.answer("attach", call_id, queued["run_id"], 0)
+            owner.answer("call", call_id, "watch_run", {"run_id": queued["run_id"]}, {})
             began = time.perf_counter()
             assert owner.answer("cancel", call_id)[:3] == ("error", call_id, "cancelled")
             waits_ms.append((time.perf_counter() - began) * 1000)
@@ -254,17 +254,17 @@ def test_a_sleeping_owner_gets_its_credit_and_later_all_that_matters(environment
     with owned(environment, "--no-worker") as owner:
         owner.answer("call", 1, "start_run", queued, {})
         lifecycle = store_events(sql, queued["run_id"], total)
-        owner.send("attach", 2, queued["run_id"], 0)
+        owner.send("call", 2, "watch_run", {"run_id": queued["run_id"]}, {})
         first = [owner.read() for _ in range(credit)]
         assert not owner.waits(0.5)
         owner.send("credit", 2, total)
         later = []
-        while (term := owner.read())[0] == "event":
+        while (term := owner.read())[0] == "item":
             later.append(term)
         assert term[:2] == ("ok", 2)
-    events = first + later
-    assert [term[2] for term in events if term[3] != "cerebros.training.progress"] == lifecycle
-    dropped = sum(term[4].get("dropped", 0) for term in events)
+    events = [item for _, _, item in first + later]
+    assert [event["seq"] for event in events if event["name"] != "cerebros.training.progress"] == lifecycle
+    dropped = sum(event["measurements"].get("dropped", 0) for event in events)
     assert dropped > 0
     assert len(events) + dropped == total
 

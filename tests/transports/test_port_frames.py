@@ -20,16 +20,21 @@ from bridge.transports.port.messages import (
     LONGEST_TEXT,
     MAX_CALLS,
     MAX_FRAME_BYTES,
+    Call,
+    CallOptions,
     Cancel,
     Credit,
     Drain,
+    Follow,
     Heartbeat,
     Invoke,
-    Watch,
 )
 from cerebros.errors import CerebrosError, Code, NotFound, family
 
 HEALTHY = HealthReport(status="serving", version="0", database="reachable", workers=1, queued=0, running=0)
+
+# The names of procedures that stream.
+STREAMS = frozenset({"watch_run"})
 
 
 def frame(*term: Any) -> bytes:
@@ -47,9 +52,14 @@ def sent(connection: Connection) -> list[Any]:
     return terms
 
 
+def watch(call_id: int) -> bytes:
+    """A call of the procedure that streams."""
+    return frame("call", call_id, "watch_run", {"run_id": "r"}, {})
+
+
 def session(**hello_options: Any) -> Connection:
     """A session that has said hello."""
-    connection = Connection({"name": "cerebros-bridge", "version": "0"})
+    connection = Connection({"name": "cerebros-bridge", "version": "0"}, STREAMS)
     connection.receive(frame("hello", 1, hello_options))
     assert sent(connection)[0][:2] == ("hello", 1)
     return connection
@@ -63,7 +73,7 @@ def run_event(seq: int, name: str = "cerebros.trial.stop") -> RunEvent:
 
 
 def test_hello_tells_version_and_limits():
-    connection = Connection({"name": "cerebros-bridge", "version": "0"})
+    connection = Connection({"name": "cerebros-bridge", "version": "0"}, STREAMS)
     connection.receive(frame("hello", 1, {}))
     [(name, protocol, info)] = sent(connection)
     assert (name, protocol) == ("hello", 1)
@@ -72,13 +82,13 @@ def test_hello_tells_version_and_limits():
 
 
 def test_a_heartbeat_that_is_announced_is_watched():
-    connection = Connection({})
+    connection = Connection({}, STREAMS)
     assert connection.receive(frame("hello", 1, {"heartbeat_ms": 2500})) == [Heartbeat(2.5)]
     assert sent(connection)[0][2]["heartbeat_ms"] == 2500
 
 
 def test_another_protocol_version_ends_the_session_with_a_reason():
-    connection = Connection({})
+    connection = Connection({}, STREAMS)
     connection.receive(frame("hello", 2, {}))
     assert sent(connection)[-1] == ("bye", "unsupported_version")
     assert connection.receive(frame("hello", 1, {})) == []
@@ -86,13 +96,13 @@ def test_another_protocol_version_ends_the_session_with_a_reason():
 
 
 def test_hello_with_an_unknown_option_ends_the_session():
-    connection = Connection({})
+    connection = Connection({}, STREAMS)
     connection.receive(frame("hello", 1, {"colour": "red"}))
     assert sent(connection)[-1] == ("bye", "hello_refused")
 
 
 def test_a_call_before_hello_is_a_failed_precondition():
-    connection = Connection({})
+    connection = Connection({}, STREAMS)
     assert connection.receive(frame("call", 1, "health", {}, {})) == []
     assert sent(connection)[0][:3] == ("error", 1, "failed_precondition")
 
@@ -100,8 +110,9 @@ def test_a_call_before_hello_is_a_failed_precondition():
 def test_a_call_becomes_a_command_and_its_result_one_ok():
     connection = session()
     [command] = connection.receive(frame("call", 7, Atom("health"), {Atom("a"): Atom("b")}, {"timeout_ms": 1500}))
-    assert command == Invoke(7, "health", {"a": "b"}, 1.5)
-    assert {type(text) for text in (command.procedure, *command.params, *command.params.values())} == {str}
+    assert command == Invoke(Call(7, "health", {"a": "b"}, CallOptions(timeout_ms=1500)))
+    call = command.call
+    assert {type(text) for text in (call.procedure, *call.params, *call.params.values())} == {str}
     connection.ok(7, HEALTHY)
     [(name, call_id, result)] = sent(connection)
     assert (name, call_id, result["status"]) == ("ok", 7, "serving")
@@ -152,52 +163,60 @@ def test_one_call_too_many_is_refused_at_once_and_the_next_answer_makes_room():
     assert len(connection.receive(frame("call", MAX_CALLS, "health", {}, {}))) == 1
 
 
-def test_watch_run_and_attach_are_the_same_stream():
+def test_a_procedure_that_streams_is_followed():
     connection = session()
-    [called] = connection.receive(frame("call", 1, "watch_run", {"run_id": "r", "after_seq": 3}, {}))
-    [attached] = connection.receive(frame("attach", 2, "r", 3))
-    assert called == Watch(1, {"run_id": "r", "after_seq": 3}, None)
-    assert attached == Watch(2, called.params, None)
+    [command] = connection.receive(frame("call", 1, "watch_run", {"run_id": "r", "after_seq": 3}, {}))
+    assert command == Follow(Call(1, "watch_run", {"run_id": "r", "after_seq": 3}, CallOptions()))
 
 
 def test_a_stream_sends_no_more_events_than_its_credit():
     connection = session(credit=2)
-    connection.receive(frame("attach", 1, "r", 0))
+    connection.receive(watch(1))
     for seq in (1, 2, 3):
         assert connection.hungry(1)
-        connection.event(1, run_event(seq))
-    assert [term[2] for term in sent(connection)] == [1, 2]
+        connection.item(1, run_event(seq))
+    assert [term[2]["seq"] for term in sent(connection)] == [1, 2]
     assert not connection.hungry(1)
     assert connection.receive(frame("credit", 1, 1)) == [Credit(1, 1)]
-    assert [term[2] for term in sent(connection)] == [3]
+    assert [term[2]["seq"] for term in sent(connection)] == [3]
     assert connection.hungry(1)
 
 
 def test_progress_tells_how_many_events_it_stands_for():
     connection = session(credit=0)
-    connection.receive(frame("attach", 1, "r", 0))
+    connection.receive(watch(1))
     for seq in (1, 2, 3):
-        connection.event(1, run_event(seq, "cerebros.training.progress"))
+        connection.item(1, run_event(seq, "cerebros.training.progress"))
     connection.receive(frame("credit", 1, 8))
-    connection.event(1, run_event(4, "cerebros.training.progress"))
-    assert [(term[2], term[4]["dropped"]) for term in sent(connection)] == [(3, 2), (4, 0)]
+    connection.item(1, run_event(4, "cerebros.training.progress"))
+    assert [(term[2]["seq"], term[2]["measurements"]["dropped"]) for term in sent(connection)] == [(3, 2), (4, 0)]
 
 
 def test_an_event_for_a_stream_that_is_over_is_not_sent():
     connection = session()
-    connection.receive(frame("attach", 1, "r", 0))
+    connection.receive(watch(1))
     connection.error(1, NotFound("no"))
-    connection.event(1, run_event(1))
+    connection.item(1, run_event(1))
     assert [term[0] for term in sent(connection)] == ["error"]
 
 
 def test_an_event_has_the_shape_of_telemetry_execute():
     connection = session()
-    connection.receive(frame("attach", 1, "r", 0))
-    connection.event(1, run_event(9))
+    connection.receive(watch(1))
+    connection.item(1, run_event(9))
     [event] = sent(connection)
-    metadata = {"number": 9, "run_id": "r", "at": "2026-01-02T03:04:05Z"}
-    assert event == ("event", 1, 9, "cerebros.trial.stop", {"loss": Atom("nan")}, metadata)
+    assert event == (
+        "item",
+        1,
+        {
+            "run_id": "r",
+            "seq": 9,
+            "name": "cerebros.trial.stop",
+            "measurements": {"loss": Atom("nan")},
+            "metadata": {"number": 9},
+            "at": "2026-01-02T03:04:05Z",
+        },
+    )
 
 
 def test_cancel_names_only_calls_in_flight():
@@ -216,7 +235,7 @@ def test_credit_for_a_stream_that_is_over_is_no_mistake():
 
 def test_ping_is_answered_with_figures_even_while_draining():
     connection = session()
-    connection.receive(frame("attach", 1, "r", 0) + frame("drain", 10) + frame("ping", 42))
+    connection.receive(watch(1) + frame("drain", 10) + frame("ping", 42))
     assert sent(connection)[-1] == ("pong", 42, {"calls": 0, "streams": 1, "frames_received": 4, "frames_sent": 2})
 
 
@@ -244,7 +263,6 @@ def test_a_draining_session_refuses_new_calls_as_unavailable_and_finishes_the_ol
         ("call", 1, "health", [], {}),
         ("call", 1, "health", {}, {"timeout_ms": 0}),
         ("call", 1, "health", {}, {"unknown": 1}),
-        ("attach", 1, "r", -1),
     ],
 )
 def test_a_crooked_call_is_an_invalid_argument_of_its_own_id(term):
@@ -268,7 +286,7 @@ def unreadable(name: bytes, call_id: int, params: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("params", UNREADABLE)
-@pytest.mark.parametrize("name", [b"w\4call", b"d\0\4call", b"m\0\0\0\4call", b"w\6attach"])
+@pytest.mark.parametrize("name", [b"w\4call", b"d\0\4call", b"m\0\0\0\4call"])
 @pytest.mark.parametrize("call_id", [0, 255, 256, 2**31, 2**40, 2**63 - 1])
 def test_a_call_that_the_decoder_refuses_is_an_invalid_argument_of_its_own_id(call_id, name, params):
     connection = session()
@@ -337,61 +355,5 @@ def test_a_long_or_unwritable_message_still_arrives():
 def test_results_hold_lists_where_python_has_tuples():
     connection = session()
     connection.receive(frame("call", 1, "health", {}, {}))
-    connection.ok(1, {"capability": (1.0, 2.0), "front": ({"curve": ()},)})
-    assert sent(connection)[0][2] == {"capability": [1.0, 2.0], "front": [{"curve": []}]}
-
-
-CONVERSATION = b"".join(
-    (
-        frame("hello", 1, {}),
-        frame("call", 1, "health", {}, {}),
-        frame("attach", 2, "r", 0),
-        frame("credit", 2, 3),
-        frame("ping", 1),
-        frame("cancel", 1),
-    )
-)
-
-
-def converse(pieces: list[bytes]) -> tuple[list[Any], list[Any]]:
-    connection = Connection({})
-    commands = [command for piece in pieces for command in connection.receive(piece)]
-    return commands, sent(connection)
-
-
-def test_a_conversation_split_at_any_byte_is_the_same_conversation():
-    whole = converse([CONVERSATION])
-    assert len(whole[0]) == 4
-    for cut in range(len(CONVERSATION) + 1):
-        assert converse([CONVERSATION[:cut], CONVERSATION[cut:]]) == whole
-    assert converse([bytes((byte,)) for byte in CONVERSATION]) == whole
-
-
-@given(st.lists(st.binary(max_size=40) | st.just(frame("ping", 1)), max_size=20))
-def test_no_bytes_raise(pieces):
-    connection = session()
-    for piece in pieces:
-        connection.receive(len(piece).to_bytes(4) + piece)
-        connection.receive(piece)
-    sent(connection)
-
-
-def atoms_in(value: Any) -> set[Atom]:
-    match value:
-        case Atom():
-            return {value}
-        case dict():
-            return {atom for pair in value.items() for atom in atoms_in(pair)}
-        case list() | tuple():
-            return {atom for element in value for atom in atoms_in(element)}
-    return set()
-
-
-def test_only_published_atoms_are_sent():
-    connection = session(credit=1)
-    connection.receive(frame("call", 1, "health", {}, {}) + frame("attach", 2, "r", 0) + frame("hello", 1, {}))
-    connection.ok(1, {"figures": [float("inf"), float("-inf"), float("nan"), True, None]})
-    connection.event(2, run_event(1))
-    connection.receive(frame("ping", 1) + frame("drain", 1) + frame("call", 3, "health", {}, {}))
-    connection.close("drained")
-    assert atoms_in(sent(connection)) <= ATOMS
+    connection.ok(1, {"capability": (1.0, 2.0), "pareto_set": ({"curve": ()},)})
+    assert sent(connection)[0][2] == {"capability": [1.0, 2.0], "pareto_set": [{"curve": []}]}
