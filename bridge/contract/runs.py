@@ -176,6 +176,7 @@ class ListRuns(Message, frozen=True, kw_only=True):
     """List runs, newest first."""
 
     pac_id: Annotated[Id | None, Meta(description="PAC whose runs are listed; those of all PACs when absent.")] = None
+    kind: Annotated[Id | None, Meta(description="Kind of the listed runs; any kind when absent.")] = None
     state: Annotated[RunState | None, Meta(description="State of the listed runs; any state when absent.")] = None
     limit: Annotated[PageSize, Meta(description="Largest number of runs in the answer.")] = 50
 

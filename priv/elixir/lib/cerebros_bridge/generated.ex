@@ -854,6 +854,13 @@ defmodule CerebrosBridge.Generated do
           doc:
             "PAC whose runs are listed; those of all PACs when absent. 1 to 128 letters, digits or `._:-`, the first a letter or a digit."
         },
+        kind: %{
+          type: :string,
+          optional: true,
+          nullable: true,
+          doc:
+            "Kind of the listed runs; any kind when absent. 1 to 128 letters, digits or `._:-`, the first a letter or a digit."
+        },
         state: %{
           type: {:word, "RunState"},
           optional: true,
