@@ -42,17 +42,28 @@ class Counted(msgspec.Struct, frozen=True):
     spent: Spent
 
 
-COUNT = JobType(CountJob, Counted, "tests.seams.counting_job:count", resumable=True, memory_bytes=2**29, note=Counted)
+class Tick(msgspec.Struct, frozen=True):
+    number: int
+
+
+COUNT = JobType(CountJob, Counted, "tests.seams.counting_job:count", resumable=True, memory_bytes=2**29, note=Tick)
 
 
 @dataclass(frozen=True, kw_only=True)
-class CountStop(Event):
-    """A number was said."""
+class CountProgress(Event):
+    """The count has come to a number."""
 
-    name: ClassVar[str] = "cerebros.count.stop"
+    name: ClassVar[str] = "cerebros.count.progress"
     measured: ClassVar[tuple[str, ...]] = ("number",)
     number: int
     run_id: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class CountStop(CountProgress):
+    """A number was said."""
+
+    name: ClassVar[str] = "cerebros.count.stop"
 
 
 async def prepare(spec: Counting, _deps: Deps) -> Prepared[Counting]:
@@ -60,8 +71,11 @@ async def prepare(spec: Counting, _deps: Deps) -> Prepared[Counting]:
 
 
 async def count(run: ClaimedRun[Counting], deps: Deps) -> Done[Counted]:
+    async def hear(tick: Tick) -> None:
+        await deps.engine.append(run.claim, CountProgress(number=tick.number, run_id=run.run_id))
+
     job = CountJob(run.payload.number, run.payload.pause_s, resume=await deps.checkpoints.newest(run.run_id, 0))
-    counted = await deps.jobs.run(COUNT, job, keep=partial(deps.checkpoints.save, run.claim, 0))
+    counted = await deps.jobs.run(COUNT, job, keep=partial(deps.checkpoints.save, run.claim, 0), hear=hear)
     return Done(counted, counted.spent)
 
 

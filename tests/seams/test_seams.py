@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from time import monotonic
 
 import grpc
 import httpx
@@ -20,10 +21,11 @@ import pytest
 from uuid_utils import uuid7
 
 from bridge.api.bridge import Bridge
-from bridge.runs.settings import RunSettings
+from bridge.contract.procedure import Caller
 from bridge.service import open_bridge, worker_on
 from bridge.transports.grpc.server import start_grpc
 from bridge.transports.http.app import make_app
+from cerebros.errors import DeadlineExceeded
 from tests.calling import TESTER, call, watch
 from tests.seams.contract import contract_with_counting
 from tests.seams.counting import ALL_KINDS, ALL_PROCEDURES
@@ -79,6 +81,8 @@ async def test_its_run_goes_through_its_stages_streams_its_events_and_is_billed(
     assert [event.seq for event in events] == list(range(1, len(events) + 1))
     (said,) = [event for event in events if event.name == "cerebros.count.stop"]
     assert said.measurements == {"number": 50}
+    ticks = [event.measurements["number"] for event in events if event.name == "cerebros.count.progress"]
+    assert ticks == [10, 20, 30, 40, 50]
     spent = await bridge.deps.runs.spending(run.run_id)
     assert spent.cpu_s > 0
     assert spent.cost_usd == pytest.approx(spent.cpu_s)  # a dollar a second
@@ -187,24 +191,15 @@ def test_it_is_started_and_followed_at_the_command_line(environment):
     ended = ran("counting", "3", "--pac", "p", "--json")
     assert ended.returncode == 0, ended.stderr
     assert json.loads(ended.stdout)["stages_done"] == ["count", "say"]
-    assert "Number to count to." in ran("counting", "--help").stdout
+    assert "Seconds to rest after each number." in ran("counting", "--help").stdout
     followed = ran("call", "count_down", '{"number": 2}')
     assert [json.loads(line)["number"] for line in followed.stdout.splitlines()] == [2, 1]
 
 
 async def test_its_reading_stops_when_the_callers_time_is_over(bridge):
-    from time import monotonic
-
-    from bridge.contract.procedure import Caller
-    from cerebros.errors import DeadlineExceeded
-
     late = Caller(principal=TESTER.principal, transport="test", deadline=monotonic() + 0.2)
     run = await call(bridge, "start_run", counting(1))
     with pytest.raises(DeadlineExceeded):
         async for _ in bridge.stream(late, "watch_run", {"run_id": run.run_id}):
             pass
     await call(bridge, "cancel_run", {"run_id": run.run_id})
-
-
-def test_the_lease_of_the_tests_is_shorter_than_that_of_the_service(settings):
-    assert settings[RunSettings].lease_s > LEASE_S
