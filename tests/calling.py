@@ -45,5 +45,6 @@ COMMON = {field.name for field in msgspec.structs.fields(StartRun)} - {"spec"}
 
 def start_request(**fields: Any) -> dict[str, Any]:
     """A request to start a run, its spec's fields given beside the others."""
-    spec = {name: value for name, value in fields.items() if name not in COMMON}
-    return {name: value for name, value in fields.items() if name in COMMON} | {"spec": spec}
+    common = {name: value for name, value in fields.items() if name in COMMON}
+    spec = {name: value for name, value in fields.items() if name not in COMMON | {"spec"}}
+    return common | {"spec": spec | fields.get("spec", {})}

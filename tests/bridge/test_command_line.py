@@ -4,7 +4,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -16,28 +15,11 @@ from bridge.datasets.manifests import read_manifest
 from bridge.process.owner import owner
 from cerebros.errors import ManifestRejected
 from cerebros.space.rose_tree import Tree
+from tests.bridge.conftest import BRIDGE, KILN
 from tests.conftest import EXAMPLES
 
 DIGITS = EXAMPLES / "digits.toml"
 ROOT = EXAMPLES.parent
-
-
-BRIDGE = (str(Path(sys.executable).parent / "cerebros-bridge"),)
-KILN = (sys.executable, "-m", "tests.bridge.kiln")
-
-
-@pytest.fixture
-def environment(settings, database_url):
-    return os.environ | {"CEREBROS_HOME": str(settings.home), "DATABASE_URL": database_url}
-
-
-@pytest.fixture
-def bridge_command(environment):
-    def run(*arguments: str, program: tuple[str, ...] = BRIDGE, **more: str) -> subprocess.CompletedProcess[str]:
-        command = [*program, *arguments]
-        return subprocess.run(command, capture_output=True, text=True, env=environment | more, timeout=120, cwd=ROOT)
-
-    return run
 
 
 def test_a_dataset_check_prints_one_json_object(bridge_command):

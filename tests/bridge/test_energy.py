@@ -70,7 +70,7 @@ def test_what_a_training_holds_on_a_gpu_counts_beside_the_process(monkeypatch):
 
 def test_without_a_gpu_the_meter_needs_no_torch():
     code = (
-        "import sys; from bridge.deps.jobs.meter import Meter; from cerebros.metrics import PriceTable; "
+        "import sys; from bridge.jobs.meter import Meter; from cerebros.metrics import PriceTable; "
         "assert Meter(PriceTable(0.05, 10.0)).read().peak_mem_bytes > 0; print('torch' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -20,7 +20,7 @@ from cerebros.data.manifest import parse_manifest
 from cerebros.errors import Internal, PermissionDenied, Unavailable
 from cerebros.metrics import PriceTable
 from cerebros.nets.space import cerebros_space
-from tests.bridge.test_command_line import bridge_command, csv_manifest  # noqa: F401 - a fixture
+from tests.bridge.test_command_line import csv_manifest
 from tests.bridge.test_cycle import finished
 from tests.calling import KINDS, call, watch, with_parts, with_settings
 from tests.conftest import EXAMPLES, SMALL
@@ -166,7 +166,7 @@ async def test_a_cell_float32_cannot_hold_counts_as_missing(bridge, tmp_path):
 
 
 @pytest.mark.parametrize("spelling", ["NaN", "nan", "NA", ""])
-def test_a_label_that_is_not_a_value_is_refused_however_it_is_spelt(bridge_command, tmp_path, spelling):  # noqa: F811
+def test_a_label_that_is_not_a_value_is_refused_however_it_is_spelt(bridge_command, tmp_path, spelling):
     rows = "a,y\n" + "".join(f"{n},{n % 2}\n" for n in range(20)) + f"1,{spelling}\n"
     done = bridge_command("dataset", "check", str(csv_manifest(tmp_path, rows)))
     assert done.returncode == 1
@@ -180,7 +180,7 @@ def test_a_label_that_is_not_a_value_is_refused_however_it_is_spelt(bridge_comma
         (b"y\n" + b"1\n0\n" * 20, "no column beside the label"),
     ],
 )
-def test_a_file_that_is_no_dataset_is_refused(bridge_command, tmp_path, content, account):  # noqa: F811
+def test_a_file_that_is_no_dataset_is_refused(bridge_command, tmp_path, content, account):
     import hashlib
 
     path = csv_manifest(tmp_path, "a,y\n1,1\n")
@@ -201,12 +201,12 @@ def test_a_file_that_is_no_dataset_is_refused(bridge_command, tmp_path, content,
         {"CEREBROS_HTTP_ADDRESS": "127.0.0.1:8x"},
     ],
 )
-def test_a_setting_of_the_wrong_shape_is_a_typed_error(bridge_command, variables):  # noqa: F811
+def test_a_setting_of_the_wrong_shape_is_a_typed_error(bridge_command, variables):
     done = bridge_command("gate", "check", **variables)
     assert (done.returncode, done.stderr.split(":")[0]) == (1, "INVALID_ARGUMENT")
 
 
-def test_a_taken_http_address_is_a_typed_error(bridge_command):  # noqa: F811
+def test_a_taken_http_address_is_a_typed_error(bridge_command):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         done = bridge_command("up", "--no-worker", CEREBROS_HTTP_ADDRESS=address, CEREBROS_GRPC_ADDRESS="127.0.0.1:0")

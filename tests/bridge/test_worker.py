@@ -11,6 +11,7 @@ import pytest
 
 from bridge.service import worker_on
 from cerebros.errors import StaleWorker
+from cerebros.metrics import NOTHING
 from tests.calling import KINDS, call, watch
 from tests.conftest import SMALL
 
@@ -124,8 +125,8 @@ async def test_a_stale_worker_cannot_write(bridge, start):
     stale = await bridge.deps.engine.claim("first", "cpu", -1.0, KINDS, request["run_id"])
     await bridge.deps.engine.sweep()
     fresh = await bridge.deps.engine.claim("second", "cpu", 60.0, KINDS, request["run_id"])
-    assert (stale.epoch, fresh.epoch) == (1, 2)
-    stage = {"name": "check", "result": {}, "duration_s": 0.0}
+    assert (stale.attempt, fresh.attempt) == (1, 2)
+    stage = {"name": "check", "result": {}, "spent": NOTHING, "wall_s": 0.0}
     from telemetry.events import StageStop
 
     event = StageStop(duration_s=0.0, run_id=request["run_id"], stage="check")

@@ -119,7 +119,7 @@ def reads(message: Message, name: str, value: object) -> bool:
 def same(sent: Any, value: object) -> bool:
     match value:
         case Tree() | Space():
-            return bool(json_format.MessageToDict(sent) == msgspec.to_builtins(value))
+            return bool(json_format.MessageToDict(sent) == msgspec.json.decode(msgspec.json.encode(value)))
         case msgspec.Struct():
             return holds(sent, value)
         case tuple():
