@@ -61,7 +61,7 @@ def attack(mutations: int, seed: int) -> Attack:
 
 def converse(hostile: bytes) -> None:
     """One session that gets the term as a frame between two sound ones."""
-    connection = Connection({})
+    connection = Connection({}, frozenset())
     connection.receive(framed("hello", 1, {}))
     connection.receive(len(hostile).to_bytes(4) + hostile)
     connection.outgoing()

@@ -26,7 +26,7 @@ from bridge.store.embedded import embedded_postgres
 from cerebros.gate import SEVERITY
 from tests.conftest import EXAMPLES, SMALL
 
-SERVICE = "cerebros.v1.CerebrosBridge"
+PACKAGE = "cerebros.v1."
 
 
 def free_port() -> int:
@@ -41,9 +41,11 @@ class Client:
     def __init__(self, address: str) -> None:
         self.channel = grpc.insecure_channel(address)
         self.stub = reflection_pb2_grpc.ServerReflectionStub(self.channel)
-        pool = DescriptorPool()
-        self._add(pool, self._files(reflection_pb2.ServerReflectionRequest(file_containing_symbol=SERVICE)))
-        self.service = pool.FindServiceByName(SERVICE)
+        self.pool, self._known = DescriptorPool(), set[str]()
+        self.methods = {}
+        for name in sorted(name for name in self.services() if name.startswith(PACKAGE)):
+            self._add(self._files(reflection_pb2.ServerReflectionRequest(file_containing_symbol=name)))
+            self.methods |= {method.name: method for method in self.pool.FindServiceByName(name).methods}
 
     def _ask(self, request):
         return next(iter(self.stub.ServerReflectionInfo(iter([request]))))
@@ -56,25 +58,28 @@ class Client:
         blobs = self._ask(request).file_descriptor_response.file_descriptor_proto
         return [FileDescriptorProto.FromString(blob) for blob in blobs]
 
-    def _add(self, pool: DescriptorPool, files: list[FileDescriptorProto]) -> None:
+    def _add(self, files: list[FileDescriptorProto]) -> None:
         for file in files:
-            for name in file.dependency:
-                self._add(pool, self._files(reflection_pb2.ServerReflectionRequest(file_by_filename=name)))
-            pool.Add(file)
+            if file.name not in self._known:
+                self._known.add(file.name)
+                for name in file.dependency:
+                    self._add(self._files(reflection_pb2.ServerReflectionRequest(file_by_filename=name)))
+                self.pool.Add(file)
 
     def _message(self, method: str, fields: dict):
-        described = self.service.FindMethodByName(method)
+        described = self.methods[method]
         request = ParseDict(fields, GetMessageClass(described.input_type)())
-        return request, GetMessageClass(described.output_type)
+        path = f"/{described.containing_service.full_name}/{method}"
+        return path, request, GetMessageClass(described.output_type)
 
     def call(self, method: str, **fields) -> dict:
-        request, reply = self._message(method, fields)
-        multi = self.channel.unary_unary(f"/{SERVICE}/{method}", type(request).SerializeToString, reply.FromString)
+        path, request, reply = self._message(method, fields)
+        multi = self.channel.unary_unary(path, type(request).SerializeToString, reply.FromString)
         return MessageToDict(multi(request, timeout=60), preserving_proto_field_name=True)
 
     def stream(self, method: str, **fields):
-        request, reply = self._message(method, fields)
-        call = self.channel.unary_stream(f"/{SERVICE}/{method}", type(request).SerializeToString, reply.FromString)
+        path, request, reply = self._message(method, fields)
+        call = self.channel.unary_stream(path, type(request).SerializeToString, reply.FromString)
         for message in call(request, timeout=120):
             yield MessageToDict(message, preserving_proto_field_name=True)
 
@@ -126,18 +131,19 @@ def wait_until_ready(process, http, log) -> None:
     raise AssertionError(f"the service did not become ready:\n{log.read_text()}")
 
 
-REQUEST = {"manifest": str(EXAMPLES / "digits.toml"), "budget": SMALL}
+def spec(budget: dict) -> dict:
+    return {"cycle": {"manifest": str(EXAMPLES / "digits.toml"), "budget": budget}}
 
 
 @pytest.fixture(scope="module")
 def promoted(service):
     _, client, _ = service
-    client.call("StartRun", run_id="served", pac_id="served-pac", **REQUEST)
+    client.call("StartRun", run_id="served", pac_id="served-pac", spec=spec(SMALL))
     return list(client.stream("WatchRun", run_id="served"))
 
 
 def test_reflection_lists_the_service(service):
-    assert {SERVICE, "grpc.health.v1.Health"} <= service[1].services()
+    assert {f"{PACKAGE}Runs", f"{PACKAGE}Studies", "grpc.health.v1.Health"} <= service[1].services()
 
 
 def test_a_client_starts_a_run_and_watches_it_to_its_end(service, promoted):
@@ -151,7 +157,7 @@ def test_a_client_starts_a_run_and_watches_it_to_its_end(service, promoted):
 def test_a_client_cancels_another_run(service):
     _, client, _ = service
     endless = {**SMALL, "trials": 500, "epochs": 500}
-    client.call("StartRun", run_id="endless", pac_id="served-pac", **(REQUEST | {"budget": endless}))
+    client.call("StartRun", run_id="endless", pac_id="served-pac", spec=spec(endless))
     client.call("CancelRun", run_id="endless", reason="seen enough")
     events = list(client.stream("WatchRun", run_id="endless"))
     assert events[-1]["metadata"]["state"] == "cancelled"
@@ -230,7 +236,7 @@ def test_sigterm_ends_the_whole_process_tree_with_status_0(service, promoted):
 
 def test_ctrl_c_gives_the_run_back(tmp_path):
     with served(tmp_path) as (process, client, _):
-        client.call("StartRun", run_id="held", pac_id="held-pac", **REQUEST | {"budget": SMALL | {"trials": 1000}})
+        client.call("StartRun", run_id="held", pac_id="held-pac", spec=spec(SMALL | {"trials": 1000}))
         next(event for event in client.stream("WatchRun", run_id="held") if event["name"] == "cerebros.trial.stop")
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does
         assert process.wait(timeout=30) == 0
