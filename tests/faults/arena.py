@@ -43,7 +43,7 @@ CREATE SCHEMA witness;
 CREATE TABLE witness.checkpoints (run_id text, trial int, epoch int, claim int);
 CREATE FUNCTION witness.kept() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
     INSERT INTO witness.checkpoints
-    SELECT new.run_id, new.trial, new.epoch, r.epoch FROM cerebros.runs r WHERE r.run_id = new.run_id;
+    SELECT new.run_id, new.trial, new.epoch, r.attempt FROM cerebros.runs r WHERE r.run_id = new.run_id;
     RETURN new;
 END $$;
 CREATE TRIGGER kept AFTER INSERT OR UPDATE ON cerebros.checkpoints FOR EACH ROW EXECUTE FUNCTION witness.kept();
@@ -158,7 +158,7 @@ class Arena:
         return self.run(run_id)
 
     async def until_claimed(self, run_id: str, claim: int) -> float:
-        return await until(lambda: self.run(run_id)["epoch"] >= claim, f"no claim {claim} of {run_id}")
+        return await until(lambda: self.run(run_id)["attempt"] >= claim, f"no claim {claim} of {run_id}")
 
     async def until_kept(self, run_id: str, claim: int, times: int = 2) -> None:
         await arranged(lambda: len(self.kept(run_id, claim)) >= times, f"no {times} checkpoints under claim {claim}")

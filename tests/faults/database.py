@@ -95,12 +95,14 @@ async def frozen_backend(arena: Arena, _dice: Random, *guards: str) -> str:
     await database.open()
     backends = []
     try:
-        await database.rows("clock_ticks")
+        await database.rows("SELECT ticks FROM service_clock", {})
         backends = [r["pid"] for r in arena.rows("SELECT pid FROM pg_stat_activity WHERE application_name = 'frozen'")]
         for backend in backends:
             os.kill(backend, signal.SIGSTOP)
         with changed(*guards):
-            answers = [await answer(database.rows("clock_ticks")) for _ in range(len(backends) + 1)]
+            answers = [
+                await answer(database.rows("SELECT ticks FROM service_clock", {})) for _ in range(len(backends) + 1)
+            ]
         codes = [code for code, _ in answers]
         promise(codes[0] == "UNAVAILABLE", f"the first answer is {codes[0]}")
         promise(set(codes[1:]) <= {"UNAVAILABLE", "OK"} and codes[-1] == "OK", f"the answers are {codes}")

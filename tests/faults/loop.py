@@ -39,7 +39,7 @@ class Frozen(NamedTuple):
 
     process: asyncio.subprocess.Process
     run_id: str
-    epoch: int
+    attempt: int
     trials: int
 
 
@@ -88,16 +88,16 @@ class Loop:
             process = await stack.enter_async_context(self.arena.worker(*self.guards))
             self.workers[str(process.pid)] = process
         query = """
-            SELECT run_id, state, epoch, worker_id, finished_at IS NOT NULL AS ended,
+            SELECT run_id, state, attempt, worker_id, finished_at IS NOT NULL AS ended,
                    (SELECT count(*) FROM trials t WHERE t.run_id = r.run_id) AS trials FROM runs r"""
         rows = {row["run_id"]: row for row in self.arena.rows(query)}
         for run_id, row in rows.items():
             blows = self.blows[run_id]
             if row["state"] == "running" and blows and row["trials"] >= blows[0].trials:
-                self._strike(row["worker_id"].rpartition("-")[2], blows, run_id, row["epoch"], row["trials"])
+                self._strike(row["worker_id"].rpartition("-")[2], blows, run_id, row["attempt"], row["trials"])
         for frozen in list(self.frozen):
             row = rows[frozen.run_id]
-            if row["ended"] or (row["epoch"] > frozen.epoch and row["trials"] >= frozen.trials + TRIALS_BEYOND):
+            if row["ended"] or (row["attempt"] > frozen.attempt and row["trials"] >= frozen.trials + TRIALS_BEYOND):
                 self._wake(frozen)
         done = sum(row["trials"] for row in rows.values())
         thirds = (self.postmasters + 1) * len(rows) * TRIALS_PER_RUN // (POSTMASTERS_KILLED + 1)
@@ -106,7 +106,7 @@ class Loop:
             kill_postmaster(self.arena)
         return all(row["ended"] for row in rows.values())
 
-    def _strike(self, worker: str, blows: list[Blow], run_id: str, epoch: int, trials: int) -> None:
+    def _strike(self, worker: str, blows: list[Blow], run_id: str, attempt: int, trials: int) -> None:
         process = self.workers.pop(worker, None)
         if process is None or process.returncode is not None:
             return  # it was struck already, and the run is not claimed again yet
@@ -114,7 +114,7 @@ class Loop:
         process.send_signal(blow.how)
         self.dealt[blow.how] += 1
         if blow.how == signal.SIGSTOP:
-            self.frozen.append(Frozen(process, run_id, epoch, trials))
+            self.frozen.append(Frozen(process, run_id, attempt, trials))
 
     def _wake(self, frozen: Frozen) -> None:
         self.frozen.remove(frozen)
