@@ -52,7 +52,7 @@ async def _damaged(damage: Callable[[Path, Random], None], arena: Arena, dice: R
     damage(newest, dice)
     with changed(*guards):
         try:
-            found = await Checkpoints(arena.home / "checkpoints", arena.bridge.deps.engine).newest(run_id, 0)
+            found = await Checkpoints(arena.home / "checkpoints", arena.bridge.deps.trials).newest(run_id, 0)
         except (msgspec.DecodeError, OSError) as problem:
             promise(False, f"{type(problem).__name__}: {problem}")
     promise(
