@@ -54,6 +54,12 @@ def log_event(name: str, seq: int, measurements: Mapping[str, object], metadata:
     structlog.get_logger().info(name, seq=seq, **metadata, **measurements)
 
 
+def log_call(procedure: str, action: str, **caller: object) -> None:
+    """One line for a call that may change something: what was asked, and what is known of who asks."""
+    told = {name: fact for name, fact in caller.items() if fact is not None and name != "deadline"}
+    structlog.get_logger().info("cerebros.call", procedure=procedure, action=action, **told)
+
+
 def log_failure(what: str, **facts: object) -> None:
     """Something went wrong that somebody should look at."""
     structlog.get_logger().error(what, **facts)

@@ -6,8 +6,8 @@ struct or the error into its own bytes. It decides nothing.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterable, Mapping
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping
+from contextlib import aclosing, contextmanager
 from typing import Any
 
 import msgspec
@@ -16,7 +16,11 @@ from bridge.api.deadlines import within
 from bridge.contract.procedure import AnyProcedure, Caller, Procedure, Reply, Request, Stream
 from bridge.process.defects import defects_answered
 from bridge.runs.kinds import Deps
-from cerebros.errors import InvalidArgument, NotFound
+from cerebros.errors import Internal, InvalidArgument, NotFound, ResourceExhausted
+from telemetry.logs import log_call
+
+# Each open stream reads the database whenever there is news; beyond this a caller loops.
+STREAMS_AT_MOST = 1024
 
 
 class Bridge(msgspec.Struct, frozen=True):
@@ -27,7 +31,16 @@ class Bridge(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, deps: Deps, procedures: Iterable[AnyProcedure]) -> Bridge:
-        return cls(deps, {procedure.name: procedure for procedure in procedures})
+        """Return the bridge of these procedures.
+
+        Raises:
+            Internal: two of them have one name.
+        """
+        table: dict[str, AnyProcedure] = {}
+        for procedure in procedures:
+            if table.setdefault(procedure.name, procedure) is not procedure:
+                raise Internal(f"two procedures are named {procedure.name!r}; rename one")
+        return cls(deps, table)
 
     async def call(self, caller: Caller, name: str, raw: Mapping[str, Any]) -> msgspec.Struct:
         """Answer a question that comes by name and as a map.
@@ -47,7 +60,9 @@ class Bridge(msgspec.Struct, frozen=True):
     def stream(self, caller: Caller, name: str, raw: Mapping[str, Any]) -> AsyncGenerator[msgspec.Struct, None]:
         """Answer a question, by name and as a map, one struct after the other.
 
-        Raises: as `call`, from the generator.
+        Raises:
+            NotFound, InvalidArgument: at once: no such procedure, a broken rule, or one that answers once.
+            CerebrosError: from the generator, as `call`.
         """
         procedure = self._named(name)
         if not isinstance(procedure, Stream):
@@ -56,6 +71,8 @@ class Bridge(msgspec.Struct, frozen=True):
 
     async def ask(self, procedure: Procedure[Deps, Request, Reply], caller: Caller, request: Request) -> Reply:
         """Answer a typed question; raises as `call`."""
+        if not procedure.reads:
+            log_call(procedure.name, procedure.action, **msgspec.structs.asdict(caller))
         with defects_answered(procedure.name):
             async with within(caller):
                 return await procedure.run(self.deps, caller, request)
@@ -64,7 +81,7 @@ class Bridge(msgspec.Struct, frozen=True):
         self, stream: Stream[Deps, Request, Reply], caller: Caller, request: Request
     ) -> AsyncGenerator[Reply, None]:
         """Answer a typed question, item by item; raises as `call`."""
-        with defects_answered(stream.name):
+        with defects_answered(stream.name), self.deps.one(OpenStreams).admitted():
             async with aclosing(stream.run(self.deps, caller, request)) as items:
                 while True:
                     async with within(caller):  # not around the yield: what the reader does then is its own
@@ -78,6 +95,28 @@ class Bridge(msgspec.Struct, frozen=True):
         if procedure is None:
             raise NotFound(f"procedure {name!r} is unknown; choose from {', '.join(self.procedures)}")
         return procedure
+
+
+class OpenStreams:
+    """The streams that are open in this process, over all transports."""
+
+    def __init__(self, _deps: Deps) -> None:
+        self._open = 0
+
+    @contextmanager
+    def admitted(self) -> Iterator[None]:
+        """Count one more while this lasts.
+
+        Raises:
+            ResourceExhausted: as many are open as may be.
+        """
+        if self._open >= STREAMS_AT_MOST:
+            raise ResourceExhausted(f"{STREAMS_AT_MOST} streams are open; end one and ask again")
+        self._open += 1
+        try:
+            yield
+        finally:
+            self._open -= 1
 
 
 def decode(raw: Mapping[str, Any], into: type[Request]) -> Request:

@@ -6,11 +6,14 @@ serves them all over every transport, and no transport knows one by name.
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 import msgspec
+
+from bridge.contract.words import Id
 
 Parts = TypeVar("Parts", contravariant=True)
 Request = TypeVar("Request", bound=msgspec.Struct)
@@ -24,7 +27,7 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
         principal: the caller's name as far as its transport proves it, such as the
             subject of a client certificate; empty for an unnamed caller.
         transport: `cli`, `grpc`, `http` or `port`.
-        traceparent: the W3C trace context that the call belongs to.
+        traceparent: the W3C trace context that the call belongs to; `valid_traceparent` drops others, as W3C asks.
         deadline: the moment of `time.monotonic()` at which the caller stops waiting.
         correlation_id: the caller's id of what the call belongs to.
     """
@@ -33,7 +36,16 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
     transport: str
     traceparent: str | None = None
     deadline: float | None = None
-    correlation_id: str | None = None
+    correlation_id: Id | None = None
+
+
+# Source: W3C Trace Context, version 00.
+_TRACEPARENT = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
+
+
+def valid_traceparent(text: str | None) -> str | None:
+    """Return a trace context as it is, None where it is malformed: then the trace begins anew."""
+    return text if text is not None and _TRACEPARENT.fullmatch(text) else None
 
 
 @dataclass(frozen=True)

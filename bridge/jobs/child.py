@@ -17,8 +17,21 @@ from collections.abc import Iterator
 from typing import Any, BinaryIO
 
 import msgspec
+from threadpoolctl import threadpool_limits
 
-from bridge.jobs.work import CHECKPOINT_SIGNAL, LENGTH, MEMORY_VARIABLE, Assignment, Begun, Message, Refused, sent
+from bridge.jobs.work import (
+    CHECKPOINT_SIGNAL,
+    LENGTH,
+    MEMORY_VARIABLE,
+    Answered,
+    Assignment,
+    Begun,
+    Checkpoint,
+    Message,
+    Noted,
+    Refused,
+    sent,
+)
 from bridge.process.parentage import die_with_parent
 from cerebros.errors import CerebrosError
 
@@ -59,15 +72,25 @@ class CheckpointDue:
 
 def _messages(assignment: Assignment, due: CheckpointDue) -> Iterator[Message]:
     try:
+        os.environ["OMP_NUM_THREADS"] = str(assignment.threads)  # read by libraries that the work loads from here on
         work = _named(assignment.work)
         _limit_threads(assignment.threads)
         job = msgspec.msgpack.decode(assignment.job, type=_named(assignment.job_type))
         if assignment.resumable:
-            yield from map(sent, work(job, due))
+            yield from _until_answered(map(sent, work(job, due)), assignment.work)
         else:
             yield sent(work(job))
     except CerebrosError as error:
         yield Refused(type(error).__name__, error.message)
+
+
+def _until_answered(messages: Iterator[Checkpoint | Noted | Answered], work: str) -> Iterator[Message]:
+    """Yield up to the answer: what follows it would be taken for the next job's."""
+    for message in messages:
+        yield message
+        if isinstance(message, Answered):
+            return
+    raise RuntimeError(f"{work} ended without an answer")
 
 
 def _named(path: str) -> Any:
@@ -76,7 +99,8 @@ def _named(path: str) -> Any:
 
 
 def _limit_threads(threads: int) -> None:
-    # OMP_NUM_THREADS is read when a library is loaded; torch, where a job uses it, has a number of its own.
+    # What is loaded already has read the variable; torch has a number of its own.
+    threadpool_limits(threads)
     if (torch := sys.modules.get("torch")) is not None and torch.get_num_threads() != threads:
         torch.set_num_threads(threads)
 

@@ -19,7 +19,7 @@ from typing import TypeVar
 import msgspec
 
 from bridge.jobs.executor import Executor, JobCrashed, JobLost, JobTimedOut, Slot
-from bridge.jobs.work import CHECKPOINT_SIGNAL, LENGTH, MEMORY_VARIABLE, Assignment, Message
+from bridge.jobs.work import CHECKPOINT_SIGNAL, LENGTH, MEMORY_VARIABLE, Assignment, Begun, Message
 from bridge.process.parentage import parent_environment
 
 # The last lines of a crashed process's stderr are its own account of why.
@@ -47,14 +47,20 @@ class JobProcess(Slot):
     def __init__(self, process: asyncio.subprocess.Process, timeout_s: float) -> None:
         self._process = process
         self._timeout_s = timeout_s
+        self._limit_s = timeout_s
         self._end = 0.0
         self._stderr = bytearray()
         self._drain = asyncio.create_task(self._read_stderr())
 
     async def begin(self, job: Assignment) -> None:
-        self._end = monotonic() + self._timeout_s
+        self._limit_s = job.timeout_s or self._timeout_s
+        self._end = monotonic() + self._limit_s
         await self._in_time(self._send(msgspec.msgpack.encode(job)))
-        await self._in_time(self._receive())  # Begun: before it the signal for a checkpoint would kill
+        begun = await self._in_time(self._receive())  # before it the signal for a checkpoint would kill
+        try:
+            msgspec.msgpack.decode(begun, type=Begun)
+        except msgspec.ValidationError:
+            raise JobCrashed("the job process spoke of the job before; its work yields after its answer") from None
 
     async def read(self) -> Message:
         message: Message = msgspec.msgpack.decode(await self._in_time(self._receive()), type=Message)
@@ -78,8 +84,8 @@ class JobProcess(Slot):
                 return await work
         except TimeoutError:
             raise JobTimedOut(
-                f"the job took longer than {self._timeout_s:.0f} s and was killed;"
-                " raise CEREBROS_TRIAL_TIMEOUT_S or lower budget.epochs"
+                f"the job took longer than {self._limit_s:.0f} s and was killed;"
+                " raise CEREBROS_TRIAL_TIMEOUT_S or give it less to do"
             ) from None
 
     async def _send(self, message: bytes) -> None:

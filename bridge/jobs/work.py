@@ -39,8 +39,9 @@ class JobType(Generic[Job, Answer]):
         work: `module:function`, imported in the job process only. The function takes the job and
             returns the answer. That of a resumable type takes the job and a `CheckpointDue`, and yields
             checkpoints and then the answer.
-        threads: for arithmetic in the process. Two threads on busy cores cost many times the CPU of one.
-        memory_bytes: a limit of its own; None for the operator's.
+        threads: number of threads for arithmetic. Two on busy cores cost many times the CPU of one; a slot on Ray
+            has one core.
+        memory_bytes, timeout_s: limits of its own; None for the operator's.
         resumable: the job has the fields `resume` and `checkpoint_s`, and goes on from a checkpoint.
         note: what a resumable job may yield besides, for whoever follows it.
     """
@@ -50,6 +51,7 @@ class JobType(Generic[Job, Answer]):
     work: str
     threads: int = 1
     memory_bytes: int | None = None
+    timeout_s: float | None = None
     resumable: bool = False
     note: type[msgspec.Struct] | None = None
 
@@ -60,6 +62,7 @@ class JobType(Generic[Job, Answer]):
             job_type=f"{self.job.__module__}:{self.job.__qualname__}",
             threads=self.threads,
             memory_bytes=self.memory_bytes,
+            timeout_s=self.timeout_s,
             resumable=self.resumable,
             job=msgspec.Raw(msgspec.msgpack.encode(job)),
         )
@@ -72,6 +75,7 @@ class Assignment(msgspec.Struct, frozen=True, kw_only=True):
     job_type: str
     threads: int
     memory_bytes: int | None
+    timeout_s: float | None
     resumable: bool
     job: msgspec.Raw
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from bridge.contract.nas import Budget, Candidate, Shortlist
+from bridge.contract.nas import Budget, Candidate, Cycle, Nas, Shortlist
 from bridge.contract.runs import Trial
 from bridge.datasets.checks import CHECK
 from bridge.nas.payload import SearchRun
@@ -16,7 +16,7 @@ from bridge.nas.trials import train_job, train_once
 from bridge.nas.work import Trained
 from bridge.process.tasks import end_tasks
 from bridge.runs.claims import Step
-from bridge.runs.kinds import Deps, Done, Stage
+from bridge.runs.kinds import Deps, Done, Stage, kind_of
 from cerebros.data.check import DatasetReport
 from cerebros.errors import FailedPrecondition, InvalidArgument, SpaceRejected
 from cerebros.metrics import NOTHING, Spent
@@ -28,6 +28,9 @@ from cerebros.search.observations import STARTUP_TRIALS, Observation, split_hist
 from cerebros.search.parzen import rated, shortlist
 from cerebros.space.rose_tree import Tree, tree_hash
 from telemetry.events import ShortlistStop
+
+# The kinds whose trials are networks of this space.
+SEARCHES = (kind_of(Nas), kind_of(Cycle))
 
 # Older trials than this say little that newer ones on the same data do not.
 HISTORY_TRIALS = 200
@@ -102,7 +105,7 @@ def _within_budget(trees: list[Tree], admissible: Admissible) -> list[Tree]:
 
 async def _history(run: SearchRun, report: DatasetReport, deps: Deps) -> list[Observation]:
     """Earlier runs' trials on this dataset, oldest first."""
-    earlier = await deps.trials.earlier_trials(run.run_id, report.digest, HISTORY_TRIALS)
+    earlier = await deps.trials.earlier_trials(run.run_id, SEARCHES, report.digest, HISTORY_TRIALS)
     return [Observation(tree, figures(trial, run.payload.objectives)) for tree, trial in in_space(earlier)]
 
 

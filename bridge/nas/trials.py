@@ -49,7 +49,7 @@ async def train_once(job: TrainJob, deps: Deps, keep: Keep | None = None) -> Tra
     try:
         return await deps.jobs.run(TRAIN, job, keep=keep)
     except JobTimedOut as problem:
-        return Trained("timeout", reason=problem.message)
+        return Trained("timeout", reason=f"{problem.message}, such as fewer epochs")
     except JobCrashed as problem:
         return Trained("error", reason=problem.message)
     except JobLost as problem:

@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from time import monotonic
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from psycopg.errors import UniqueViolation
@@ -24,7 +24,7 @@ from bridge.contract.operator import SetTrainingLock, TrainingLock
 from bridge.contract.runs import RunError, RunEvent
 from bridge.runs.claims import Claim, Lease, Step, appended, fenced, stale, stored_event
 from bridge.runs.notices import queue_topic
-from bridge.store.database import Database, jsonb
+from bridge.store.database import Connection, Database, jsonb
 from bridge.store.statements import Statements
 from cerebros.errors import (
     AlreadyExists,
@@ -36,8 +36,8 @@ from cerebros.errors import (
     ResourceExhausted,
     StaleWorker,
 )
-from cerebros.metrics import TrainingMetrics
-from telemetry.events import Event, RunQueued, run_stop
+from cerebros.metrics import Spent, TrainingMetrics
+from telemetry.events import Event, RunQueued, RunStop, run_stop
 
 # A run that loses this many workers is not unlucky, it kills them.
 WORKERS_LOST_AT_MOST = 5
@@ -70,6 +70,18 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     queue: str
     priority: int
     deadline_s: float | None
+
+
+class TrialCounts(NamedTuple):
+    """Numbers of a run's trials: all, those trained to the end, and those that ended at a rung."""
+
+    total: int
+    ok: int
+    pruned: int
+
+    @property
+    def failed(self) -> int:
+        return self.total - self.ok - self.pruned
 
 
 class Engine:
@@ -171,7 +183,8 @@ class Engine:
         if claim.lost_workers < WORKERS_LOST_AT_MOST:
             return claim
         error = Internal(f"run {claim.run_id!r}: {claim.lost_workers} workers were lost over it; look at their logs")
-        event = run_stop(claim.run_id, claim.kind, claim.pac_id, "failed", error=error)
+        async with self._database.transaction() as connection:
+            event = await self._stop(connection, claim.run_id, claim.kind, claim.pac_id, "failed", error)
         await self.end(claim, "failed", None, RunError.of(error), event)
         return None
 
@@ -201,7 +214,10 @@ class Engine:
         """
         async with self._counting_refusals(claim.run_id), self._database.transaction() as connection:
             step = Step(self._sql, connection, claim)
-            yield step
+            try:
+                yield step
+            except UniqueViolation:  # what a newer claim has stored already stands in the way before the fence does
+                raise StaleWorker(f"run {claim.run_id!r} already has this result; drop the second one") from None
             if not step.events:
                 raise Internal(f"a write to run {claim.run_id!r} without an event would pass the fence unseen")
         for event in step.events:
@@ -289,16 +305,7 @@ class Engine:
                 return False
             row = rows[0]
             state, error = _end_of_orphaned(row)
-            (counts,) = await self._sql.rows_on(connection, "trial_counts", run_id=row["run_id"])
-            stop = run_stop(
-                row["run_id"],
-                row["kind"],
-                row["pac_id"],
-                state,
-                trials_total=counts["total"],
-                trials_ok=counts["ok"],
-                error=error,
-            )
+            stop = await self._stop(connection, row["run_id"], row["kind"], row["pac_id"], state, error)
             record = stop.record()
             stored = await self._sql.rows_on(
                 connection,
@@ -311,6 +318,25 @@ class Engine:
             )
         self._tell(stored_event(row["run_id"], row["attempt"], record, stored), stored[0])
         return True
+
+    async def _stop(
+        self, connection: Connection, run_id: str, kind: str, pac_id: str, state: str, error: CerebrosError
+    ) -> RunStop:
+        """Return the last event of a run that no worker ends, with what earlier workers spent on it."""
+        (counts,) = await self._sql.rows_on(connection, "trial_counts", run_id=run_id)
+        (spent,) = await self._sql.rows_on(connection, "spending", run_id=run_id)
+        trials = TrialCounts(**counts)
+        return run_stop(
+            run_id,
+            kind,
+            pac_id,
+            state,
+            spent=Spent(**spent),
+            trials_total=trials.total,
+            trials_ok=trials.ok,
+            trials_failed=trials.failed,
+            error=error,
+        )
 
     def _tell(self, event: RunEvent, row: Mapping[str, Any] = MappingProxyType({})) -> None:
         """An event is committed; where its row names a queue, a run waits there or room has come."""

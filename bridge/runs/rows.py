@@ -12,6 +12,7 @@ import msgspec
 from bridge.contract.operator import QueueStatus
 from bridge.contract.runs import Artifact, Run, RunEvent, Trial
 from bridge.contract.words import ENDED
+from bridge.runs.engine import TrialCounts
 from bridge.runs.trials import TrialStore
 from bridge.store.database import WAITING_AT_MOST, Database
 from bridge.store.statements import Statements
@@ -33,18 +34,6 @@ class RunState(NamedTuple):
     ended: bool
     first_seq: int
     last_seq: int
-
-
-class TrialCounts(NamedTuple):
-    """How many trials a run has; of them, how many were trained to the end, and how many to a rung."""
-
-    total: int
-    ok: int
-    pruned: int
-
-    @property
-    def failed(self) -> int:
-        return self.total - self.ok - self.pruned
 
 
 class StoredRun(NamedTuple):

@@ -86,9 +86,11 @@ class TrialStore:
         rows = await self._sql.rows("rungs_of", run_id=run_id)
         return [Rung(row.pop("resource"), msgspec.convert(row, Trial)) for row in rows]
 
-    async def earlier_trials(self, run_id: str, dataset_digest: str, limit: int) -> list[Trial]:
+    async def earlier_trials(self, run_id: str, kinds: Sequence[str], dataset_digest: str, limit: int) -> list[Trial]:
         """The latest finished trials of other succeeded runs on the same dataset, oldest first."""
-        rows = await self._sql.rows("earlier_trials", run_id=run_id, dataset_digest=dataset_digest, limit=limit)
+        rows = await self._sql.rows(
+            "earlier_trials", run_id=run_id, kinds=list(kinds), dataset_digest=dataset_digest, limit=limit
+        )
         return [msgspec.convert(row, Trial) for row in rows]
 
     async def append_checkpoint(self, claim: Claim, digest: str, size_bytes: int, event: TrialProgress) -> None:

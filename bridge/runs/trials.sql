@@ -49,6 +49,7 @@ SELECT number, outcome, tree, tree_hash, metrics, reason, curve
   FROM (SELECT t.*
           FROM trials t JOIN runs r USING (run_id)
          WHERE r.dataset_digest = %(dataset_digest)s AND r.run_id <> %(run_id)s
+           AND r.kind = ANY (%(kinds)s)
            AND r.state = 'succeeded' AND t.outcome = 'ok'
          ORDER BY t.finished_at DESC LIMIT %(limit)s) latest
  ORDER BY finished_at;

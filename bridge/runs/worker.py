@@ -198,7 +198,12 @@ class Worker:
         """Write the run's last event; a score that was reached is kept, also when the verdict denied."""
         runs = self._deps.runs
         counts = await runs.trial_counts(claim.run_id)
-        metrics = await self._summary(claim)
+        metrics = None
+        try:
+            with defects_answered(f"summary of run {claim.run_id!r}"):
+                metrics = await self._summary(claim)
+        except Internal as defect:
+            error = error or defect
         if metrics is not None:
             metrics = msgspec.structs.replace(
                 metrics,
@@ -218,6 +223,7 @@ class Worker:
             spent=await runs.spending(claim.run_id),
             trials_total=counts.total,
             trials_ok=counts.ok,
+            trials_failed=counts.failed,
             error=error,
         )
         ended_by = RunError.of(error) if error else None

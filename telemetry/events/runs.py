@@ -123,6 +123,7 @@ def run_stop(
     spent: Spent | None = None,
     trials_total: int = 0,
     trials_ok: int = 0,
+    trials_failed: int = 0,
     error: CerebrosError | None = None,
 ) -> RunStop:
     """Return the last event of a run; a run that never started has no figures."""
@@ -134,7 +135,7 @@ def run_stop(
         energy_j=spent.energy_j if spent else None,
         trials_total=trials_total,
         trials_ok=trials_ok,
-        trials_failed=trials_total - trials_ok,
+        trials_failed=trials_failed,
         run_id=run_id,
         kind=kind,
         pac_id=pac_id,

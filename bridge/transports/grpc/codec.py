@@ -12,7 +12,7 @@ import importlib
 import pkgutil
 import re
 from collections.abc import Iterable, Mapping
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
 
 import grpc
@@ -219,19 +219,24 @@ def _fill(message: Message, fields: Mapping[str, Any]) -> None:
                 setattr(message, name, value)
             case datetime():
                 getattr(message, name).FromDatetime(value)
+            case date():
+                setattr(message, name, value.isoformat())
             case msgspec.Struct():
-                part = _present(getattr(message, name))
-                if part.DESCRIPTOR.full_name == "google.protobuf.Struct":  # a document, such as a tree
-                    part.update(msgspec.to_builtins(value))
-                else:
-                    _fill(part, msgspec.structs.asdict(value))
+                _fill_part(_present(getattr(message, name)), value)
             case dict():
                 _present(getattr(message, name)).update(value)
             case (msgspec.Struct(), *_):
                 for item in value:
-                    _fill(getattr(message, name).add(), msgspec.structs.asdict(item))
+                    _fill_part(getattr(message, name).add(), item)
             case _:
                 getattr(message, name).extend(value)
+
+
+def _fill_part(part: Any, value: msgspec.Struct) -> None:
+    if part.DESCRIPTOR.full_name == "google.protobuf.Struct":  # a document, such as a tree
+        part.update(msgspec.to_builtins(value))
+    else:
+        _fill(part, msgspec.structs.asdict(value))
 
 
 def _present(part: Any) -> Any:

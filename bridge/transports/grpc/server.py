@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from contextlib import aclosing, contextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import aclosing
 from itertools import groupby
 from pathlib import Path
 from typing import Any, NoReturn
@@ -19,10 +19,11 @@ from grpc_health.v1.health_pb2_grpc import add_HealthServicer_to_server
 from grpc_reflection.v1alpha.reflection import SERVICE_NAME as REFLECTION
 from grpc_reflection.v1alpha.reflection import enable_server_reflection
 
-from bridge.api.bridge import Bridge
-from bridge.contract.procedure import Caller
+from bridge.api.bridge import Bridge, decode
+from bridge.contract.procedure import Caller, valid_traceparent
 from bridge.process.defects import defects_answered
 from bridge.process.owner import owner
+from bridge.process.tasks import end_tasks
 from bridge.transports.grpc.codec import (
     Rpc,
     decode_grant,
@@ -33,7 +34,7 @@ from bridge.transports.grpc.codec import (
     shipped_services,
 )
 from bridge.transports.settings import GrpcSettings
-from cerebros.errors import CerebrosError, FailedPrecondition, InvalidArgument, ResourceExhausted
+from cerebros.errors import CerebrosError, FailedPrecondition, InvalidArgument
 
 Context = grpc.aio.ServicerContext[bytes, bytes]
 
@@ -56,9 +57,6 @@ OPTIONS: tuple[tuple[str, int], ...] = (
     # Two bridges on one port would each get half of the calls; the second must fail instead.
     ("grpc.so_reuseport", 0),
 )
-
-# Streams open at once. Each reads the database whenever its run has news; beyond this a caller loops.
-MAX_STREAMS = 1024
 
 
 class GrpcServer(msgspec.Struct, frozen=True):
@@ -145,13 +143,12 @@ def _bind_socket(server: grpc.aio.Server, path: Path) -> None:
 
 def _rpc_handlers(bridge: Bridge, rpcs: Sequence[Rpc]) -> tuple[grpc.GenericRpcHandler[bytes, bytes], ...]:
     # No deserializers: gRPC would answer garbage with UNKNOWN and the name of a Python exception.
-    streams = _Streams()
 
     def handler(rpc: Rpc) -> grpc.RpcMethodHandler[bytes, bytes]:
         if rpc.credited:
-            return grpc.stream_stream_rpc_method_handler(_attach(bridge, rpc, streams))
+            return grpc.stream_stream_rpc_method_handler(_attach(bridge, rpc))
         if rpc.streams:
-            return grpc.unary_stream_rpc_method_handler(_watch(bridge, rpc, streams))
+            return grpc.unary_stream_rpc_method_handler(_watch(bridge, rpc))
         return grpc.unary_unary_rpc_method_handler(_unary(bridge, rpc))
 
     by_service = groupby(sorted(rpcs, key=lambda rpc: rpc.service), key=lambda rpc: rpc.service)
@@ -166,34 +163,20 @@ def caller_of(context: Context) -> Caller:
     facts = {str(key): value for key, value in context.invocation_metadata() or ()}
     certified = next(iter(context.auth_context().get("x509_common_name", ())), b"").decode(errors="replace")
     remaining_s = context.time_remaining()
-    return Caller(
-        principal=certified or (owner() if context.peer().startswith("unix:") else ""),
-        transport="grpc",
-        traceparent=_text(facts.get("traceparent")),
-        deadline=None if remaining_s is None else time.monotonic() + remaining_s,
-        correlation_id=_text(facts.get("x-correlation-id")),
+    return decode(
+        {
+            "principal": certified or (owner() if context.peer().startswith("unix:") else ""),
+            "transport": "grpc",
+            "traceparent": valid_traceparent(_text(facts.get("traceparent"))),
+            "deadline": None if remaining_s is None else time.monotonic() + remaining_s,
+            "correlation_id": _text(facts.get("x-correlation-id")),
+        },
+        Caller,
     )
 
 
 def _text(value: str | bytes | None) -> str | None:
     return value.decode(errors="replace") if isinstance(value, bytes) else value
-
-
-class _Streams:
-    """How many streams are open."""
-
-    def __init__(self) -> None:
-        self._open = 0
-
-    @contextmanager
-    def admit(self) -> Iterator[None]:
-        if self._open == MAX_STREAMS:
-            raise ResourceExhausted(f"{MAX_STREAMS} streams are open; end one and attach again")
-        self._open += 1
-        try:
-            yield
-        finally:
-            self._open -= 1
 
 
 def _unary(bridge: Bridge, rpc: Rpc) -> Callable[[bytes, Context], Awaitable[bytes]]:
@@ -208,10 +191,10 @@ def _unary(bridge: Bridge, rpc: Rpc) -> Callable[[bytes, Context], Awaitable[byt
     return answer
 
 
-def _watch(bridge: Bridge, rpc: Rpc, streams: _Streams) -> Callable[[bytes, Context], AsyncIterator[bytes]]:
+def _watch(bridge: Bridge, rpc: Rpc) -> Callable[[bytes, Context], AsyncIterator[bytes]]:
     async def answer(payload: bytes, context: Context) -> AsyncIterator[bytes]:
         try:
-            with streams.admit(), defects_answered(rpc.procedure):
+            with defects_answered(rpc.procedure):
                 raw = decode_request(rpc, payload)
                 async with aclosing(bridge.stream(caller_of(context), rpc.procedure, raw)) as items:
                     async for item in items:
@@ -222,12 +205,10 @@ def _watch(bridge: Bridge, rpc: Rpc, streams: _Streams) -> Callable[[bytes, Cont
     return answer
 
 
-def _attach(
-    bridge: Bridge, rpc: Rpc, streams: _Streams
-) -> Callable[[AsyncIterator[bytes], Context], AsyncIterator[bytes]]:
+def _attach(bridge: Bridge, rpc: Rpc) -> Callable[[AsyncIterator[bytes], Context], AsyncIterator[bytes]]:
     async def answer(payloads: AsyncIterator[bytes], context: Context) -> AsyncIterator[bytes]:
         try:
-            with streams.admit(), defects_answered(rpc.procedure):
+            with defects_answered(rpc.procedure):
                 opening = await anext(payloads, None)
                 if opening is None:
                     raise InvalidArgument("the stream ended before it began; its first message has the request")
@@ -259,9 +240,10 @@ async def _credited(
     try:
         async with aclosing(items):
             while True:
+                if taking.done():
+                    taking.result()  # a grant that is none ends the stream, whatever credit is left
                 while not credit:
-                    if taking.done():
-                        # Its error, or a caller that has stopped granting without leaving.
+                    if taking.done():  # a caller that has stopped granting without leaving
                         taking.result()
                         raise InvalidArgument("no credit is left and no more can come; grant before closing your side")
                     granted.clear()
@@ -272,7 +254,7 @@ async def _credited(
                 credit -= 1
                 yield item
     finally:
-        taking.cancel()
+        await end_tasks(taking)
 
 
 async def _refuse(context: Context, error: CerebrosError) -> NoReturn:

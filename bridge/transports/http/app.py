@@ -21,12 +21,14 @@ from bridge.contract.capability import ListCapabilities
 from bridge.contract.operator import Health
 from bridge.contract.runs import ListRuns
 from bridge.operator.procedures import HEALTH, scrape
+from bridge.process.defects import defects_answered
 from bridge.runs.procedures import LIST_RUNS
 from bridge.transports.http.callers import caller_of
 from bridge.transports.http.page import newest_page
 from cerebros.errors import CerebrosError, Code
 from grid_graphql.asking import Context
 from grid_graphql.schema import make_schema
+from telemetry.prometheus import CONTENT_TYPE
 
 # 499 is what proxies log for a caller that left; HTTP itself has no word for it.
 STATUS: dict[Code, int] = {
@@ -62,9 +64,10 @@ def make_app(bridge: Bridge) -> Starlette:
         return HTMLResponse(page, headers=_PAGE_HEADERS)
 
     async def metrics(request: Request) -> Response:
-        async with within(caller_of(request)):
-            text = await scrape(bridge.deps)
-        return Response(text, headers={"content-type": "text/plain; version=0.0.4; charset=utf-8"})
+        with defects_answered("metrics"):
+            async with within(caller_of(request)):
+                text = await scrape(bridge.deps)
+        return Response(text, headers={"content-type": CONTENT_TYPE})
 
     async def healthz(_request: Request) -> Response:
         return PlainTextResponse("ok\n")

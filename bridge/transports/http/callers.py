@@ -8,7 +8,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 from starlette.requests import HTTPConnection
 
-from bridge.contract.procedure import Caller
+from bridge.contract.procedure import Caller, valid_traceparent
 from bridge.contract.words import Id, Seconds
 from cerebros.errors import InvalidArgument
 
@@ -40,7 +40,7 @@ def caller_of(connection: HTTPConnection) -> Caller:
     return Caller(
         principal="",
         transport="http",
-        traceparent=headers.traceparent,
+        traceparent=valid_traceparent(headers.traceparent),
         deadline=None if headers.x_timeout_s is UNSET else time.monotonic() + headers.x_timeout_s,
         correlation_id=headers.x_correlation_id,
     )

@@ -21,7 +21,7 @@ import msgspec
 
 from bridge.api.bridge import Bridge
 from bridge.api.deadlines import within
-from bridge.contract.procedure import Caller
+from bridge.contract.procedure import Caller, valid_traceparent
 from bridge.process.owner import owner
 from bridge.process.tasks import end_tasks
 from bridge.transports.port.frames import Connection
@@ -264,7 +264,7 @@ def caller_of(call: Call) -> Caller:
     return Caller(
         principal=owner(),
         transport="port",
-        traceparent=call.opts.traceparent,
+        traceparent=valid_traceparent(call.opts.traceparent),
         deadline=None if timeout_ms is None else time.monotonic() + timeout_ms / 1000,
         correlation_id=call.opts.correlation_id,
     )
