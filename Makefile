@@ -56,7 +56,8 @@ docs: $(VENV)/.all ## the reference manual, the manifest format as JSON Schema, 
 	$(BIN)/python -m bridge.cli.reference docs/reference.md
 	$(BIN)/cerebros-bridge dataset schema | $(BIN)/python -m json.tool > docs/manifest.schema.json
 	$(BIN)/python -m bridge.cli.settings_table README.md
-	$(BIN)/python -m tests.grid_graphql.test_schema > $(VENV)/schema.graphql && mv $(VENV)/schema.graphql tests/grid_graphql/schema.graphql
+	$(BIN)/python -m tests.grid_graphql.test_schema > $(VENV)/schema.graphql
+	mv $(VENV)/schema.graphql tests/grid_graphql/schema.graphql
 	$(BIN)/python -m pytest tests/test_docs.py
 
 bench: $(VENV)/.all ## every bench, each with its peer or limit from the same run

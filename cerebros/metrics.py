@@ -9,6 +9,9 @@ import msgspec
 from msgspec import Meta
 
 EnergyMethod = Literal["rapl", "nvml", "model"]
+
+# A count that 31 bits may not hold; the format is that of JSON Schema and OpenAPI.
+Large = Annotated[int, Meta(extra_json_schema={"format": "int64"})]
 AccuracyKind = Literal["accuracy", "f1", "r2"]
 
 
@@ -70,14 +73,14 @@ class TrainingMetrics(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     ]
     cost_usd: Annotated[float, Meta(description="Dollars: `cpu_s` times the operator's price table.")]
     peak_mem_bytes: Annotated[
-        int,
+        Large,
         Meta(
             description="Largest resident memory of the process; on a GPU the most bytes that its tensors held there "
             "are added."
         ),
     ]
-    parameters: Annotated[int, Meta(description="Number of trainable weights.")]
-    flops: Annotated[int, Meta(description="Floating-point operations of one prediction.")]
+    parameters: Annotated[Large, Meta(description="Number of trainable weights.")]
+    flops: Annotated[Large, Meta(description="Floating-point operations of one prediction.")]
     epochs: Annotated[int, Meta(description="Number of passes over the training rows.")]
     device: Annotated[
         str, Meta(description="Kind and name of what trained and was timed: `cpu: AMD EPYC`, `cuda: NVIDIA H200`.")

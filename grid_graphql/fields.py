@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Hashable, Iterable
 from typing import Annotated, Any, get_args, get_origin
 
 import msgspec
 import strawberry
 
 from bridge.contract.procedure import AnyProcedure
+from bridge.contract.telling import is_struct
 from grid_graphql.asking import WHOLE, Info, answering, following
 from grid_graphql.inputs import annotation_of, default_of, input_of
 from grid_graphql.telling import account, meaning, unannotated
-from grid_graphql.types import ANSWERS, Place, is_document, is_struct, shape
-
-ARGUMENTS_AT_MOST = 5
+from grid_graphql.types import ANSWERS, Place, shape
 
 # Strawberry gives a resolver something else under these names.
 _TAKEN = frozenset({"cls", "info", "root", "self"})
@@ -37,12 +36,12 @@ def listed_in(reply: Any) -> str | None:
 
 
 def given_whole(request: Any) -> bool:
-    """Tell whether a request is given as one input: it has many fields, or a struct among them."""
-    fields = msgspec.structs.fields(request)
-    return (
-        len(fields) > ARGUMENTS_AT_MOST
-        or any(_holds_struct(field.type) for field in fields)
-        or any(field.name in _TAKEN for field in fields)
+    """Tell whether a request is given as one input: one of its fields cannot be an argument."""
+    return any(
+        _holds_struct(field.type)
+        or field.name in _TAKEN
+        or not (field.required or isinstance(default_of(field), Hashable))  # Strawberry hashes an argument's default
+        for field in msgspec.structs.fields(request)
     )
 
 
@@ -85,6 +84,4 @@ def _parameter(name: str, annotation: Any, default: Any) -> inspect.Parameter:
 
 def _holds_struct(told: Any) -> bool:
     """Tell whether a type is that of a struct, of one of several, or of a list of them; a document is JSON."""
-    if is_struct(told):
-        return not is_document(told)
-    return any(map(_holds_struct, get_args(told)))
+    return is_struct(told) or any(map(_holds_struct, get_args(told)))

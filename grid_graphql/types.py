@@ -9,7 +9,7 @@ and for a value of several forms: they are JSON.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import date, datetime
 from functools import cache
 from types import NoneType, UnionType
@@ -20,19 +20,15 @@ import strawberry
 from strawberry.scalars import JSON
 from strawberry.types.field import StrawberryField
 
-from bridge.contract.telling import class_of
+from bridge.contract.telling import class_of, is_struct
 from grid_graphql.telling import meaning, purpose, rules, unannotated
 from grid_graphql.vocabulary import BigInt, enum_of
 
 # The first number that GraphQL's Int does not hold.
 INT_ENDS = 2**31
 
-# An int without an upper rule is a count, which stays below `INT_ENDS`, unless its name ends in one of these.
-LARGE = frozenset({"bytes", "flops", "parameters", "seed"})
-
 _NAMED = frozenset({bool, str, float, date, datetime})
 _LISTS = frozenset({tuple, list, set, frozenset, Sequence})
-_MAPS = frozenset({dict, Mapping})
 
 
 class Place(NamedTuple):
@@ -68,32 +64,16 @@ def shape(told: Any, place: Place, side: Side) -> Any:
     if origin in (Union, UnionType):
         return _alternatives(parts, place, side)
     if plain is int:
-        return _whole(told, place.name)
+        return _whole(told)
     if plain in _NAMED:
         return plain
     if origin is Literal and all(isinstance(word, str) for word in parts):
         return enum_of(plain, class_of(place.struct).__name__ + place.type_name)
     if origin in _LISTS and parts[1:] in ((), (...,)):
         return list[side.figure if parts[0] is float else shape(parts[0], place, side)]  # type: ignore[misc]
-    if is_struct(plain) and not is_document(plain):
+    if is_struct(plain):
         return side.struct(plain)
     return JSON
-
-
-def is_struct(told: Any) -> bool:
-    """Tell whether a type is a struct's, also one with type arguments."""
-    return isinstance(class_of(told), type) and issubclass(class_of(told), msgspec.Struct)
-
-
-@cache
-def is_document(struct: Any) -> bool:
-    """Tell whether a struct is a document rather than a record: it holds itself, or a map of structs."""
-    held, seen = set(_held_by(struct)), set[Any]()
-    while held - seen:
-        one = (held - seen).pop()
-        seen.add(one)
-        held.update(_held_by(one))
-    return struct in held or any(_maps_structs(field.type) for field in msgspec.structs.fields(struct))
 
 
 @cache
@@ -145,30 +125,14 @@ def _alternatives(parts: tuple[Any, ...], place: Place, side: Side) -> Any:
     return one if len(some) == len(parts) else one | None
 
 
-def _whole(told: Any, name: str) -> Any:
-    most = [rule.le for rule in rules(told) if rule.le is not None]
-    most += [rule.lt - 1 for rule in rules(told) if rule.lt is not None]
-    large = min(most) >= INT_ENDS if most else name.rpartition("_")[2] in LARGE
+def _whole(told: Any) -> Any:
+    """An int is a count, which stays below `INT_ENDS`, unless its rule lets it pass or its `Meta` says int64."""
+    said = rules(told)
+    most = [rule.le for rule in said if rule.le is not None] + [rule.lt - 1 for rule in said if rule.lt is not None]
+    large = min(most, default=0) >= INT_ENDS or any(
+        (rule.extra_json_schema or {}).get("format") == "int64" for rule in said
+    )
     return BigInt if large else int
-
-
-def _held_by(struct: Any) -> Iterator[Any]:
-    for field in msgspec.structs.fields(struct):
-        yield from _structs_in(field.type)
-
-
-def _structs_in(told: Any) -> Iterator[Any]:
-    if is_struct(told):
-        yield told
-    else:
-        for part in get_args(told):
-            yield from _structs_in(part)
-
-
-def _maps_structs(told: Any) -> bool:
-    if get_origin(told) in _MAPS:
-        return any(True for _ in _structs_in(told))
-    return any(map(_maps_structs, get_args(told)))
 
 
 def _any_value(_structs: tuple[Any, ...], _place: Place) -> Any:

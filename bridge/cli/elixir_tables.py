@@ -16,10 +16,10 @@ from typing import Any, Literal, get_args, get_origin
 from bridge.cli.proto_comments import every_procedure
 from bridge.contract.procedure import AnyProcedure
 from bridge.contract.telling import (
-    DOCUMENTS,
     Told,
     class_of,
     fields_of,
+    is_document,
     is_struct,
     meaning,
     members,
@@ -120,7 +120,7 @@ def _elixir_type(annotation: Any) -> Any:
         return (Atom("list"), _elixir_type(arguments[0]))
     if get_origin(annotation) is dict:
         return (Atom("map"), _elixir_type(arguments[1]))
-    if annotation in DOCUMENTS:
+    if is_document(annotation):
         return Atom("map")
     if is_struct(annotation):
         return (Atom("struct"), class_of(annotation).__name__)

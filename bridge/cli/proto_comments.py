@@ -11,14 +11,14 @@ import sys
 import textwrap
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
 import msgspec
 
 from bridge.contract.procedure import AnyProcedure
-from bridge.contract.telling import DOCUMENTS, Told, class_of, fields_of, is_struct, meaning, members, summary, tag_of
+from bridge.contract.telling import Told, class_of, fields_of, is_document, is_struct, meaning, members, summary, tag_of
 from bridge.runs.procedures import procedures
 from bridge.service import KINDS, PROCEDURES
 
@@ -214,8 +214,10 @@ def _type_name(told: Told) -> str:
 def _name_of_one(annotation: Any) -> str:
     if get_origin(annotation) is Literal:
         return "string"
-    if annotation in DOCUMENTS:
+    if is_document(annotation):
         return STRUCT
+    if annotation is date:  # in words, as in JSON: protobuf has no date
+        return "string"
     if annotation is datetime:
         return "google.protobuf.Timestamp"
     if is_struct(annotation):

@@ -16,7 +16,6 @@ from prometheus_client.parser import text_string_to_metric_families
 from bridge.cli.proto_comments import every_procedure
 from bridge.contract.procedure import AnyProcedure
 from bridge.contract.telling import (
-    DOCUMENTS,
     Told,
     class_of,
     fields_of,
@@ -200,7 +199,7 @@ def _in_words(annotation: Any) -> str:
         return f"map of {_several(arguments[1])}"
     if len(members(annotation)) > 1:
         return " or ".join(map(_in_words, members(annotation)))
-    if is_struct(annotation) and annotation not in DOCUMENTS:
+    if is_struct(annotation):
         name = class_of(annotation).__name__
         kind = next((kind.name for kind in KINDS if kind.spec is annotation), None)
         return f"[`{kind}`](#{kind})" if kind else f"[{name}](#type-{name.lower()})"

@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Meta
 
 from bridge.contract.words import VOCABULARIES, Id, Message, Sampler, Seconds, Seed
+from cerebros.metrics import Large
 from cerebros.search.objectives import USUAL
 from cerebros.space.rose_tree import Tree
 
@@ -21,7 +22,7 @@ class Budget(Message, frozen=True, kw_only=True):
         int, Meta(ge=1, le=1_000_000_000, description="Largest number of trainable weights of a candidate.")
     ] = 2_000_000
     flops: Annotated[
-        Annotated[int, Meta(ge=1)] | None,
+        Annotated[Large, Meta(ge=1)] | None,
         Meta(
             description="Largest number of floating-point operations of one prediction, two per multiply-accumulate; "
             "no limit when absent."

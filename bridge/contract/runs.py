@@ -10,7 +10,7 @@ from msgspec import Meta
 
 from bridge.contract.words import Digest, Id, Item, Message, Outcome, PageSize, Queue, RunState, Seconds
 from cerebros.errors import CerebrosError
-from cerebros.metrics import Spent, TrainingMetrics
+from cerebros.metrics import Large, Spent, TrainingMetrics
 from cerebros.space.rose_tree import Tree
 from telemetry.events import Scalar, is_progress
 
@@ -223,7 +223,7 @@ class Artifact(Message, frozen=True, kw_only=True):
 
     digest: Annotated[str, Meta(description="SHA-256 of the bytes.")]
     kind: Annotated[str, Meta(description="`weights`, or the `description` of their network.")]
-    bytes: Annotated[int, Meta(description="Number of bytes.")]
+    bytes: Annotated[Large, Meta(description="Number of bytes.")]
     path: Annotated[str, Meta(description="Path of the bytes on the bridge's host.")]
     run_id: Annotated[str, Meta(description="Run that left them.")]
     created_at: Annotated[datetime, Meta(description="Time at which they were stored.")]

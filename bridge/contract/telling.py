@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import reduce
+from functools import cache, reduce
 from operator import or_
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
@@ -16,10 +16,6 @@ import msgspec
 from msgspec import NODEFAULT, Meta
 
 from bridge.contract.words import VOCABULARIES
-from cerebros.space.rose_tree import Space, Tree
-
-# Structs that travel as JSON documents: they nest without end, and the core tells of their form.
-DOCUMENTS: frozenset[object] = frozenset({Tree, Space})
 
 
 @dataclass(frozen=True)
@@ -89,9 +85,21 @@ def class_of(struct: Any) -> type[msgspec.Struct]:
 
 
 def is_struct(annotation: Any) -> bool:
-    """Return True for a struct with fields of its own, False for a JSON document or any other type."""
-    found = get_origin(annotation) or annotation
-    return isinstance(found, type) and issubclass(found, msgspec.Struct) and found not in DOCUMENTS
+    """Return True for a struct that travels as its fields, False for a document or any other type."""
+    return _is_any_struct(annotation) and not is_document(annotation)
+
+
+@cache
+def is_document(annotation: Any) -> bool:
+    """Return True for a struct that travels as one JSON document: it holds itself, or a map of structs."""
+    if not _is_any_struct(annotation):
+        return False
+    held, seen = set(_held_by(annotation)), set[Any]()
+    while held - seen:
+        one = (held - seen).pop()
+        seen.add(one)
+        held.update(_held_by(one))
+    return annotation in held or any(_maps_structs(field.type) for field in msgspec.structs.fields(annotation))
 
 
 def members(annotation: Any) -> tuple[Any, ...]:
@@ -123,12 +131,8 @@ def reachable(*types: Any) -> tuple[Any, ...]:
 
 
 def structs_in(annotation: Any) -> Iterator[Any]:
-    """Yield the structs that a type names, at any depth of unions, lists and maps."""
-    if is_struct(annotation):
-        yield annotation
-    elif get_origin(annotation) is not Literal:
-        for argument in get_args(annotation):
-            yield from structs_in(argument)
+    """Give the structs that a type names, at any depth of unions, lists and maps."""
+    return filter(is_struct, _any_structs_in(annotation))
 
 
 def bare(annotation: Any) -> Any:
@@ -141,6 +145,30 @@ def bare(annotation: Any) -> Any:
     if origin in (tuple, list, dict):
         return origin[tuple(argument if argument is ... else bare(argument) for argument in arguments)]
     return annotation
+
+
+def _is_any_struct(annotation: Any) -> bool:
+    found = class_of(annotation)
+    return isinstance(found, type) and issubclass(found, msgspec.Struct)
+
+
+def _held_by(struct: Any) -> Iterator[Any]:
+    for field in msgspec.structs.fields(struct):
+        yield from _any_structs_in(field.type)
+
+
+def _any_structs_in(annotation: Any) -> Iterator[Any]:
+    if _is_any_struct(annotation):
+        yield annotation
+    else:
+        for argument in get_args(annotation):
+            yield from _any_structs_in(argument)
+
+
+def _maps_structs(annotation: Any) -> bool:
+    if get_origin(annotation) in (dict, Mapping):
+        return any(True for _ in _any_structs_in(annotation))
+    return any(map(_maps_structs, get_args(annotation)))
 
 
 def _told(field: msgspec.structs.FieldInfo) -> Told:

@@ -48,7 +48,7 @@ class RunStop(Event):
 
     `accuracy` and `latency_s` are those of its scored model, None without
     one. `cost_usd` and `energy_j` are of the whole run: probes, trials and
-    refit, as far as their processes lived to tell; None when it never ran.
+    refit, as far as their processes lived to tell; 0 when it never ran.
     """
 
     name: ClassVar[str] = "cerebros.run.stop"

@@ -24,7 +24,7 @@ from strawberry.utils.str_converters import to_camel_case
 
 from bridge.api.bridge import Bridge
 from bridge.contract.nas import Budget, Cycle, Nas
-from bridge.contract.telling import class_of
+from bridge.contract.telling import class_of, is_document, is_struct
 from bridge.contract.words import VOCABULARIES
 from bridge.nas.search import earlier_search
 from bridge.runs.procedures import procedures as run_procedures
@@ -34,7 +34,6 @@ from cerebros.errors import family
 from grid_graphql.asking import Context
 from grid_graphql.fields import given_whole, listed_in
 from grid_graphql.schema import make_schema
-from grid_graphql.types import is_document, is_struct
 from tests.calling import TESTER
 from tests.grid_graphql.asking import answer
 

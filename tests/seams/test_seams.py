@@ -26,6 +26,8 @@ from bridge.service import open_bridge, worker_on
 from bridge.transports.grpc.server import start_grpc
 from bridge.transports.http.app import make_app
 from cerebros.errors import DeadlineExceeded
+from grid_graphql.asking import Context
+from grid_graphql.schema import make_schema
 from tests.calling import TESTER, call, watch
 from tests.seams.contract import contract_with_counting
 from tests.seams.counting import ALL_KINDS, ALL_PROCEDURES
@@ -172,7 +174,7 @@ def test_it_is_started_and_followed_over_the_port(environment):
         assert owner.answer("call", 3, "cancel_run", {"run_id": wanted["run_id"]}, {})[0] == "ok"
 
 
-async def test_it_is_started_over_graphql(bridge):
+async def test_it_is_started_and_followed_over_graphql(bridge):
     wanted = counting(3)
     query = """mutation ($run: String!) {
         startRun(input: {pacId: "p", runId: $run, spec: {counting: {number: 3}}}) { kind state } }"""
@@ -181,6 +183,13 @@ async def test_it_is_started_over_graphql(bridge):
         answer = await client.post("/graphql", json={"query": query, "variables": {"run": wanted["run_id"]}})
     assert answer.json() == {"data": {"startRun": {"kind": "counting", "state": "queued"}}}
     await call(bridge, "cancel_run", {"run_id": wanted["run_id"]})
+    followed = await make_schema(bridge.procedures).subscribe(
+        "subscription { countDown(number: 2) { number principal } }", context_value=Context(bridge, TESTER)
+    )
+    assert [item.data["countDown"] async for item in followed] == [
+        {"number": 2, "principal": "tester"},
+        {"number": 1, "principal": "tester"},
+    ]
 
 
 def test_it_is_started_and_followed_at_the_command_line(environment):

@@ -1426,7 +1426,7 @@ defmodule CerebrosBridge.Generated do
         },
         seed: %{
           type: :integer,
-          doc: "Seed of every random choice."
+          doc: "Seed of every random choice. 0 to 9,007,199,254,740,992."
         },
         lease_s: %{
           type: :float,
@@ -1979,7 +1979,7 @@ defmodule CerebrosBridge.Generated do
     },
     "cerebros.run.stop" => %{
       doc:
-        "The run has ended in `state`.\n\n`accuracy` and `latency_s` are those of its scored model, None without one. `cost_usd` and `energy_j` are of the whole run: probes, trials and refit, as far as their processes lived to tell; None when it never ran.",
+        "The run has ended in `state`.\n\n`accuracy` and `latency_s` are those of its scored model, None without one. `cost_usd` and `energy_j` are of the whole run: probes, trials and refit, as far as their processes lived to tell; 0 when it never ran.",
       measurements: [
         duration_s: :float,
         accuracy: :float,
