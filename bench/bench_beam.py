@@ -97,8 +97,8 @@ def round_trip_ratios(environment: Mapping[str, str]) -> dict[str, float]:
         return 1 / rate[f"{who}_{what}"] - 1 / rate[f"raw_{what}"]
 
     return {
-        "front_vs_raw": rate["front_ping"] / rate["raw_100"],
-        "call_vs_raw": rate["front_call"] / rate["raw_100"],
+        "front_vs_raw": rate["program_ping"] / rate["raw_100"],
+        "call_vs_raw": rate["program_call"] / rate["raw_100"],
         "metrics_map_vs_erlport": rate["ours_metrics"] / rate["raw_metrics"] / ERLPORT_SHARE_OF_RAW,
         "metrics_map_vs_erlang_py": codec_s("peer", "metrics") / codec_s("ours", "metrics"),
     }

@@ -82,7 +82,9 @@ def _training_telemetry(figures: GateFigures, _limit: float) -> Finding:
 def _verdict_fresh(figures: GateFigures, limit: float) -> Finding:
     age = figures.verdict_age_s
     if age is None:
-        return Finding("policy_verdict", "critical", None, limit, "there is no policy verdict; run a cycle")
+        return Finding(
+            "policy_verdict", "critical", None, limit, "there is no policy verdict; have a run's model judged"
+        )
     if figures.last_decision != "allow":
         return Finding("policy_verdict", "critical", age, limit, "the newest policy verdict denies")
     return Finding(
@@ -90,7 +92,7 @@ def _verdict_fresh(figures: GateFigures, limit: float) -> Finding:
         "critical" if age > limit else "healthy",
         age,
         limit,
-        f"the newest verdict is {age:.0f} s old; {'run a cycle, it is stale' if age > limit else 'fresh'}",
+        f"the newest verdict is {age:.0f} s old; {'it is stale, have a newer run judged' if age > limit else 'fresh'}",
     )
 
 

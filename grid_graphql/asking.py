@@ -1,4 +1,4 @@
-"""How resolvers ask the bridge: with GraphQL's words, and with its refusals told as GraphQL tells errors."""
+"""Resolvers that ask the bridge, and the translation of its errors into GraphQL's."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from cerebros.errors import CerebrosError
 
 @dataclass(frozen=True)
 class Context:
-    """What a resolver gets besides its arguments."""
+    """Context of a resolver: the bridge and the caller."""
 
     bridge: Bridge
     caller: Caller
@@ -32,10 +32,10 @@ WHOLE = "input"
 
 
 def answering(procedure: str, listed: str | None, *, whole: bool) -> Callable[..., Awaitable[Any]]:
-    """Return the resolver that asks a procedure.
+    """Return the resolver that calls a procedure.
 
     Args:
-        listed: the one field of the reply that is the answer; None where it is the reply itself.
+        listed: the only field of the reply, which is then the answer; None if the answer is the whole reply.
         whole: the request is one argument; else each of its fields is one.
     """
 
@@ -67,7 +67,7 @@ def following(stream: str, *, whole: bool) -> Callable[..., AsyncGenerator[Any, 
 
 
 def refusal(error: CerebrosError) -> GraphQLError:
-    """An error of ours, its code and what to do about it among the extensions."""
+    """Return the GraphQL error of an error of ours, with its code and its retryability as extensions."""
     return GraphQLError(
         error.message,
         extensions={
@@ -80,5 +80,5 @@ def refusal(error: CerebrosError) -> GraphQLError:
 
 
 def _raw(given: dict[str, Any]) -> Any:
-    """The map that the bridge decodes: an argument that is null was not given, and an enum's value is its word."""
+    """Return the map that the bridge decodes: arguments that are null are left out, and enum values are texts."""
     return msgspec.to_builtins({name: value for name, value in given.items() if value is not None})

@@ -1,4 +1,4 @@
-"""Thundergrid's root types, made from the table of procedures: each field asks one procedure."""
+"""Thundergrid's root types, made from the table of procedures: each field calls one procedure."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def root_type(name: str, procedures: Iterable[AnyProcedure], description: str) -
 
 
 def listed_in(reply: Any) -> str | None:
-    """Return the name of a reply's only field where that is a list of structs: the list is then the answer."""
+    """Return the name of a reply's only field if that is a list of structs: the list is then the answer."""
     fields = msgspec.structs.fields(reply)
     listed = [
         field.name for field in fields if get_origin(unannotated(field.type)) is tuple and _holds_struct(field.type)

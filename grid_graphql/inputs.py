@@ -1,8 +1,8 @@
-"""What callers give to Thundergrid: inputs made from the contract's structs.
+"""Inputs of Thundergrid, made from the contract's structs.
 
-An input is read as the map that the bridge decodes. A field that is null is
-one that was not given, so the contract's own default holds. Of several
-structs a caller gives one, under the name of its tag.
+An input is read as the map that the bridge decodes. A field that is null
+counts as absent, so the contract's own default holds. Where a field takes one
+of several structs, a caller gives one under the name of its tag.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from grid_graphql.types import Place, Side, shape
 
 @cache
 def input_of(struct: Any) -> Any:
-    """Return the input that a struct is given as."""
+    """Return the input type of a struct."""
     fields = msgspec.structs.fields(struct)
     members = {field.name: _field(field, struct) for field in fields}
     annotations = {field.name: annotation_of(field, struct) for field in fields}
@@ -31,7 +31,7 @@ def input_of(struct: Any) -> Any:
 
 
 def annotation_of(field: msgspec.structs.FieldInfo, struct: Any) -> Any:
-    """Return what Strawberry reads as the type of a request's field."""
+    """Return the annotation that Strawberry reads as the type of a request's field."""
     return shape(field.type, Place(struct, field.name), INPUTS)
 
 
@@ -49,7 +49,7 @@ def _field(field: msgspec.structs.FieldInfo, struct: Any) -> Any:
 
 
 def _one_of(structs: tuple[Any, ...], place: Place) -> Any:
-    """The input of a field that takes one of several structs; a generic struct's field says the same everywhere."""
+    """Return the input of a field that takes one of several structs; it is shared where a generic struct repeats."""
     owner = "" if get_origin(place.struct) else class_of(place.struct).__name__
     return _tagged_input(f"{owner}{place.type_name}Input", structs)
 
@@ -83,7 +83,7 @@ def _input(
 
 
 def _given(kind: type, value: Mapping[str, Any], context: InputContext) -> dict[str, Any]:
-    """Read the fields that a caller gave, by their names in the contract."""
+    """Return the fields that a caller gave, by their names in the contract."""
     definition = get_object_definition(kind, strict=True)
     given = {}
     for field in definition.fields:

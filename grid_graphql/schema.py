@@ -1,4 +1,4 @@
-"""Thundergrid's schema: queries, mutations and subscriptions, and what a request may cost."""
+"""Thundergrid's schema: queries, mutations and subscriptions, and the limits of a request."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def _is_defect(error: GraphQLError) -> bool:
 
 
 class Thundergrid(strawberry.Schema):
-    """The schema; only defects of ours reach the log, a caller's mistakes are the caller's to read."""
+    """The schema; it logs our own defects only, not the mistakes of callers."""
 
     def process_errors(self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None) -> None:
         super().process_errors([error for error in errors if _is_defect(error)], execution_context)

@@ -44,7 +44,7 @@ class Place(NamedTuple):
 
 
 class Side(NamedTuple):
-    """The two sides of a schema differ in these: answers have types, callers give inputs.
+    """Points in which the two sides of a schema differ: types for answers, and inputs for callers.
 
     Attributes:
         struct: gives the type of a struct.

@@ -1,4 +1,4 @@
-"""What is measured about the service as a whole, counted in the database at scrape time."""
+"""Figures about the service as a whole, counted in the database at scrape time."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from cerebros.gate import GateFigures
 
 
 class Occupation(msgspec.Struct, frozen=True):
-    """Workers alive, runs waiting and running, running ones whose worker is overdue, writes the fence refused."""
+    """Numbers of live workers, queued, running and overdue runs, and of writes that the fence refused."""
 
     workers: int
     queued: int
@@ -39,7 +39,7 @@ class VcvFigure(msgspec.Struct, frozen=True):
 
 
 class Figures(msgspec.Struct, frozen=True):
-    """What Prometheus scrapes."""
+    """All figures that Prometheus scrapes."""
 
     occupation: Occupation
     runs: tuple[RunFigure, ...]

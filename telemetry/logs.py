@@ -1,4 +1,4 @@
-"""JSON lines on stderr, one object each: stored events, failures, and what libraries complain of."""
+"""JSON lines on stderr, one object each: stored events, failures, and warnings of libraries."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class LogSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def configure_logging(level: str) -> None:
-    """Log as JSON lines on stderr: our own from `level` on, libraries' too, but never what is below a warning.
+    """Log as JSON lines on stderr: our own lines from `level` on, those of libraries from `level` and WARNING on.
 
     Libraries log through `logging`; their lines also have `logger`, the name they log under.
     """
@@ -50,7 +50,7 @@ def configure_logging(level: str) -> None:
 
 
 def log_event(name: str, seq: int, measurements: Mapping[str, object], metadata: Mapping[str, object]) -> None:
-    """One stored event as one line; called after its transaction has committed."""
+    """Log a stored event as one line; called after its transaction has committed."""
     structlog.get_logger().info(name, seq=seq, **metadata, **measurements)
 
 
@@ -61,5 +61,5 @@ def log_call(procedure: str, action: str, **caller: object) -> None:
 
 
 def log_failure(what: str, **facts: object) -> None:
-    """Something went wrong that somebody should look at."""
+    """Log a failure that an operator should look at."""
     structlog.get_logger().error(what, **facts)

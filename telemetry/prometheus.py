@@ -2,8 +2,8 @@
 
 Everything is counted in the database, so a restart of the service loses no
 count and several services report the same. Ids never become labels. The
-release gate's findings come already judged: whoever reads the page needs no
-limit of its own.
+release gate's findings are exported with their status, so that alerts need no
+limits of their own.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
 def render(figures: Figures, findings: tuple[Finding, ...]) -> str:
-    """The exposition text of these figures, and of what the gate finds in them."""
+    """Return the exposition text of these figures and of the gate's findings."""
     registry = CollectorRegistry()
     registry.register(_Snapshot(figures, findings))
     return generate_latest(registry).decode()

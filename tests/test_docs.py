@@ -1,5 +1,6 @@
 """What the documents say is there, is there."""
 
+import ast
 import importlib
 import json
 import re
@@ -29,6 +30,7 @@ MESSAGES = reachable(
 ROOT = Path(__file__).parent.parent
 PROTOS = sorted(ROOT.glob("proto/**/*.proto"))
 PAGES = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]
+DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
@@ -43,6 +45,15 @@ def test_every_file_the_architecture_names_exists():
     files = [path.as_posix() for room in rooms for path in (ROOT / room).rglob("*.*")]
     named = set(re.findall(r"`([\w/]+\.(?:py|sql|proto|md))", text))
     assert [name for name in named if not any(file.endswith(f"/{name}") for file in files)] == []
+
+
+@pytest.mark.parametrize("room", ["bridge", "cerebros", "grid_graphql", "telemetry"])
+def test_no_docstring_begins_as_an_indirect_question(room):
+    files = [file for file in sorted((ROOT / room).rglob("*.py")) if not file.is_relative_to(ROOT / "bridge/pb")]
+    nodes = [(file, node) for file in files for node in ast.walk(ast.parse(file.read_text()))]
+    told = [(file, ast.get_docstring(node) or "") for file, node in nodes if isinstance(node, DOCUMENTED)]
+    asking = re.compile(r"(What|Whether|How|Who|Where|So)\b")
+    assert [f"{file.relative_to(ROOT)}: {text}" for file, text in told if asking.match(text)] == []
 
 
 def test_the_exported_json_schema_is_the_one_in_force():

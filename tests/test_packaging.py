@@ -28,7 +28,7 @@ def test_no_other_distribution_has_a_package_of_that_name(name):
     assert set(packages_distributions().get(name, ["cerebros-bridge"])) == {"cerebros-bridge"}
 
 
-def test_the_front_starts_without_torch():
+def test_the_server_process_starts_without_torch():
     server = "bridge.cli.commands, bridge.transports.grpc.server, bridge.transports.port.session"
     heavy = "print([m for m in ('torch', 'sklearn', 'pyarrow') if m in sys.modules])"
     code = f"import {server}, bridge.transports.http.app, sys; {heavy}"

@@ -18,7 +18,7 @@ defmodule Measure do
   # Round trips per second: each line is one turn, in which all programs take part.
   defp measure("rounds", python, [turns]) do
     raw = open(python, ["echo.py"])
-    front = greet(open(python, ["-m", "bridge", "port", "--no-worker"]))
+    program = greet(open(python, ["-m", "bridge", "port", "--no-worker"]))
     ours = open(python, ["terms.py", "ours"])
     peer = open(python, ["terms.py", "erlang-py"])
     hundred = :binary.copy("x", 100)
@@ -28,8 +28,8 @@ defmodule Measure do
 
     for _ <- 1..String.to_integer(turns) do
       say(:raw_100, rate(raw, hundred))
-      say(:front_ping, rate(front, ping))
-      say(:front_call, rate(front, call))
+      say(:program_ping, rate(program, ping))
+      say(:program_call, rate(program, call))
       say(:raw_metrics, rate(raw, metrics))
       say(:ours_metrics, rate(ours, metrics))
       say(:peer_metrics, rate(peer, metrics))
@@ -48,18 +48,18 @@ defmodule Measure do
       end
     end
 
-    front = greet(open(python, ["-m", "bridge", "port", "--no-worker"]))
-    Port.command(front, follow(1, run_id, 0))
-    say(:events_stored, per_second(@event_count, fn -> consume_events(front, 0) end))
+    program = greet(open(python, ["-m", "bridge", "port", "--no-worker"]))
+    Port.command(program, follow(1, run_id, 0))
+    say(:events_stored, per_second(@event_count, fn -> consume_events(program, 0) end))
   end
 
   # A training run on every core, with this BEAM as the owner; then silence, until it is killed.
   defp measure("busy", python, [manifest]) do
-    front = greet(open(python, ["-m", "bridge", "port"]))
+    program = greet(open(python, ["-m", "bridge", "port"]))
     budget = %{"trials" => 1000, "epochs" => 10_000, "probes" => 4, "shortlist" => 2}
 
     Port.command(
-      front,
+      program,
       term(
         {:call, 1, "start_run",
          %{
@@ -70,21 +70,21 @@ defmodule Measure do
       )
     )
 
-    {:ok, 1, _run} = read(front)
-    Port.command(front, follow(2, "busy", 0))
-    await_event(front, "cerebros.shortlist.stop")
-    Port.command(front, term({:cancel, 2}))
-    {:error, 2, :cancelled, _} = last(front, 2)
+    {:ok, 1, _run} = read(program)
+    Port.command(program, follow(2, "busy", 0))
+    await_event(program, "cerebros.shortlist.stop")
+    Port.command(program, term({:cancel, 2}))
+    {:error, 2, :cancelled, _} = last(program, 2)
     # The trials' processes have imported and read by then.
     Process.sleep(1500)
 
-    pings = for(n <- 1..300, do: pause_and_time(front, {:ping, n}))
+    pings = for(n <- 1..300, do: pause_and_time(program, {:ping, n}))
     say(:ping_p99_ms, quantile(pings, 0.99))
 
     cancels =
       for id <- 10..59 do
-        Port.command(front, follow(id, "busy", 1_000_000))
-        pause_and_time(front, {:cancel, id})
+        Port.command(program, follow(id, "busy", 1_000_000))
+        pause_and_time(program, {:cancel, id})
       end
 
     say(:cancel_p99_ms, quantile(cancels, 0.99))

@@ -1,4 +1,4 @@
-"""The door behind every transport: who asks is known, what is asked is decoded, and somebody answers.
+"""The one entry behind every transport: it decodes a caller's request and runs the procedure.
 
 A transport turns bytes into a map, calls `call` or `stream`, and turns the
 struct or the error into its own bytes. It decides nothing.

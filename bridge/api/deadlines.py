@@ -1,4 +1,4 @@
-"""A caller's deadline, at the work that it waits for."""
+"""A caller's deadline, enforced on the work that the caller waits for."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a job process does for capability vectors."""
+"""Work of a job process on capability vectors: embed a text."""
 
 from __future__ import annotations
 

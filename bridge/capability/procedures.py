@@ -1,4 +1,4 @@
-"""What may be asked about capability vectors."""
+"""Procedures about capability vectors."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ async def nearest_capabilities(deps: Deps, _caller: Caller, request: NearestCapa
 
 
 async def rollback(deps: Deps, _caller: Caller, request: Rollback) -> VcvEntry:
-    """Write an earlier version again as the newest; asking twice, for the same reason, writes it once.
+    """Write an earlier version again as the newest; the same request sent twice writes it once.
 
     Raises:
         PermissionDenied: its verdict has expired or does not allow.

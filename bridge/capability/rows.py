@@ -34,11 +34,11 @@ class CapabilityRows:
         return int(row["version"])
 
     async def write_version_once(self, draft: VcvDraft) -> int:
-        """The version that the draft's verdict has written, or now writes."""
+        """Return the version that was written under the draft's verdict; write it first where there is none."""
         return await self._write_once(draft, "version_of_verdict", verdict_id=draft.verdict_id)
 
     async def write_rollback_once(self, draft: VcvDraft) -> int:
-        """The PAC's newest version where it is this rollback already, or the one that is now written."""
+        """Return the PAC's newest version if it is this rollback already; else write the rollback and return it."""
         return await self._write_once(
             draft,
             "version_of_rollback",
@@ -48,7 +48,7 @@ class CapabilityRows:
         )
 
     async def _write_once(self, draft: VcvDraft, written_as: str, **marks: object) -> int:
-        """What the statement finds, or a new version."""
+        """Return the version that the statement `written_as` finds, or write a new one and return it."""
         async with self._database.transaction() as connection:
             await self._sql.rows_on(connection, "lock_pac", pac_id=draft.pac_id)
             written = await self._sql.rows_on(connection, written_as, **marks)

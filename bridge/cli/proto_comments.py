@@ -33,7 +33,7 @@ _FIELD = re.compile(r"\s*((?:optional |repeated )?(?:map<\w+, \w+>|[\w.]+) (\w+)
 
 @dataclass
 class Contract:
-    """What the `.proto` files must state.
+    """Declarations and comments that the `.proto` files must have.
 
     Attributes:
         rpcs: each rpc's declaration.
@@ -180,7 +180,7 @@ def _add_union(contract: Contract, told: Told) -> None:
 
 
 def _form_of(member: type) -> type:
-    """The base of a union's member that has the same fields: members that add none share a message."""
+    """Return the base that a union's member takes its fields from: members that add no field share a message."""
     names = msgspec.structs.fields(member)
     alike = [base for base in member.__mro__ if is_struct(base) and msgspec.structs.fields(base) == names]
     return alike[-1]

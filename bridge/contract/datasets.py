@@ -1,4 +1,4 @@
-"""Datasets: their check and their catalogue."""
+"""Datasets: their checks, and the list of those that passed."""
 
 from __future__ import annotations
 

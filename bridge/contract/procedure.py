@@ -1,4 +1,4 @@
-"""The procedure seam: how a capability is asked, and who asks.
+"""The procedure seam: questions that callers may ask of a capability.
 
 A room declares its procedures beside the code that does them; `bridge.api`
 serves them all over every transport, and no transport knows one by name.
@@ -21,14 +21,14 @@ Reply = TypeVar("Reply", bound=msgspec.Struct)
 
 
 class Caller(msgspec.Struct, frozen=True, kw_only=True):
-    """Who asks, over which transport, and within which time.
+    """Caller of a procedure: its name, its transport and its deadline.
 
     Attributes:
         principal: the caller's name as far as its transport proves it, such as the
             subject of a client certificate; empty for an unnamed caller.
         transport: `cli`, `grpc`, `http` or `port`.
         traceparent: the W3C trace context that the call belongs to; `valid_traceparent` drops others, as W3C asks.
-        deadline: the moment of `time.monotonic()` at which the caller stops waiting.
+        deadline: time, by `time.monotonic()`, at which the caller stops waiting.
         correlation_id: the caller's id of what the call belongs to.
     """
 

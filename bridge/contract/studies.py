@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Meta
 
 from bridge.contract.words import Direction, Id, Message, Outcome, PageSize, Seconds, Seed, StudySampler
+from cerebros.metrics import Large
 from cerebros.space.rose_tree import Space, Tree
 
 
@@ -110,7 +111,7 @@ class Study(Message, frozen=True, kw_only=True):
     space: Annotated[Space, Meta(description="Decisions to make: node types with parameters and slots, and limits.")]
     objectives: Annotated[tuple[StudyObjective, ...], Meta(description="Figures that are optimised.")]
     sampler: Annotated[StudySampler, Meta(description="Proposer of trials.")]
-    seed: Annotated[Seed, Meta(description="Seed of every random choice.")]
+    seed: Annotated[Large, Meta(description="Seed of every random choice.")]
     lease_s: Annotated[float, Meta(description="Seconds after which a trial without a report is handed out again.")]
     trials_total: Annotated[int, Meta(description="Number of trials handed out so far.")]
     trials_ok: Annotated[int, Meta(description="Number of trials that were reported with values.")]

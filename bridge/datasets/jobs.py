@@ -1,4 +1,4 @@
-"""What a job process does with a dataset; it needs no torch."""
+"""Work of a job process on a dataset; needs no torch."""
 
 from __future__ import annotations
 

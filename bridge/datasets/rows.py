@@ -1,4 +1,4 @@
-"""The catalogue of datasets that passed a check."""
+"""Datasets that passed a check: rows into types and back."""
 
 from __future__ import annotations
 

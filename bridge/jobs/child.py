@@ -51,7 +51,7 @@ def main() -> None:
 
 
 class CheckpointDue:
-    """Tells a training, after each epoch, whether its state is wanted now."""
+    """Function that tells a training, after each epoch, whether a checkpoint is due."""
 
     def __init__(self) -> None:
         self._asked = False
@@ -66,7 +66,7 @@ class CheckpointDue:
         return True
 
     def start(self) -> None:
-        """A new training begins; what was asked while it was being made ready still holds."""
+        """Begin a new training; a checkpoint that was asked for while it was being prepared is still due."""
         self._last = time.monotonic()
 
 

@@ -1,4 +1,4 @@
-"""Counters of energy: what the machine itself says it drew.
+"""Counters of energy, read from the machine itself.
 
 RAPL counts a whole processor package, whoever keeps it busy; a process's part
 is its share of the machine's busy CPU time. NVML counts a whole GPU.
@@ -19,14 +19,14 @@ STAT = Path("/proc/stat")
 
 
 class Counter(NamedTuple):
-    """Returns the joules this process has drawn since the counter was made; `method` says who counts."""
+    """Function that returns the joules drawn by this process since it was made; `method` names the source."""
 
     method: EnergyMethod
     joules: Callable[[], float]
 
 
 def energy_counter(on_gpu: bool, rapl: Path = RAPL, stat: Path = STAT) -> Counter | None:
-    """The best counter there is for where the work runs, or None: then joules must be modelled."""
+    """Return the best counter for the device that does the work; None where joules must be modelled."""
     return _nvml() if on_gpu else _rapl(rapl, stat)
 
 
@@ -52,7 +52,7 @@ def _rapl(root: Path, stat: Path) -> Counter | None:
 
 
 def _busy_s(stat: Path) -> float:
-    """CPU seconds the whole machine has worked: all but idle and waiting for disks."""
+    """Return the CPU seconds that the whole machine was busy: all but idle time and waiting for disks."""
     user, nice, system, _idle, _waiting, *interrupts = map(int, stat.read_text().split("\n", 1)[0].split()[1:9])
     return (user + nice + system + sum(interrupts)) / os.sysconf("SC_CLK_TCK")
 

@@ -1,4 +1,4 @@
-"""Where jobs run: a limited number of slots, here or on other machines, and one set of rules for them all."""
+"""Executor of jobs: a limited number of slots, on this machine or on others, all under the same rules."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where this process's jobs run, as the operator has set it."""
+"""Choice of the executor that runs this process's jobs, by the operator's settings."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from cerebros.errors import FailedPrecondition
 
 
 def executor_of(settings: JobSettings, *, on_gpu: bool) -> Executor:
-    """The executor of these settings, with a GPU a job where they run `on_gpu`; it starts nothing yet.
+    """Return the executor of these settings, with one GPU for each job if `on_gpu`; nothing is started yet.
 
     Raises:
         FailedPrecondition: it needs an extra that is not installed, or a setting that is not set.

@@ -1,4 +1,4 @@
-"""What a training took from the machine: seconds, CPU seconds, joules, peak memory; and the processor's name."""
+"""Meter of a training: seconds, CPU seconds, joules and peak memory; and the processor's name."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Reading(msgspec.Struct, frozen=True):
 
 
 class Meter:
-    """Started on construction. Joules are modelled from CPU seconds where no counter can be read."""
+    """Meter that starts when it is constructed. Joules are modelled from CPU seconds where no counter can be read."""
 
     def __init__(self, prices: PriceTable, *, on_gpu: bool = False) -> None:
         self._prices, self._counter, self._on_gpu = prices, energy_counter(on_gpu), on_gpu
@@ -43,7 +43,7 @@ class Meter:
 
 
 def processor(cpuinfo: Path = CPUINFO) -> str:
-    """The processor's model, or its architecture where the system does not tell the model."""
+    """Return the processor's model, or its architecture where the system does not tell the model."""
     with suppress(OSError):
         for line in cpuinfo.read_text().splitlines():
             name, _, model = line.partition(":")
@@ -53,7 +53,7 @@ def processor(cpuinfo: Path = CPUINFO) -> str:
 
 
 def _forget_peak_memory(on_gpu: bool) -> None:
-    """Let the next peak count from here, where the system can (Linux; a GPU always)."""
+    """Restart the measurement of peak memory, where the system can (Linux; a GPU always)."""
     with suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")
     if on_gpu:
@@ -65,7 +65,7 @@ def _forget_peak_memory(on_gpu: bool) -> None:
 
 
 def _peak_memory_bytes(on_gpu: bool) -> int:
-    """The process's most resident memory, and beside it the most that its tensors held of a GPU's."""
+    """Return the peak of resident memory, plus the peak of GPU memory that tensors held."""
     if not on_gpu:
         return _peak_resident_bytes()
     import torch
@@ -74,7 +74,7 @@ def _peak_memory_bytes(on_gpu: bool) -> int:
 
 
 def _peak_resident_bytes() -> int:
-    """The most resident memory this process has had, since the last reset where there is one."""
+    """Return the peak of this process's resident memory since the last reset, or since its start without one."""
     try:
         status = Path("/proc/self/status").read_text()
     except OSError:

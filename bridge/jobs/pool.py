@@ -1,4 +1,4 @@
-"""Job processes of this machine: started when needed, one job at a time each, ended in every way a job can end.
+"""Job processes of this machine: each is started when needed, does one job at a time, and may end in any way.
 
 Each process leads its own process group, so that killing it leaves nothing
 behind.
@@ -42,7 +42,7 @@ class JobPool(Executor):
 
 
 class JobProcess(Slot):
-    """One job process and its streams; each job in it has `timeout_s`."""
+    """One job process and its streams; each job in it may take `timeout_s` seconds."""
 
     def __init__(self, process: asyncio.subprocess.Process, timeout_s: float) -> None:
         self._process = process
@@ -123,7 +123,7 @@ class JobProcess(Slot):
 
 
 async def start_process(memory_bytes: int, timeout_s: float) -> JobProcess:
-    """A fresh job process, which may take so much memory, and so long for each job."""
+    """Start a job process with a limit of memory, and of seconds for each job."""
     environment = (
         os.environ
         | parent_environment()

@@ -60,7 +60,7 @@ class JobHost:
 
 
 class _Actor(Slot):
-    """What is known here of an actor."""
+    """Slot whose jobs run in an actor on the cluster."""
 
     def __init__(self, host: Any) -> None:
         self._host = host
@@ -98,10 +98,10 @@ async def _received(answer: Awaitable[tuple[str, bytes]]) -> bytes:
 
 
 def _start(address: str, gpus: int, memory_bytes: int, timeout_s: float) -> _Actor:
-    """A fresh actor; blocks while Ray connects, and finds it a place by and by.
+    """Create an actor; blocks while Ray connects, and returns before Ray has placed it on a node.
 
     Raises:
-        Unavailable, Unauthenticated: the cluster does not answer, or does not want us.
+        Unavailable, Unauthenticated: the cluster does not answer, or refuses the connection.
     """
     with _CONNECTING:
         if not ray.is_initialized():

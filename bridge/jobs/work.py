@@ -1,8 +1,8 @@
-"""What a job is and how its process is spoken to: msgpack messages on standard streams.
+"""Jobs, their types, and the msgpack messages that a job process exchanges on its standard streams.
 
-A room registers a job type as a `JobType` value: which struct asks, which
-struct answers, and the function that does the work, by its import path, so
-that nobody but the job process imports it.
+A room registers a job type as a `JobType` value: the struct of
+the job, the struct of its answer, and the import path of the function that
+does the work, so that only the job process imports that function.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ Answer = TypeVar("Answer", bound=msgspec.Struct)
 
 @dataclass(frozen=True)
 class JobType(Generic[Job, Answer]):
-    """A kind of work that job processes do.
+    """Type of a job: its messages, its work and its limits.
 
     Attributes:
-        job: what is asked.
-        answer: what is answered.
+        job: struct of the job.
+        answer: struct of its answer.
         work: `module:function`, imported in the job process only. The function takes the job and
             returns the answer. That of a resumable type takes the job and a `CheckpointDue`, and yields
             checkpoints and then the answer.
@@ -43,7 +43,7 @@ class JobType(Generic[Job, Answer]):
             has one core.
         memory_bytes, timeout_s: limits of its own; None for the operator's.
         resumable: the job has the fields `resume` and `checkpoint_s`, and goes on from a checkpoint.
-        note: what a resumable job may yield besides, for whoever follows it.
+        note: message that a resumable job may also yield, for whoever follows it.
     """
 
     job: type[Job]
@@ -56,7 +56,7 @@ class JobType(Generic[Job, Answer]):
     note: type[msgspec.Struct] | None = None
 
     def assign(self, job: Job) -> Assignment:
-        """Describe one job so that a process that knows no type can do it."""
+        """Describe one job completely, so that a process without a list of job types can do it."""
         return Assignment(
             work=self.work,
             job_type=f"{self.job.__module__}:{self.job.__qualname__}",
@@ -81,11 +81,11 @@ class Assignment(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Begun(msgspec.Struct, frozen=True, tag="begun"):
-    """The process has taken the job; from now on it hears `CHECKPOINT_SIGNAL`, which would have killed it before."""
+    """The process has taken the job and handles `CHECKPOINT_SIGNAL`; before, that signal would kill it."""
 
 
 class Checkpoint(msgspec.Struct, frozen=True, tag="checkpoint"):
-    """A training after `epoch` epochs: its validation losses, what it took so far, and the state it can go on from."""
+    """State of a training after `epoch` epochs, to resume from, with its validation losses and costs so far."""
 
     epoch: int
     curve: tuple[float, ...]
@@ -94,19 +94,19 @@ class Checkpoint(msgspec.Struct, frozen=True, tag="checkpoint"):
 
 
 class Noted(msgspec.Struct, frozen=True, tag="noted"):
-    """Something the job tells on its way, of its type's `note`."""
+    """Message that a job sends before its answer; the type is the job type's `note`."""
 
     note: msgspec.Raw
 
 
 class Answered(msgspec.Struct, frozen=True, tag="answered"):
-    """The job's last word, of its type's `answer`."""
+    """Answer that ends a job; the type is the job type's `answer`."""
 
     answer: msgspec.Raw
 
 
 class Refused(msgspec.Struct, frozen=True, tag="refused"):
-    """A typed error, raised again on the asking side."""
+    """Typed error of a job, raised again where the job was asked for."""
 
     error: str
     message: str
@@ -118,12 +118,12 @@ Message = Checkpoint | Noted | Answered | Refused
 
 
 def sent(message: Any) -> Checkpoint | Noted | Answered:
-    """Wrap what a resumable job yields: its answer, unless it is a checkpoint or a note already."""
+    """Wrap a value that a resumable job yields: it is the answer unless it is a checkpoint or a note already."""
     if isinstance(message, Checkpoint | Noted):
         return message
     return Answered(msgspec.Raw(msgspec.msgpack.encode(message)))
 
 
 def note(value: msgspec.Struct) -> Noted:
-    """Wrap what a job tells on its way."""
+    """Wrap a message that a job sends before its answer."""
     return Noted(msgspec.Raw(msgspec.msgpack.encode(value)))

@@ -1,10 +1,10 @@
-"""What a run will take, by what earlier runs on the same dataset took.
+"""Estimates of a run's costs, from earlier runs on the same dataset.
 
 Notation
     e       epochs a run was allowed: trials · epochs + probes + the refit's epochs; where trials wait at
             rungs, the epochs up to each one's last
-    x_i     what the measured run i took: seconds by the clock, CPU-seconds, joules, dollars
-    r_i     x_i / e_i, its rate: what an allowed epoch took, early stopping included
+    x_i     costs of the measured run i: seconds by the clock, CPU-seconds, joules, dollars
+    r_i     x_i / e_i, its rate: costs per allowed epoch, early stopping included
 
 The estimate is r · e of the planned run, with the mean rate, the lowest and
 the highest. Rates differ with the trees that a search happens to meet, with
@@ -29,7 +29,7 @@ METHOD = "rate per allowed epoch of earlier succeeded runs of this kind on this 
 
 
 def estimate(budget: Budget, measured: Sequence[MeasuredRun]) -> RunEstimate:
-    """What a run with this budget would take; its time limits are not counted in.
+    """Estimate the costs of a run with this budget; the budget's time limits are not considered.
 
     Raises:
         FailedPrecondition: nothing was measured yet.

@@ -1,4 +1,4 @@
-"""What a run optimises: objectives by their names, or one of the shipped sets by its own."""
+"""Goals of a run: objectives by their names, or a shipped set of objectives by the set's name."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from cerebros.search.objectives import OBJECTIVES, Goal, ObjectiveSet, objective
 
 
 def goals_named(names: Sequence[str], limits: Mapping[str, float]) -> ObjectiveSet:
-    """The shipped set where one name is a set's, else these objectives; with these hard limits.
+    """Return the shipped set if the only name is that of a set, else these objectives; with these hard limits.
 
     Raises:
         InvalidArgument: a name is unknown, or comes twice; a limit is of no objective, or no number.

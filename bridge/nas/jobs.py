@@ -1,4 +1,4 @@
-"""What a job process does for an architecture search: train, score, repeat, export."""
+"""Work of a job process on an architecture search: train, score, repeat, export."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ if TYPE_CHECKING:
 
 
 def train(job: TrainJob, due: CheckpointDue) -> Iterator[Checkpoint | Trained]:
-    """One trial: train with early stopping on the validation rows, then measure."""
+    """Train one trial with early stopping on the validation rows, then measure it."""
     folds = _folds(msgspec.msgpack.encode(job.data))
     fit = _Fit(job, folds, folds.train, folds.validation, due)
     try:
@@ -70,7 +70,7 @@ def train(job: TrainJob, due: CheckpointDue) -> Iterator[Checkpoint | Trained]:
 
 
 def train_group(job: GroupJob) -> TrainedGroup:
-    """Several trials side by side; those of one batch size and narrow rows as a population."""
+    """Train several trials; those with narrow rows and the same batch size together, as one population."""
     folds = _folds(msgspec.msgpack.encode(job.members[0].data))
     fits = [
         training.Training(*_task(member, folds, folds.train, folds.validation), _device()) for member in job.members
@@ -83,7 +83,7 @@ def train_group(job: GroupJob) -> TrainedGroup:
 
 
 def _population(members: list[tuple[TrainJob, training.Training]], validation: Fold) -> list[Member]:
-    """Train the members together; what it took is divided by the operations each had a part in."""
+    """Train the members together and share the costs among them by the operations of each."""
     meter = Meter(members[0][0].prices, on_gpu=_device() == "cuda")
     curves: list[tuple[float, ...]] = [() for _ in members]
     for epoch in train_together([fit for _, fit in members], members[0][0].until or members[0][0].epochs):
@@ -119,7 +119,7 @@ def _member(
 
 
 def score(job: ScoreJob, due: CheckpointDue) -> Iterator[Checkpoint | Scored]:
-    """Refit on all but the test rows, score on these; the only place they are looked at.
+    """Refit on all but the test rows and score on the test rows, which nothing else reads.
 
     Raises:
         FailedPrecondition: the refit diverged, or has no finite score.
@@ -142,7 +142,7 @@ def score(job: ScoreJob, due: CheckpointDue) -> Iterator[Checkpoint | Scored]:
 
 
 def repeat(job: RepeatJob) -> Repeated:
-    """One network trained from several seeds: what its accuracy on the validation rows owes to luck."""
+    """Train one network from several seeds: the mean and spread of its accuracy on the validation rows."""
     folds = _folds(msgspec.msgpack.encode(job.data))
     architecture = wire(job.tree, folds.encoding.width, folds.encoding.outputs)
     meter = Meter(job.prices, on_gpu=_device() == "cuda")
@@ -178,7 +178,7 @@ class _Fit:
         return training.Training(*self._task, _device())
 
     def checkpoints(self) -> Iterator[Checkpoint]:
-        """Train to the end, or to the rung; stops for a checkpoint whenever one is due, and at the rung."""
+        """Train to the end or to the rung; yield a checkpoint whenever one is due, and at the rung."""
         self._due.start()
         fit = self._training()
         epochs = iter(fit)
@@ -201,7 +201,7 @@ class _Fit:
         return self._before + self._meter.read().spent
 
     def reading(self) -> Reading:
-        """The meter's reading, with what was spent before the checkpoint."""
+        """Return the meter's reading, the costs before the checkpoint included."""
         now = self._meter.read()
         return msgspec.structs.replace(now, spent=self._before + now.spent)
 
@@ -212,7 +212,7 @@ def export(job: ExportJob) -> Exported:
 
 @lru_cache(maxsize=2)
 def _folds(encoded: bytes) -> Folds:
-    """Read, check and split once per process; its trials share the arrays."""
+    """Read, check and split a dataset, once per process; its trials share the arrays."""
     data = msgspec.msgpack.decode(encoded, type=Data)
     table = table_of(data)
     dataset_check.check(data.manifest, table)
@@ -220,13 +220,13 @@ def _folds(encoded: bytes) -> Folds:
 
 
 def _out_of_memory(problem: Exception) -> bool:
-    """On a GPU torch has a type for it; on a CPU only the allocator's words tell it from other errors."""
+    """Tell whether memory ran out: torch has a type for a GPU's; a CPU's is known by the allocator's message alone."""
     return isinstance(problem, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(problem)
 
 
 @cache
 def _device_with_name() -> str:
-    """`cpu: AMD EPYC`, or `cuda: NVIDIA H200`."""
+    """Return the device with its name, such as `cpu: AMD EPYC` or `cuda: NVIDIA H200`."""
     return f"cuda: {torch.cuda.get_device_name()}" if _device() == "cuda" else f"cpu: {processor()}"
 
 
@@ -237,7 +237,7 @@ def _device() -> str:
 def _task(
     job: TrainJob | ScoreJob, folds: Folds, rows: Fold, validation: Fold | None
 ) -> tuple[Architecture, training.Recipe, Fold, Fold | None, training.Task]:
-    """What a training is of."""
+    """Return the arguments of a training: network, recipe, rows, validation rows and task."""
     architecture = wire(job.tree, folds.encoding.width, folds.encoding.outputs)
     return architecture, _recipe(job), rows, validation, job.data.manifest.task
 
@@ -282,7 +282,7 @@ def _metrics(job: TrainJob | ScoreJob, end: training.Trained, reading: Reading, 
 
 
 def _baseline(known: Fold, test: Fold, task: training.Task) -> float:
-    """What the commonest class, or the names more rows have than not, always score; 0 is the R² of the mean."""
+    """Return the score of a constant answer: the most frequent class, or the labels of most rows; R² 0 of the mean."""
     if task == "regression":
         return 0.0
     if task == "multilabel":

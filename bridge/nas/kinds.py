@@ -33,7 +33,7 @@ async def prepare(spec: Nas | Cycle, deps: Deps) -> Prepared[SearchPayload]:
     """Read the manifest and refuse what cannot work.
 
     Raises:
-        InvalidArgument: an objective or a limit is none, or a candidate is no tree of the space.
+        InvalidArgument: an objective or a limit is unknown, or a candidate is no tree of the space.
         ManifestRejected: the manifest cannot be read, or breaks a rule.
         FailedPrecondition: the warm start has not ended, or was on another dataset.
         PermissionDenied: the data's owner does not allow training.
@@ -65,13 +65,13 @@ async def _require_comparable(run_id: str, manifest: Manifest, deps: Deps) -> No
 
 
 def held_out_metrics(run: SearchRecord) -> TrainingMetrics | None:
-    """The scored model's figures; they are kept also when the verdict denied."""
+    """Return the scored model's held-out figures; they are kept even if the verdict denies promotion."""
     model = run.get(SCORE)
     return None if model is None else model.metrics
 
 
 def contender(run: SearchRecord) -> Contender | None:
-    """The scored model with what a verdict judges."""
+    """Return the scored model together with everything that a verdict judges."""
     model, manifest = run.get(SCORE), run.payload.manifest
     if model is None:
         return None
@@ -91,7 +91,7 @@ def contender(run: SearchRecord) -> Contender | None:
 
 
 async def estimate_search(spec: Nas | Cycle, deps: Deps) -> RunEstimate:
-    """What a run with this budget would take, by the latest measured ones of its kind on the same dataset."""
+    """Estimate the costs of a run from the latest succeeded ones of its kind on the same dataset."""
     manifest, _ = await asyncio.to_thread(read_manifest, spec.manifest)
     measured = await SearchRows(deps).measured_runs(dataset_digest(manifest), kind_of(type(spec)), ESTIMATED_FROM)
     return estimate(spec.budget, measured)

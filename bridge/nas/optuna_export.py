@@ -20,7 +20,7 @@ async def export_trials(deps: Deps, run_id: str, file: Path) -> None:
 
     Raises:
         NotFound: there is no such run.
-        FailedPrecondition: it is no architecture search.
+        FailedPrecondition: the run is no architecture search.
         AlreadyExists: the file holds a study of this run.
     """
     objectives = (await earlier_search(run_id, deps)).objectives

@@ -1,4 +1,4 @@
-"""What an architecture search was asked for, complete."""
+"""Complete request of an architecture search, as it is stored with the run."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from cerebros.search.objectives import Objective, ObjectiveSet, objectives_named
 
 
 class SearchPayload(msgspec.Struct, frozen=True):
-    """The spec of a search with its files read: a later change of one does not reach the run.
+    """Spec of a search with the contents of its files, so that a later change of a file does not affect the run.
 
     Attributes:
         base: the directory from which relative paths of the manifest start.

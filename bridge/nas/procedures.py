@@ -1,4 +1,4 @@
-"""What may be asked about architecture searches alone."""
+"""Procedures about architecture searches alone."""
 
 from __future__ import annotations
 

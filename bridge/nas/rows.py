@@ -1,4 +1,4 @@
-"""Shortlists, and what earlier searches took: rows into types."""
+"""Shortlists and the costs of earlier searches: rows into types."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SQL = Path(__file__).with_name("nas.sql")
 
 
 class MeasuredRun(msgspec.Struct, frozen=True):
-    """What a succeeded run took, and the epochs its trials, probes and refit were allowed."""
+    """Costs of a succeeded run, and the number of epochs that its trials, probes and refit were allowed."""
 
     epochs_allowed: int
     spent: Spent
@@ -41,7 +41,7 @@ class SearchRows:
         )
 
     async def shortlist_of(self, run_id: str) -> Shortlist:
-        """The persisted shortlist of a run.
+        """Return the stored shortlist of a run.
 
         Raises:
             NotFound: it has none yet.

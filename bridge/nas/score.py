@@ -1,4 +1,4 @@
-"""The choice among the Pareto set, and its score on the held-out rows."""
+"""Choice of a model from the Pareto set, and its score on the held-out rows."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class StoredFile(msgspec.Struct, frozen=True):
 
 
 class ScoredModel(msgspec.Struct, frozen=True):
-    """The chosen trial, its held-out figures, what the naive answer scores, and its two stored documents."""
+    """The chosen trial, its held-out figures, the score of the naive answer, and the model's two stored documents."""
 
     trial: int
     metrics: TrainingMetrics
@@ -40,7 +40,7 @@ class ScoredModel(msgspec.Struct, frozen=True):
 
 
 class Choice(NamedTuple):
-    """The candidate to refit and for how long, how its accuracy differs between seeds, and what finding out took."""
+    """The candidate to refit, its epochs, the spread of its accuracy over seeds, and the cost of measuring that."""
 
     trial: Trial
     epochs: int
@@ -75,7 +75,7 @@ async def score_choice(run: SearchRun, deps: Deps) -> Done[ScoredModel]:
 
 
 async def _choice(run: SearchRun, deps: Deps) -> Choice:
-    """The Pareto set's most accurate, or of the most accurate few the one that is best on average over seeds."""
+    """Choose the Pareto set's most accurate trial, or of its few most accurate the best on average over seeds."""
     candidates = await deps.trials.trials_of(run.run_id, run[SEARCH].pareto_set)
     finalists = sorted(candidates, key=_merit, reverse=True)[:FINALISTS]
     seed, budget = run.payload.spec.seed, run.payload.budget
@@ -103,7 +103,7 @@ def _merit(trial: Trial) -> tuple[float, float]:
 
 
 async def _repeated(job: RepeatJob, deps: Deps) -> Repeated:
-    """Train over seeds; where that fails there is no error bar, and the search has its result all the same."""
+    """Train over seeds; a failure leaves the result without an error bar and does not fail the run."""
     try:
         return await deps.jobs.run(REPEAT, job)
     except NO_ANSWER as problem:
@@ -112,7 +112,7 @@ async def _repeated(job: RepeatJob, deps: Deps) -> Repeated:
 
 
 def _best_epoch(trial: Trial) -> int:
-    """The epoch of its lowest validation loss, from 1."""
+    """Return the epoch of the trial's lowest validation loss, counted from 1."""
     return 1 + trial.curve.index(min(trial.curve))
 
 

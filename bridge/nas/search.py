@@ -1,9 +1,9 @@
-"""The long middle of a cycle: what to try, in which order, until trials or time are spent.
+"""The search stage: propose and train candidates until the budget of trials or of time is spent.
 
 Step `n` (a new trial, or one more rung of an old one) is decided from the
 results of steps 0 to `n - window`, whichever of the later ones happen to be
-finished. So what is proposed and what goes on depend on results and the seed
-alone, and a search that resumes takes the steps it would have taken.
+finished. So proposals, and the choice of trials that continue, depend on
+results and the seed alone, and a resumed search takes the same steps.
 docs/adr/0012-a-search-is-a-sequence-of-steps.md says why.
 """
 
@@ -38,14 +38,14 @@ from cerebros.space.rose_tree import Tree
 
 
 class SearchResult(msgspec.Struct, frozen=True):
-    """Numbers of the trials no other trial beats, and why the search stopped."""
+    """Numbers of the trials in the Pareto set, and the reason why the search stopped."""
 
     pareto_set: tuple[int, ...]
     stopped_by: str
 
 
 class Search:
-    """A search in progress: which steps are in training, and what the sampler has been told.
+    """A search in progress: the steps in training, and the results that the sampler was told.
 
     `stopped_by` says why no more steps are taken: `trials` or `wall_s`.
     """
@@ -60,7 +60,7 @@ class Search:
         self.stopped_by = "trials"
 
     async def trials(self) -> list[Trial]:
-        """Train until trials or time are spent; every trial of the run, ended."""
+        """Train until trials or time are spent; return all trials of the run, each ended."""
         try:
             while (steps := await self._next_steps()) or self._in_flight:
                 if steps:
@@ -75,7 +75,7 @@ class Search:
         return [*ended.values(), *[await settle(trial, self._run, self._deps) for trial in fresh.values()]]
 
     async def _next_steps(self) -> list[halving.Step]:
-        """The steps to train next; none while others have to be told first, and at the end."""
+        """Return the steps to train next; empty while results of others must be told first, and at the end."""
         budget = self._run.payload.budget
         while len(self._in_flight) >= budget.window:
             await self._tell_oldest()
@@ -101,7 +101,7 @@ class Search:
 
 
 async def run_search(run: SearchRun, deps: Deps) -> Done[SearchResult]:
-    """Train candidates until trials or time are spent, saving each as it ends or comes to a rung.
+    """Train candidates until trials or time are spent; save each when it ends or reaches a rung.
 
     Raises:
         FailedPrecondition: no trial ended with figures.
@@ -132,7 +132,7 @@ SEARCH = Stage("search", SearchResult, run_search, _record_pareto_set)
 
 
 async def _warm_start(payload: SearchPayload, deps: Deps) -> list[tuple[Observation, float]]:
-    """What the named run's trials came to, each with the share of its epochs that it was trained for."""
+    """Return the results of the named run's trials, each with the share of its epochs that it was trained for."""
     if (run_id := payload.spec.warm_start) is None:
         return []
     epochs = (await earlier_search(run_id, deps)).budget.epochs
@@ -146,7 +146,7 @@ async def _warm_start(payload: SearchPayload, deps: Deps) -> list[tuple[Observat
 
 
 async def earlier_search(run_id: str, deps: Deps) -> SearchPayload:
-    """What an earlier run searched for.
+    """Return the request of an earlier search.
 
     Raises:
         NotFound: there is no such run.
@@ -162,7 +162,7 @@ async def earlier_search(run_id: str, deps: Deps) -> SearchPayload:
 
 
 def _known(objectives: tuple[Objective, ...], report: DatasetReport) -> Callable[[Tree], Sequence[float | None]] | None:
-    """What needs no training to be known: sizes, where they are searched for."""
+    """Return a function of the objectives that need no training, the network's sizes; None if none is searched for."""
     counts = {"parameters": count_parameters, "operations": count_flops}
     if not any(objective.name in counts for objective in objectives):
         return None
@@ -180,7 +180,7 @@ def _alarm(seconds: float) -> Callable[[], bool]:
 
 
 def _pareto_set(trials: list[Trial], objectives: tuple[Objective, ...], targets: Targets) -> tuple[int, ...]:
-    """Numbers of the trials that no other beats: of those within the hard limits, or of all where there is none."""
+    """Return the Pareto set's trial numbers: among trials within the hard limits, or among all if none is."""
     measured = [trial for trial in trials if trial.metrics is not None]
     if not measured:
         outcomes = ", ".join(f"{trial.number}: {trial.outcome} ({trial.reason})" for trial in trials[:3])

@@ -43,11 +43,11 @@ _PROBE_STREAM = 2**32 + 1
 
 
 async def propose_shortlist(run: SearchRun, deps: Deps) -> Done[Shortlist]:
-    """Candidates by the ratio of two tree densities, with their `l`, `g` and score.
+    """Propose candidates by the ratio of two tree densities, with their `l`, `g` and score.
 
     The densities are fitted to earlier runs' trials on the same dataset.
-    Where there are too few, random trees are trained for one epoch each:
-    that is little, but it is measured.
+    Where there are too few, random trees are trained for one epoch each
+    and take their place.
     """
     spec, budget, report = run.payload.spec, run.payload.budget, run[CHECK]
     admissible = within(budget, report)
@@ -79,7 +79,7 @@ async def propose_shortlist(run: SearchRun, deps: Deps) -> Done[Shortlist]:
 
 
 def candidate_trees(candidates: Iterable[Tree]) -> list[Tree]:
-    """The candidates a caller names, as decisions alone.
+    """Return a caller's candidates as trees of decisions alone, without links.
 
     Raises:
         InvalidArgument: one is no tree of the space.
@@ -104,13 +104,13 @@ def _within_budget(trees: list[Tree], admissible: Admissible) -> list[Tree]:
 
 
 async def _history(run: SearchRun, report: DatasetReport, deps: Deps) -> list[Observation]:
-    """Earlier runs' trials on this dataset, oldest first."""
+    """Return earlier runs' trials on this dataset, oldest first."""
     earlier = await deps.trials.earlier_trials(run.run_id, SEARCHES, report.digest, HISTORY_TRIALS)
     return [Observation(tree, figures(trial, run.payload.objectives)) for tree, trial in in_space(earlier)]
 
 
 def in_space(trials: Iterable[Trial]) -> Iterator[tuple[Tree, Trial]]:
-    """Trials with their trees as decisions alone, those that belong to the space as it is today."""
+    """Yield the trials whose trees belong to the space of today, each with its tree as decisions alone."""
     for trial in trials:
         tree = without_links(trial.tree)
         if SPACE.holds(tree):
@@ -138,7 +138,7 @@ def network_of(tree: Tree, report: DatasetReport) -> Architecture:
 
 
 def within(budget: Budget, report: DatasetReport) -> Admissible:
-    """Whether a tree's network stays within the budget of parameters and operations."""
+    """Return a test of whether a tree's network is within the budget of parameters and operations."""
 
     def admissible(tree: Tree) -> bool:
         network = network_of(tree, report)
@@ -150,7 +150,7 @@ def within(budget: Budget, report: DatasetReport) -> Admissible:
 
 
 def figures(trial: Trial | Trained, objectives: tuple[Objective, ...]) -> tuple[float, ...] | None:
-    """What a sampler learns of a trial: its losses, or None when it ended without."""
+    """Return the losses of a trial, None where it ended without metrics."""
     return None if trial.metrics is None else tuple(losses(trial.metrics, objectives).tolist())
 
 

@@ -1,4 +1,4 @@
-"""One trial: trained from its newest checkpoint, stored as it comes to a rung or ends."""
+"""Trials of a search: each is trained from its newest checkpoint, and stored when it reaches a rung or ends."""
 
 from __future__ import annotations
 
@@ -25,27 +25,27 @@ from telemetry.events import trial_rung, trial_stop
 
 
 class StoredTrials:
-    """What a search has stored: trials that ended, and how others stood at their rungs."""
+    """Stored results of a search: trials that ended, and trials as they were at their rungs."""
 
     def __init__(self, trials: Sequence[Trial], rungs: Sequence[Rung]) -> None:
         self.trials = {trial.number: trial for trial in trials}
         self._rungs = {(rung.trial.number, rung.resource): rung.trial for rung in rungs}
 
     def result_of(self, step: Step) -> Trial | None:
-        """What the step came to, or None where it has not been done."""
+        """Return the result of a step, None where it has not been done."""
         if (waiting := self._rungs.get((step.number, step.until))) is not None:
             return waiting
         trial = self.trials.get(step.number)
         return None if trial is None or trial.outcome == "pruned" else trial
 
     def waiting(self) -> dict[int, Trial]:
-        """Trials that have come to a rung and did not end, as they stand at their last."""
+        """Return the trials that reached a rung and have not ended, as they were at the last rung."""
         newest = {trial.number: trial for trial in self._rungs.values()}  # rungs come in their order
         return {number: trial for number, trial in newest.items() if number not in self.trials}
 
 
 async def train_once(job: TrainJob, deps: Deps, keep: Keep | None = None) -> Trained:
-    """Train to an outcome: what can go wrong with one trial is a value, not an exception."""
+    """Train one trial; a timeout, a crash or a lost process is an outcome, not an exception."""
     try:
         return await deps.jobs.run(TRAIN, job, keep=keep)
     except JobTimedOut as problem:
@@ -57,10 +57,10 @@ async def train_once(job: TrainJob, deps: Deps, keep: Keep | None = None) -> Tra
 
 
 async def run_steps(steps: Sequence[Step], known: StoredTrials, run: SearchRun, deps: Deps) -> list[Trial]:
-    """What the steps come to: as it was stored, or by training them.
+    """Return the results of the steps: the stored ones, or those of training them now.
 
-    Several first steps are trained side by side, those that were stored with them again:
-    in other company the others would come out otherwise, by some roundings.
+    Several first steps are trained as one group. A resumed group is trained whole,
+    stored members included: rounding depends on the members that train together.
     """
     stored = [known.result_of(step) for step in steps]
     if all(stored):
@@ -82,7 +82,7 @@ async def run_steps(steps: Sequence[Step], known: StoredTrials, run: SearchRun, 
 
 
 async def _store(step: Step, ended: Trained, run: SearchRun, deps: Deps) -> Trial:
-    """Keep how a trial ended, or how it stands at the rung where it waits."""
+    """Store the end of a trial, or its result at the rung where it waits."""
     trial = _trial(step, ended)
     if ended.outcome == "pruned" and ended.metrics is not None:
         event = trial_rung(run.run_id, trial.number, trial.tree_hash, ended.metrics)
@@ -106,7 +106,7 @@ def _trial(step: Step, ended: Trained) -> Trial:
 
 
 async def settle(trial: Trial, run: SearchRun, deps: Deps) -> Trial:
-    """A trial that still waits when the search is over ends where it stands."""
+    """End a trial that still waits when the search is over, with its result at the last rung."""
     if trial.outcome != "pruned" or trial.metrics is None:
         return trial
     pruned = msgspec.structs.replace(trial, reason=f"others were better after {len(trial.curve)} epochs")
@@ -121,7 +121,7 @@ async def _end_trial(trial: Trial, spent: Spent | None, run: SearchRun, deps: De
 
 
 async def _train_from_checkpoint(step: Step, run: SearchRun, deps: Deps) -> Trained:
-    """Train from the trial's newest whole checkpoint, or from its start where it never had one."""
+    """Train from the trial's newest intact checkpoint, or from the start where it never had one."""
     try:
         resume = await deps.checkpoints.newest(run.run_id, step.number)
     except ArtifactCorrupt as problem:
@@ -138,5 +138,5 @@ def _step_job(step: Step, run: SearchRun, deps: Deps) -> TrainJob:
 
 
 def train_job(run: SearchRun, tree: Tree, seed: int, epochs: int, deps: Deps) -> TrainJob:
-    """A whole training of the tree's network on the run's dataset."""
+    """Return the job of a complete training of the tree's network on the run's dataset."""
     return TrainJob(run.payload.data, tree, epochs, seed, deps.settings[JobSettings].prices)

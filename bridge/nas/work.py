@@ -1,4 +1,4 @@
-"""The jobs of an architecture search: what is asked of a job process and what it answers."""
+"""The jobs of an architecture search, and their answers."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from cerebros.space.rose_tree import Tree
 class TrainJob(msgspec.Struct, frozen=True):
     """Train a tree's network on the training rows and measure it on the validation rows.
 
-    Where `until` is less than `epochs` it is trained so far and then waits at
-    its rung: its state comes as a checkpoint, its answer is pruned.
+    Where `until` is less than `epochs`, training pauses after `until` epochs:
+    the state comes as a checkpoint, and the outcome of the answer is pruned.
 
     A checkpoint is sent at the end of the epoch in which `checkpoint_s`
     seconds have passed since the last one, and whenever one is asked for.
@@ -34,7 +34,7 @@ class TrainJob(msgspec.Struct, frozen=True):
 
 
 class GroupJob(msgspec.Struct, frozen=True):
-    """Train several trees' networks side by side, each as its `TrainJob` says, from their starts."""
+    """Train several trees' networks together, each from its start and as its `TrainJob` says."""
 
     members: tuple[TrainJob, ...]
 
@@ -67,12 +67,12 @@ class ExportJob(msgspec.Struct, frozen=True):
 
 
 class Trained(msgspec.Struct, frozen=True):
-    """How a training ended.
+    """Result of a training.
 
     Attributes:
-        metrics: exactly when the outcome is ok or pruned.
+        metrics: present exactly when the outcome is ok or pruned.
         curve: the validation loss per epoch.
-        spent: what it took; None when its process did not live to tell.
+        spent: its costs; None when its process ended before it reported them.
     """
 
     outcome: Outcome
@@ -83,20 +83,20 @@ class Trained(msgspec.Struct, frozen=True):
 
 
 class Member(msgspec.Struct, frozen=True):
-    """One training of a group, and the state of one that waits at its rung."""
+    """Result of one training of a group, with its state if it waits at a rung."""
 
     trained: Trained
     checkpoint: Checkpoint | None
 
 
 class TrainedGroup(msgspec.Struct, frozen=True):
-    """How each training of a group ended, in the job's order."""
+    """Results of the trainings of a group, in the order of the job."""
 
     members: tuple[Member, ...]
 
 
 class Scored(msgspec.Struct, frozen=True):
-    """Held-out figures, the naive answer's accuracy (or R², 0) to compare with, and the model's two documents."""
+    """Held-out figures, the score of a constant answer to compare with, and the model's two documents."""
 
     metrics: TrainingMetrics
     baseline: float
@@ -105,12 +105,12 @@ class Scored(msgspec.Struct, frozen=True):
 
 
 class Repeated(msgspec.Struct, frozen=True):
-    """What the seeds that did not diverge came to; None where they are too few to say.
+    """Statistics over the seeds that did not diverge; None where these are too few.
 
     Attributes:
-        mean: of their accuracies.
-        spread: the accuracies' standard deviation.
-        epochs: the median of their best epochs.
+        mean: mean accuracy.
+        spread: standard deviation of the accuracy.
+        epochs: median of the best epochs.
     """
 
     mean: float | None

@@ -1,4 +1,4 @@
-"""What operators may ask: the gate, training locks, queues, draining and health."""
+"""Procedures for operators: the gate, training locks, queues, draining and health."""
 
 from __future__ import annotations
 
@@ -60,13 +60,13 @@ async def limit_queue(deps: Deps, _caller: Caller, request: LimitQueue) -> Queue
 
 
 async def drain(deps: Deps, caller: Caller, _request: Drain) -> HealthReport:
-    """Stop starting runs here; `up` also does this when it is asked to end."""
+    """Stop starting runs in this process; `up` does the same when it is asked to end."""
     deps.draining.set()
     return await health(deps, caller, Health())
 
 
 async def health(deps: Deps, _caller: Caller, _request: Health) -> HealthReport:
-    """Whether the service can do its work; an unreachable database is an answer, not an error."""
+    """Report whether the service can work; an unreachable database is an answer, not an error."""
     try:
         now = await OperatorRows(deps).occupation()
     except Unavailable as problem:
@@ -84,7 +84,7 @@ async def health(deps: Deps, _caller: Caller, _request: Health) -> HealthReport:
 
 
 async def scrape(deps: Deps) -> str:
-    """The figures Prometheus reads, counted in the database now, and the gate's findings on them."""
+    """Return the text that Prometheus reads: figures counted in the database now, and the gate's findings on them."""
     figures = await OperatorRows(deps).figures()
     return prometheus.render(figures, gate.judge(figures.gate, deps.settings[GateSettings].gate_max_verdict_age_s))
 

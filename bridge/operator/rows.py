@@ -15,7 +15,7 @@ SQL = Path(__file__).with_name("operator.sql")
 
 
 class OperatorRows:
-    """All statements that count."""
+    """All statements that count rows for operators."""
 
     def __init__(self, deps: Deps) -> None:
         self._sql = Statements(deps.database, SQL)
@@ -27,7 +27,7 @@ class OperatorRows:
         return msgspec.convert(await self._sql.row("gate_figures", pac_id=pac_id), GateFigures)
 
     async def figures(self) -> Figures:
-        """What Prometheus scrapes, as the rows stand now."""
+        """Count the figures that Prometheus scrapes."""
         rows = self._sql.rows
         return Figures(
             occupation=await self.occupation(),

@@ -16,19 +16,19 @@ from bridge.runs.kinds import Deps
 
 
 class Seal:
-    """Signs verdicts with this installation's Ed25519 key, and knows its own signatures."""
+    """This installation's Ed25519 key, which signs verdicts and recognises its own signatures."""
 
     def __init__(self, key: Ed25519PrivateKey) -> None:
         self._key = key
 
     @classmethod
     def of(cls, deps: Deps) -> Seal:
-        """The seal of this home."""
+        """Return the seal of this home."""
         return cls.at(deps.settings.home / "keys" / "verdicts.ed25519")
 
     @classmethod
     def at(cls, path: Path) -> Seal:
-        """The key in this file; it is made when absent, readable by its owner alone."""
+        """Return the seal with the key in this file; an absent key is created, readable by its owner alone."""
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             fresh = Ed25519PrivateKey.generate().private_bytes(Encoding.Raw, PrivateFormat.Raw, NoEncryption())
@@ -48,7 +48,7 @@ class Seal:
         return msgspec.structs.replace(verdict, signature=self._key.sign(_signed_part(verdict)).hex())
 
     def holds(self, verdict: Verdict, now: datetime) -> bool:
-        """Whether the verdict was signed here, is unchanged and has not expired."""
+        """Return True if the verdict was signed here, is unchanged and has not expired."""
         try:
             self._key.public_key().verify(bytes.fromhex(verdict.signature), _signed_part(verdict))
         except (InvalidSignature, ValueError):

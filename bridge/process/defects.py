@@ -1,8 +1,8 @@
 """The outermost frame of whatever somebody waits for: a request, a stream, a run.
 
-Inside, errors are typed and exceptions that nobody expected are defects. A
-caller learns that there is one and of which class; its words and its
-traceback may hold anything, and stay here.
+Expected errors are typed; any other exception is a defect. A caller is told
+of the defect and its class only; the message and the traceback may hold
+anything, and go to the log.
 """
 
 from __future__ import annotations

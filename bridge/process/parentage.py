@@ -14,7 +14,7 @@ PARENT_VARIABLE = "CEREBROS_PARENT_PID"
 
 
 def parent_environment() -> dict[str, str]:
-    """What a parent adds to the environment of a child that calls `die_with_parent`."""
+    """Return the variables that a parent sets for a child that calls `die_with_parent`."""
     return {PARENT_VARIABLE: str(os.getpid())}
 
 

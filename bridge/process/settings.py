@@ -28,7 +28,7 @@ Room = TypeVar("Room", bound=msgspec.Struct)
 
 
 class HomeSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """Where the bridge keeps its files, `cerebros.toml` among them."""
+    """Directory of the bridge's files, `cerebros.toml` among them."""
 
     home: Annotated[
         str,

@@ -1,4 +1,4 @@
-"""Ending asyncio tasks so that they have ended, work that no cancel cuts short, and duties that never end."""
+"""Cancellation that waits for tasks to end, work that cannot be cancelled midway, and duties that never end."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SWALLOWED_AFTER_S = 1.0
 async def end_tasks(*tasks: asyncio.Task[Any]) -> None:
     """Cancel tasks and return when all of them are done; what they raise is dropped.
 
-    They are cancelled again until they are: what must not be cut short in them runs `to_its_end`, as this does itself.
+    They are cancelled repeatedly until then; work in them that must not be cut short runs `to_its_end`, as this does.
     """
     await to_its_end(_cancel_until_done(tasks))
 
@@ -33,16 +33,16 @@ async def _cancel_until_done(tasks: tuple[asyncio.Task[Any], ...]) -> None:
 
 
 async def ask_to_end(*tasks: asyncio.Task[Any]) -> None:
-    """Cancel tasks once and return when all of them are done: for those that take their time to end well."""
+    """Cancel tasks once and return when all of them are done: for tasks that need time to end cleanly."""
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def to_its_end(work: Coroutine[Any, Any, None]) -> None:
-    """Do work that no cancel of its caller cuts short, however many come; the last one goes on afterwards.
+    """Complete the work even if the caller is cancelled meanwhile; the last cancellation is raised afterwards.
 
-    It goes on in place of the work's own error too: who is being ended does not act on that any more.
+    It replaces the work's own error, which a cancelled caller does not handle any more.
     """
     working = asyncio.create_task(work)
     cancel: asyncio.CancelledError | None = None
@@ -63,7 +63,7 @@ RESTART_PAUSE_S = 1.0
 
 
 async def tireless(duty: Callable[[], Awaitable[None]]) -> None:
-    """Begin a duty again where a defect ended it: without its sweep the service would stand still and not say so."""
+    """Restart a duty that a defect ended: without its sweep the service would stall silently."""
     while True:
         try:
             await duty()

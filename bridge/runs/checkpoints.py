@@ -1,7 +1,7 @@
-"""Trainings in the middle, kept where the next worker finds them.
+"""Checkpoints of trainings, from which the next worker resumes.
 
 The file is written before its row, the row carries the file's SHA-256, and
-the newest two of a trial stay: a damaged one falls back to the one before.
+the newest two of a trial are kept: if one is damaged, the one before is used.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Checkpoints:
         directory.mkdir(parents=True, exist_ok=True)
 
     async def save(self, claim: Claim, trial: int, checkpoint: Checkpoint) -> None:
-        """Keep a checkpoint and drop those that are too old.
+        """Store a checkpoint and delete those that are too old.
 
         Raises:
             StaleWorker: the claim is lost; the row is not written.
@@ -57,7 +57,7 @@ class Checkpoints:
             await asyncio.to_thread(path.unlink, missing_ok=True)
 
     async def newest(self, run_id: str, trial: int) -> Checkpoint | None:
-        """The newest checkpoint whose bytes are what its row says; None where there never was one.
+        """Return the newest checkpoint whose bytes match its row; None where there never was one.
 
         Raises:
             ArtifactCorrupt: there are checkpoints, and every one of them is damaged or missing.
@@ -77,17 +77,17 @@ class Checkpoints:
         return None
 
     async def forget(self, run_id: str, trial: int) -> None:
-        """The trial has ended: nobody goes on from its checkpoints any more."""
+        """Delete the checkpoints of a trial that has ended."""
         if await self._trials.forget_checkpoints(run_id, trial, 0):
             await self._unlink(f"{run_id}~{trial}~*")
 
     async def forget_ended_trials(self, run_id: str) -> None:
-        """What is left of trials whose worker was on its way out when they ended; a refit would take it for its own."""
+        """Delete the checkpoints that a lost worker left of ended trials; a refit would resume from them."""
         for trial in await self._trials.forget_checkpoints_of_trials(run_id):
             await self._unlink(f"{run_id}~{trial}~*")
 
     async def forget_ended_runs(self) -> None:
-        """What is left of trainings that were under way when their run was ended."""
+        """Delete the checkpoints of trainings that were unfinished when their run ended."""
         for run_id in await self._trials.forget_checkpoints_of_runs():
             await self._unlink(f"{run_id}~*")
 
@@ -100,5 +100,5 @@ class Checkpoints:
 
 
 def file_name(run_id: str, trial: int, epoch: int, digest: str) -> str:
-    """Two claims' states after the same epoch are two files, so a stale worker spoils nothing; ids have no `~`."""
+    """Name a checkpoint's file; it differs by content, so a stale worker overwrites nothing. Ids have no `~`."""
     return f"{run_id}~{trial}~{epoch}~{digest[:16]}"

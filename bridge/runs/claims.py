@@ -1,8 +1,8 @@
-"""A worker's claim on a run, and what it may write under it.
+"""A worker's claim on a run, and the writes under it.
 
 The fence is one comparison: every write carries the attempt of its claim in
-the statement, or the transaction, that numbers the event which tells of it.
-Where the run has another attempt since, nothing is stored.
+the statement, or the transaction, that stores the event of the write.
+If the run has been claimed again since, nothing is stored.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from telemetry.events import Event, Record
 
 
 class Claim(msgspec.Struct, frozen=True):
-    """A worker's right to write a run, valid while its attempt is the run's; `payload` is as stored, for its kind."""
+    """A worker's right to write to a run, valid while `attempt` is the run's own; `payload` is as stored."""
 
     run_id: str
     kind: str
@@ -34,7 +34,7 @@ class Claim(msgspec.Struct, frozen=True):
 
 
 class Lease(msgspec.Struct, frozen=True):
-    """A renewed claim, and what its holder has to obey: end the run, or give it back."""
+    """A renewed claim, and the orders to its holder: end the run, or give it back."""
 
     cancel_reason: str | None
     overdue: bool
@@ -42,7 +42,7 @@ class Lease(msgspec.Struct, frozen=True):
 
 
 class Step:
-    """An open transaction under one claim. What is appended is told to the world after the commit."""
+    """An open transaction under one claim. Events that are appended are published after the commit."""
 
     def __init__(self, sql: Statements, connection: Connection, claim: Claim) -> None:
         self._sql = sql
@@ -86,7 +86,7 @@ class Step:
 
 
 def appended(run_id: str, record: Record) -> dict[str, Any]:
-    """Parameters of a statement that appends an event to a run."""
+    """Return the parameters of a statement that appends an event to a run."""
     return {
         "run_id": run_id,
         "name": record.name,
@@ -96,15 +96,15 @@ def appended(run_id: str, record: Record) -> dict[str, Any]:
 
 
 def fenced(run_id: str, attempt: int, record: Record) -> dict[str, Any]:
-    """Parameters of a statement that appends an event under a claim."""
+    """Return the parameters of a statement that appends an event under a claim."""
     return appended(run_id, record) | {"attempt": attempt}
 
 
 def stored_event(run_id: str, attempt: int, record: Record, rows: list[DictRow]) -> RunEvent:
-    """The event as it was stored.
+    """Return the event as it was stored.
 
     Raises:
-        StaleWorker: the fence let nothing through.
+        StaleWorker: the fence refused the write.
     """
     if not rows:
         raise stale(run_id, attempt)
@@ -119,5 +119,5 @@ def stored_event(run_id: str, attempt: int, record: Record, rows: list[DictRow])
 
 
 def stale(run_id: str, attempt: int) -> StaleWorker:
-    """The refusal for a worker whose claim is over."""
+    """Return the error for a worker whose claim is over."""
     return StaleWorker(f"claim {attempt} of run {run_id!r} is over; another worker has it or it has ended")

@@ -1,4 +1,4 @@
-"""What every process that knows runs does from time to time."""
+"""Periodic duties of every process that works with runs."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ WORKER_KEPT_S = 86400.0
 
 @asynccontextmanager
 async def duties(deps: Deps) -> AsyncIterator[None]:
-    """Listen, send notices, sweep and forget, as long as this lasts."""
+    """Listen, send notices, sweep and forget while the context is open."""
     work = (deps.notices.listen, deps.notices.send, lambda: _sweep(deps), lambda: _forget(deps))
     tasks = [asyncio.create_task(tireless(duty)) for duty in work]
     try:
@@ -34,9 +34,9 @@ async def duties(deps: Deps) -> AsyncIterator[None]:
 
 
 async def _forget(deps: Deps) -> None:
-    """Drop what nobody needs any more, until cancelled: old events, states of ended runs, workers that are gone.
+    """Delete old events, checkpoints of ended runs and workers that are gone, until cancelled.
 
-    It pauses first: a command that asks one question and ends has no part in this.
+    It pauses first, so that a command that asks one question and ends does none of it.
     """
     while True:
         await asyncio.sleep(FORGET_PAUSE_S)
@@ -47,7 +47,7 @@ async def _forget(deps: Deps) -> None:
 
 
 async def _sweep(deps: Deps) -> None:
-    """What the engine needs from time to time, until cancelled."""
+    """Sweep the engine's runs at intervals, until cancelled."""
     while True:
         with suppress(Unavailable, ResourceExhausted):
             await deps.engine.sweep()

@@ -1,9 +1,9 @@
 """The durable side of a run: queued, claimed under a lease, written step by step, ended once.
 
 Every write of a worker carries the attempt of its claim (the fence) in the
-statement or transaction that stores what it found out, numbers the event
-that tells of it, and is told to the world after the commit. Leases and
-deadlines are in seconds of the service clock, which no wall clock moves.
+statement or transaction that stores the result and its numbered event; the
+event is published after the commit. Leases and deadlines are in seconds of the
+service clock, which no wall clock moves.
 docs/adr/0001-runs-are-rows.md says why this is not a workflow library.
 """
 
@@ -53,11 +53,11 @@ CLAIM_ATTEMPTS = 3
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):
-    """All that a run is queued with.
+    """A run to be queued.
 
     Attributes:
-        dataset, dataset_digest: what it learns from, by name and content.
-        payload: what its kind needs, complete.
+        dataset, dataset_digest: the dataset it learns from, by name and content.
+        payload: complete request, as the run's kind reads it.
         payload_digest: equal for two orders that ask for the same.
     """
 
@@ -87,7 +87,7 @@ class TrialCounts(NamedTuple):
 class Engine:
     """Queues, claims, leases and fenced writes on one database.
 
-    After the commit `emit` gets the event, and `announce` a topic that has news.
+    After the commit `emit` gets the event, and `announce` the topics that it belongs to.
     """
 
     def __init__(self, database: Database, emit: Callable[[RunEvent], None], announce: Callable[[str], None]) -> None:
@@ -101,11 +101,11 @@ class Engine:
     # A caller's side
 
     async def enqueue(self, order: Order, event: RunQueued, queued_at_most: int) -> bool:
-        """Queue a run with its first event; False when the same run was queued before.
+        """Queue a run with its first event; return False when the same run was queued before.
 
         Raises:
             AlreadyExists: the id belongs to a run with another payload.
-            ResourceExhausted: as many runs wait in the queue as may.
+            ResourceExhausted: the queue is full.
         """
         run_id, record = event.run_id, event.record()
         rows = await self._sql.rows(
@@ -130,7 +130,7 @@ class Engine:
         return False
 
     async def cancel(self, run_id: str, reason: str) -> None:
-        """End a run: now when no worker has it, else with its worker's next heartbeat."""
+        """End a run: at once if no worker has it, else at its worker's next heartbeat."""
         await self._sql.rows("request_cancel", run_id=run_id, reason=reason)
         await self._end_orphaned(run_id)
 
@@ -155,7 +155,7 @@ class Engine:
         return lock
 
     async def limit_queue(self, name: str, running_at_most: int | None) -> None:
-        """How many runs of a queue may be at work at once on all machines; None for no limit."""
+        """Limit the runs of a queue that run at once on all machines; None for no limit."""
         await self._sql.rows("limit_queue", name=name, running_at_most=running_at_most)
 
     # A worker's side
@@ -163,10 +163,10 @@ class Engine:
     async def claim(
         self, worker_id: str, queue: str, lease_s: float, kinds: Sequence[str], only: str | None = None
     ) -> Claim | None:
-        """The next run of these kinds to work on, now under a new attempt; None when nothing waits or may be worked on.
+        """Claim the next run of these kinds under a new attempt; None when no run waits, or none may start.
 
-        A run that has cost too many workers is ended here, so that it cannot
-        take one after the other.
+        A run that has lost too many workers is ended here, so that it cannot
+        cost one worker after another.
         """
         row = None
         for _ in range(CLAIM_ATTEMPTS):
@@ -189,10 +189,10 @@ class Engine:
         return None
 
     async def heartbeat(self, claim: Claim, lease_s: float) -> Lease:
-        """Keep the claim.
+        """Renew the claim's lease.
 
         Raises:
-            StaleWorker: somebody else has it.
+            StaleWorker: the claim is lost.
         """
         async with self._counting_refusals(claim.run_id):
             row = await self._sql.row("renew_lease", run_id=claim.run_id, attempt=claim.attempt, lease_s=lease_s)
@@ -201,13 +201,13 @@ class Engine:
         return msgspec.convert(row, Lease)
 
     async def release(self, claim: Claim) -> None:
-        """Give the run back to its queue; a lost claim has nothing to give."""
+        """Give the run back to its queue; does nothing when the claim is lost."""
         for row in await self._sql.rows("release_run", run_id=claim.run_id, attempt=claim.attempt):
             self._announce(queue_topic(row["queue"]))
 
     @asynccontextmanager
     async def step(self, claim: Claim) -> AsyncIterator[Step]:
-        """One transaction of a claim's holder; it must append at least one event, which is the fence.
+        """Open a transaction under a claim; it must append at least one event, which is the fence.
 
         Raises:
             StaleWorker: the claim is lost; nothing is written.
@@ -234,7 +234,7 @@ class Engine:
         error: RunError | None,
         event: Event,
     ) -> None:
-        """The run's last write, with its last event."""
+        """End the run, with its last event."""
         await self.write(
             self._sql,
             "append_end",
@@ -250,7 +250,7 @@ class Engine:
         """Run one statement that calls the fence with this event, and commit it by itself.
 
         Raises:
-            StaleWorker: the claim is lost, or what it would write is stored already; nothing is written.
+            StaleWorker: the claim is lost, or the same result is stored already; nothing is written.
         """
         record = event.record()
         async with self._counting_refusals(claim.run_id):
@@ -270,7 +270,7 @@ class Engine:
     # What any process does from time to time
 
     async def sweep(self) -> None:
-        """Move the service clock, requeue what lapsed, end what is orphaned."""
+        """Advance the service clock, requeue runs whose lease has lapsed, and end orphaned runs."""
         await self.tick()
         for row in await self._sql.rows("requeue_lapsed"):
             self._announce(queue_topic(row["queue"]))
@@ -278,16 +278,16 @@ class Engine:
             pass
 
     async def forget_events(self, kept_s: float) -> None:
-        """Drop the events of runs that ended longer ago, but the last of each; reads all runs, so do it seldom."""
+        """Delete the events, except the last, of runs that ended longer ago. Reads all runs, so call it seldom."""
         while await self._sql.rows("forget_events", kept_s=kept_s):
             pass
 
     async def forget_workers(self, unseen_s: float) -> None:
-        """Drop workers that gave no sign of life for so long: those that were killed left none."""
+        """Delete workers that have not been seen for so long; a killed worker does not delete itself."""
         await self._sql.rows("forget_workers", unseen_s=unseen_s)
 
     async def tick(self) -> None:
-        """Add the seconds since this process last saw the clock move, unless somebody else has."""
+        """Advance the service clock by the seconds since this process last saw it change, unless another one did."""
         elapsed_s = min(monotonic() - self._ticked, TICK_AT_MOST_S)
         row = None
         if self._ticks is not None:
@@ -298,7 +298,7 @@ class Engine:
         self._ticks, self._ticked = row["ticks"], monotonic()
 
     async def _end_orphaned(self, run_id: str | None = None) -> bool:
-        """End one run that is cancelled or overdue and that no worker holds; False when there is none."""
+        """End one run that is cancelled or overdue and held by no worker; return False when there is none."""
         async with self._database.transaction() as connection:
             rows = await self._sql.rows_on(connection, "lock_orphaned", run_id=run_id)
             if not rows:
@@ -339,7 +339,7 @@ class Engine:
         )
 
     def _tell(self, event: RunEvent, row: Mapping[str, Any] = MappingProxyType({})) -> None:
-        """An event is committed; where its row names a queue, a run waits there or room has come."""
+        """Publish a committed event; its row names a queue if a run now waits there or may start."""
         self._emit(event)
         self._announce(event.run_id)
         if "queue" in row:

@@ -1,8 +1,8 @@
 """The kind seam: how a capability becomes a durable run.
 
-A room declares a `Kind`: what may be asked for, what is refused at once,
-and the stages in their order. The engine claims, fences, resumes, cancels,
-bills and streams any kind; it knows none of them, and no stage, by name.
+A room declares a `Kind`: the spec of a request, the check that refuses a bad
+one at once, and the stages in their order. The engine claims, fences, resumes, cancels,
+bills and streams runs of any kind, and has no kind or stage by name.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ Part = TypeVar("Part")
 
 
 class Deps(msgspec.Struct, frozen=True, kw_only=True):
-    """The parts that stages and procedures work with, made once a process; a set `draining` starts no more runs."""
+    """The parts that stages and procedures work with, made once a process; once `draining` is set no run starts."""
 
     settings: Settings
     database: Database
@@ -54,7 +54,7 @@ class Deps(msgspec.Struct, frozen=True, kw_only=True):
     rooms_parts: dict[Callable[..., Any], Any] = msgspec.field(default_factory=dict)
 
     def one(self, make: Callable[[Deps], Part]) -> Part:
-        """Return the process's one part that `make` makes, a room's own; it is made when first asked for."""
+        """Return a room's own part, made by `make` on the first call and kept for the process."""
         if make not in self.rooms_parts:
             self.rooms_parts[make] = make(self)
         part: Part = self.rooms_parts[make]
@@ -63,7 +63,7 @@ class Deps(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True)
 class RunRecord(Generic[Payload_co]):
-    """A run as it was asked for, with the results of the stages it has done."""
+    """A run's request, with the results of the stages that are done."""
 
     run_id: str
     pac_id: str
@@ -89,7 +89,7 @@ class RunRecord(Generic[Payload_co]):
 
 @dataclass(frozen=True)
 class ClaimedRun(RunRecord[Payload_co]):
-    """A run in a worker's hands."""
+    """A run that a worker has claimed."""
 
     claim: Claim
 
@@ -100,7 +100,7 @@ class ClaimedRun(RunRecord[Payload_co]):
 
 @dataclass(frozen=True)
 class Done(Generic[Result]):
-    """What a stage came to, and what it took beyond the run's trials, which are billed one by one."""
+    """Result of a stage, and its costs beyond those of the run's trials, which are billed one by one."""
 
     result: Result
     spent: Spent = NOTHING
@@ -131,10 +131,10 @@ class Prepared(Generic[Payload]):
     """A run that may be queued.
 
     Attributes:
-        payload: what the stages need, complete: a later change of a file that the spec names does not reach it.
-        dataset, dataset_digest: what the run learns from, by name and content.
-        identity: what makes two requests the same run, without how they were spelt.
-        trials: how many trials the run may make.
+        payload: complete input of the stages; a later change of a file that the spec names does not affect it.
+        dataset, dataset_digest: the dataset that the run learns from, by name and content.
+        identity: equal for two requests of the same run, however they are spelt.
+        trials: largest number of trials.
     """
 
     payload: Payload
@@ -149,13 +149,13 @@ class Kind(Generic[Spec, Payload]):
     """A capability as a durable run.
 
     Attributes:
-        spec: what is asked for; its tag, in the field `kind`, is the kind's name on every transport.
+        spec: type of the request; its tag, in the field `kind`, is the kind's name on every transport.
         payload: the type that `prepare` completes the spec to; it is stored with the run.
-        prepare: refuses at once what cannot work, and completes the payload.
+        prepare: refuses a spec that cannot work, and completes the payload.
         stages: in their order.
         summary: the run's metrics from its stages' results; None where there are none yet.
-        estimate: what a run of this spec would take, where that can be told.
-        contender: the run's model with all that a verdict judges, where there is one to promote.
+        estimate: costs of a run of this spec, for kinds that can be estimated.
+        contender: the run's model with everything that a verdict judges, None without one.
     """
 
     spec: type[Spec]
@@ -172,7 +172,7 @@ class Kind(Generic[Spec, Payload]):
 
 
 def kind_of(spec: type[msgspec.Struct]) -> str:
-    """The name of the kind that a spec type asks for: its tag."""
+    """Return the name of the kind that a spec type asks for: its tag."""
     return str(spec.__struct_config__.tag)
 
 

@@ -1,7 +1,7 @@
 """Wakes watchers and idle workers: one LISTEN connection per process, shared by all of them.
 
-A topic is the id of a run that has new events, or `queue/<name>` where a run
-waits or room has come; ids hold no slash.
+A topic is the id of a run that has new events, or `queue/<name>` for a queue
+in which a run waits or may start; ids hold no slash.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ GATHERED_S = 0.01
 
 
 class Notices:
-    """Tells those who wait for a topic that something is new."""
+    """Subscribers of topics, woken when their topic has news."""
 
     def __init__(self, database: Database) -> None:
         self._url = database.url
@@ -50,13 +50,13 @@ class Notices:
             await asyncio.sleep(RECONNECT_PAUSE_S)
 
     def announce(self, topic: str) -> None:
-        """A topic has news that is committed; all processes hear of it soon, this one now."""
+        """Announce committed news of a topic: to this process at once, to the others soon."""
         self._wake(topic)
         self._news.add(topic)
         self._fresh.set()
 
     async def send(self) -> None:
-        """Tell the other processes what was announced, until cancelled; news that gets lost costs their patience."""
+        """Send announced news to the other processes, until cancelled; lost news only delays them."""
         while True:
             await self._fresh.wait()
             await self.flush()
@@ -74,7 +74,7 @@ class Notices:
             event.set()
 
     def subscribe(self, topic: str) -> asyncio.Event:
-        """An event that is set whenever the topic has something new; take it before reading."""
+        """Return an event that is set whenever the topic has news; subscribe before reading."""
         woken = asyncio.Event()
         self._waiting[topic].add(woken)
         return woken
@@ -90,7 +90,7 @@ def queue_topic(queue: str) -> str:
 
 
 async def until_woken(woken: asyncio.Event) -> None:
-    """Return when `woken` is set, or after a while in any case."""
+    """Return when `woken` is set, or after a fixed time."""
     with suppress(TimeoutError):
         async with asyncio.timeout(PATIENCE_S):
             await woken.wait()

@@ -1,4 +1,4 @@
-"""What may be asked about runs of any kind."""
+"""Procedures about runs of any kind."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ WATCHER_LAG_AT_MOST = 2000
 
 
 async def start_run(deps: Deps, caller: Caller, request: StartRun[Any]) -> Run:
-    """Queue a run; the same run_id with the same payload answers the run that is there.
+    """Queue a run; a repeated request with the same run_id and payload answers the existing run.
 
     Raises:
         Unavailable: this server process is being taken out of service.
@@ -79,13 +79,13 @@ async def start_run(deps: Deps, caller: Caller, request: StartRun[Any]) -> Run:
 
 
 def _digest(request: StartRun[Any], identity: object) -> str:
-    """Equal for two requests that ask for the same: a retry with another correlation id is the same run."""
+    """Return a digest that is equal for equal requests; a retry with another correlation id is the same run."""
     wanted = kind_of(type(request.spec)), request.pac_id, request.queue, request.priority, request.deadline_s, identity
     return hashlib.sha256(msgspec.json.encode(wanted, order="deterministic")).hexdigest()
 
 
 async def estimate(deps: Deps, _caller: Caller, request: EstimateRun[Any]) -> RunEstimate:
-    """What a run of this spec would take.
+    """Estimate the costs of a run.
 
     Raises:
         FailedPrecondition: there is nothing to estimate from, or runs of this kind cannot be estimated.
@@ -105,9 +105,9 @@ async def list_runs(deps: Deps, _caller: Caller, request: ListRuns) -> RunList:
 
 
 async def cancel_run(deps: Deps, _caller: Caller, request: CancelRun) -> Run:
-    """End a run: at once when no worker has it, else with its worker's next heartbeat.
+    """End a run: at once if no worker has it, else at its worker's next heartbeat.
 
-    Cancelling a run that has ended changes nothing and answers how it ended.
+    Cancelling a run that has ended changes nothing and answers the run as it ended.
     """
     await deps.runs.run_state(request.run_id)  # a start that is not committed yet cannot be cancelled: NOT_FOUND
     await deps.engine.cancel(request.run_id, request.reason)
@@ -126,7 +126,7 @@ async def list_artifacts(deps: Deps, _caller: Caller, request: ListArtifacts) ->
 
 
 async def get_artifact(deps: Deps, _caller: Caller, request: GetArtifact) -> Artifact:
-    """Where an artifact is, after its bytes were checked against its digest."""
+    """Return an artifact's path, after checking its bytes against its digest."""
     found = await deps.runs.artifact_rows(str(deps.artifacts.directory), digest=request.digest)
     if not found:
         raise NotFound(f"artifact {request.digest} is not known; list_artifacts shows those of a run")
@@ -135,11 +135,11 @@ async def get_artifact(deps: Deps, _caller: Caller, request: GetArtifact) -> Art
 
 
 async def watch_run(deps: Deps, _caller: Caller, request: WatchRun) -> AsyncGenerator[RunEvent, None]:
-    """A run's events behind `after_seq`, the stored ones and those to come, until the run has ended.
+    """Stream a run's events after `after_seq`, stored ones and new ones, until the run has ended.
 
     Raises:
-        ResourceExhausted: the watcher had caught up once and takes events more slowly than they come.
-        FailedPrecondition: events behind `after_seq` are so old that they were forgotten.
+        ResourceExhausted: the watcher takes events more slowly than they come, after it had caught up once.
+        FailedPrecondition: events after `after_seq` have been deleted by age.
     """
     run_id, seen, live = request.run_id, request.after_seq, False
     woken = deps.notices.subscribe(run_id)
@@ -186,7 +186,7 @@ WATCH_RUN = Stream("watch_run", WatchRun, RunEvent, "run:read", watch_run, noun=
 
 
 def procedures(kinds: Iterable[Kind[Any, Any]]) -> tuple[AnyProcedure, ...]:
-    """The procedures of runs; those of these kinds can be started and estimated."""
+    """Return the procedures of runs; runs of these kinds can be started and estimated."""
     spec: Any = reduce(or_, (kind.spec for kind in kinds))
     return (
         replace(START_RUN, request=StartRun[spec]),

@@ -1,4 +1,4 @@
-"""What is known about runs: rows into types."""
+"""Reads of runs and their events: rows into types."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ WATCHERS_AT_ONCE = WAITING_AT_MOST // 2
 
 
 class RunState(NamedTuple):
-    """Whether a run has ended, and the numbers of its first event that is kept and of its last."""
+    """Progress of a run: whether it has ended, and the numbers of its first stored event and of its last."""
 
     ended: bool
     first_seq: int
@@ -37,7 +37,7 @@ class RunState(NamedTuple):
 
 
 class StoredRun(NamedTuple):
-    """What a run was queued with, as its kind has to read it."""
+    """A run's stored request, with a payload that its kind has yet to decode."""
 
     kind: str
     pac_id: str
@@ -45,7 +45,7 @@ class StoredRun(NamedTuple):
 
 
 class RunStore:
-    """Everything that reads runs and their events."""
+    """All statements that read runs and their events."""
 
     def __init__(self, database: Database, trials: TrialStore) -> None:
         self._sql = Statements(database, SQL)
@@ -53,7 +53,7 @@ class RunStore:
         self._watching = asyncio.Semaphore(WATCHERS_AT_ONCE)
 
     async def get_run(self, run_id: str) -> Run:
-        """The run as it stands, with its Pareto set.
+        """Return the current state of a run, with its Pareto set.
 
         Raises:
             NotFound: there is no such run.
@@ -64,7 +64,7 @@ class RunStore:
         return runs[0]
 
     async def list_runs(self, **narrowed: Any) -> tuple[Run, ...]:
-        """Runs, newest first, with their Pareto sets; narrowed by `pac_id`, `kind` and `state`, at most `limit`."""
+        """Return up to `limit` runs, newest first, with their Pareto sets; filter by `pac_id`, `kind` and `state`."""
         return await self._run_rows(**narrowed)
 
     async def _run_rows(self, **narrowed: Any) -> tuple[Run, ...]:
@@ -77,7 +77,7 @@ class RunStore:
         )
 
     async def run_state(self, run_id: str) -> RunState:
-        """Whether more events will come.
+        """Return a run's progress, which tells whether more events will come.
 
         Raises:
             NotFound: there is no such run.
@@ -89,7 +89,7 @@ class RunStore:
         return RunState(row["state"] in ENDED, row["first_seq"], row["last_seq"])
 
     async def stored_run(self, run_id: str) -> StoredRun:
-        """What the run was queued with.
+        """Return a run's stored request.
 
         Raises:
             NotFound: there is no such run.
@@ -105,12 +105,12 @@ class RunStore:
         return [RunEvent(**row) for row in rows]
 
     async def stage_results(self, run_id: str) -> dict[str, Any]:
-        """Results of the stages a run has finished, which is where a resumed run goes on."""
+        """Return the results of a run's finished stages, by name; a resumed run continues after them."""
         rows = await self._sql.rows("stage_results", run_id=run_id)
         return {row["name"]: row["result"] for row in rows}
 
     async def spending(self, run_id: str) -> Spent:
-        """What the run's stages and trials took, as far as their processes lived to tell."""
+        """Return the summed costs of the run's stages and trials, without those of processes that were killed."""
         row = await self._sql.row("spending", run_id=run_id)
         return msgspec.convert(row, Spent)
 
@@ -122,7 +122,7 @@ class RunStore:
         return tuple(QueueStatus(**row) for row in await self._sql.rows("queue_rows"))
 
     async def note_promotion(self, run_id: str, version: int) -> None:
-        """Remember the capability version that the run's model became."""
+        """Store the number of the capability version that the run's model became."""
         await self._sql.rows("note_promotion", run_id=run_id, version=version)
 
     async def artifact_rows(

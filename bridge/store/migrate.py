@@ -20,7 +20,7 @@ def newest_revision() -> str:
 
 
 def current_revision(url: str) -> str | None:
-    """The schema's revision, or None for a database without one."""
+    """Return the schema's revision, or None for a database without one."""
     with _connection(url) as connection:
         if connection.execute("SELECT to_regclass('cerebros.schema_version')").fetchone() == (None,):
             return None
@@ -29,7 +29,7 @@ def current_revision(url: str) -> str | None:
 
 
 def migrate(url: str) -> bool:
-    """Migrate to the newest revision; False when there was nothing to do.
+    """Migrate to the newest revision; return False when there was nothing to do.
 
     Raises:
         Unavailable: another process holds the migration lock for too long.

@@ -1,4 +1,4 @@
-"""What may be asked about studies."""
+"""Procedures about studies."""
 
 from __future__ import annotations
 

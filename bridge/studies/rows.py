@@ -1,7 +1,7 @@
 """Studies and their trials: rows into types and back.
 
-A study's log (what was asked for and told, numbered) is written under the
-lock of its row, so it has one order that every process agrees on.
+A study's log, the numbered list of its suggestions and reports, is written
+under the lock of its row, so every process reads the same order.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ SQL = Path(__file__).with_name("studies.sql")
 
 
 class StudyPlan(msgspec.Struct, frozen=True):
-    """What a study was created with."""
+    """Definition of a study: its space, objectives and sampler."""
 
     space: Space
     objectives: tuple[StudyObjective, ...]
@@ -34,7 +34,7 @@ class StudyPlan(msgspec.Struct, frozen=True):
 
 
 class LogEntry(msgspec.Struct, frozen=True):
-    """A tree that was asked for, or (`told`) its values; None where it ended without."""
+    """A tree that was suggested or, where `told`, reported; `values` is None where it ended without values."""
 
     told: bool
     tree: Tree
@@ -67,7 +67,7 @@ class LockedStudy:
         return [msgspec.convert(row, LogEntry) for row in rows]
 
     async def reclaim_trials(self, limit: int) -> list[Suggestion]:
-        """Trials whose lease ran out, lowest number first, under a raised attempt."""
+        """Return trials whose lease ran out, lowest number first, with their attempts raised."""
         rows = await self._sql.rows_on(
             self._connection,
             "reclaim_trials",
@@ -78,7 +78,7 @@ class LockedStudy:
         return sorted((self._suggestion(row) for row in rows), key=lambda trial: trial.number)
 
     async def insert_trial(self, tree: Tree) -> Suggestion:
-        """Hand a tree out as the study's next number."""
+        """Store a suggested tree under the study's next number."""
         self.last_seq += 1
         (row,) = await self._sql.rows_on(
             self._connection,
@@ -124,16 +124,16 @@ class StudyStore:
         self._sql = Statements(database, SQL)
 
     async def insert_study(self, study_id: str, plan: StudyPlan) -> bool:
-        """False when the id is taken."""
+        """Store a study; return False when the id is taken."""
         return bool(await self._sql.rows("insert_study", study_id=study_id, plan=jsonb(plan)))
 
     async def study_rows(self, study_id: str | None, limit: int) -> tuple[Study, ...]:
-        """Studies, newest first."""
+        """Return studies, newest first."""
         rows = await self._sql.rows("study_rows", study_id=study_id, limit=limit)
         return tuple(msgspec.convert(row.pop("plan") | row, Study) for row in rows)
 
     async def get_study(self, study_id: str) -> Study:
-        """The study as it stands.
+        """Return the current state of a study.
 
         Raises:
             NotFound: there is no such study.
@@ -145,7 +145,7 @@ class StudyStore:
 
     @asynccontextmanager
     async def locked(self, study_id: str) -> AsyncIterator[LockedStudy]:
-        """A transaction in which nobody else asks or tells this study; its log's end is saved with it.
+        """Open a transaction that locks out other suggestions and reports; the study's log position is saved with it.
 
         Raises:
             NotFound: there is no such study.

@@ -90,7 +90,7 @@ class Resident:
         self.seq = up_to_seq
 
     def propose(self, count: int) -> list[Tree]:
-        """The next trees; the log gets an entry for each."""
+        """Propose the next trees; the log gets an entry for each."""
         self.seq += count
         return self._sampler.ask(count)
 
@@ -105,7 +105,7 @@ class Studies:
         self._places = asyncio.Semaphore(AT_WORK)
 
     async def create(self, request: CreateStudy) -> Study:
-        """Open a study; the same study_id with the same content answers the study that is there.
+        """Create a study; a repeated request with the same study_id and content answers the existing study.
 
         Raises:
             SpaceRejected: the space contradicts itself, is empty or too large.
@@ -126,10 +126,10 @@ class Studies:
         return study
 
     async def suggest(self, request: Suggest) -> SuggestionList:
-        """Hand out trials: first those whose lease ran out, under a raised attempt, then new ones as far as they may.
+        """Hand out trials: first those whose lease ran out, with their attempts raised, then new ones up to the limit.
 
         Raises:
-            ResourceExhausted: so many trials are out that there is not one to hand out.
+            ResourceExhausted: the limit of unreported trials is reached.
         """
         async with self._turn(request.study_id), self._places:
             async with self._store.locked(request.study_id) as study:
@@ -149,7 +149,7 @@ class Studies:
         return SuggestionList(suggestions=tuple(handed_out))
 
     async def report(self, request: Report) -> StudyTrial:
-        """Take in how a trial ended, once; the same report again answers the same.
+        """Store the end of a trial, once; the same report again gets the same answer.
 
         Raises:
             NotFound: the study has no such trial.
@@ -178,17 +178,17 @@ class Studies:
             return trial
 
     async def best_trials(self, request: BestTrials) -> StudyTrialList:
-        """The trials that no other trial beats, by number."""
+        """Return the Pareto set of a study, by number."""
         study = await self._store.get_study(request.study_id)
         measured = await self._store.study_values(request.study_id)
-        best = await asyncio.to_thread(_front, measured, study.objectives)
+        best = await asyncio.to_thread(_pareto_set, measured, study.objectives)
         return StudyTrialList(trials=await self._store.study_trials(request.study_id, best[: request.limit]))
 
     async def list_studies(self, request: ListStudies) -> StudyList:
         return StudyList(studies=await self._store.study_rows(None, request.limit))
 
     async def delete(self, request: DeleteStudy) -> Study:
-        """Forget a study and its trials; the answer is the study as it stood."""
+        """Delete a study and its trials; return the study as it was."""
         study = await self._store.get_study(request.study_id)
         await self._store.delete_study(request.study_id)
         return study
@@ -213,7 +213,7 @@ class Studies:
 
 
 def read_space(document: Mapping[str, object]) -> Space:
-    """The space of a document in any form that `cerebros.space.spaces` reads.
+    """Read a space from a document in any form that `cerebros.space.spaces` accepts.
 
     Raises:
         SpaceRejected: it has another shape, contradicts itself, leaves
@@ -259,13 +259,13 @@ def _require_attempt(report: Report, trial: StudyTrial) -> None:
 
 
 def _losses(values: Mapping[str, float], objectives: Sequence[StudyObjective]) -> list[float]:
-    """The values as a vector to minimise, in the objectives' order."""
+    """Return the values as a vector to minimise, in the objectives' order."""
     return [
         -values[objective.name] if objective.direction == "maximize" else values[objective.name]
         for objective in objectives
     ]
 
 
-def _front(measured: Sequence[tuple[int, dict[str, float]]], objectives: Sequence[StudyObjective]) -> list[int]:
+def _pareto_set(measured: Sequence[tuple[int, dict[str, float]]], objectives: Sequence[StudyObjective]) -> list[int]:
     table = np.array([_losses(values, objectives) for _, values in measured]).reshape(-1, len(objectives))
     return [measured[n][0] for n in pareto_set(table)]

@@ -1,4 +1,4 @@
-"""The one vocabulary of events: what happened, how much of it, and to what."""
+"""The vocabulary of events: a class for each, all of them in `VOCABULARY`."""
 
 from telemetry.events.capability import PromotionStop, VerdictStop
 from telemetry.events.event import Event, Record, Scalar, is_progress

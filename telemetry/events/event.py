@@ -6,8 +6,8 @@ is queued, start, progress, rung, stop or exception. Fields listed in
 have the shape of Erlang's `:telemetry.execute/3`.
 A `stop` carries every documented key, also when the thing failed: figures
 that do not exist are None, never a made-up number. Any other event tells of
-something that happened once; one named `cerebros.<thing>.progress` says how
-far something has come, and the next of its kind says it better.
+something that happened once; one named `cerebros.<thing>.progress` tells how
+far something has come, and is superseded by the next one of that name.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Scalar = str | int | float | bool | None
 
 
 class Record(msgspec.Struct, frozen=True):
-    """An event as it is stored and sent: `measurements` are numbers, `metadata` says of what."""
+    """An event as it is stored and sent: `measurements` are numbers, `metadata` names what they belong to."""
 
     name: str
     measurements: dict[str, float | int | None]
@@ -46,5 +46,5 @@ class Event:
 
 
 def is_progress(name: str) -> bool:
-    """Return True where a reader that is behind may be shown only the last of several events named so."""
+    """Return True if a slow reader may skip all but the last of consecutive events with this name."""
     return name.endswith(".progress")

@@ -203,7 +203,7 @@ async def test_a_budget_of_parameters_and_operations_is_kept_by_every_trial(brid
     assert max(trial.metrics.flops for trial in trials) <= 5000
 
 
-async def test_the_front_of_a_shipped_set_keeps_its_limits(bridge, start):
+async def test_the_pareto_set_of_shipped_objectives_keeps_their_limits(bridge, start):
     run, _ = await finished(bridge, start(kind="nas", objectives=("frugal",), budget={**SMALL, "trials": 6}))
     best = [trial.metrics for trial in run.pareto_set]
     assert best

@@ -17,6 +17,7 @@ from bridge.contract.words import Message
 from bridge.runs.kinds import Deps, Kind, Prepared
 from bridge.runs.procedures import procedures as run_procedures
 from bridge.service import KINDS
+from cerebros.metrics import Large
 from grid_graphql.asking import Context
 from grid_graphql.schema import make_schema
 from tests.calling import TESTER, with_parts
@@ -44,7 +45,7 @@ class Plain(Message, frozen=True, kw_only=True):
     text: Annotated[str, Meta(description="Text, as of `written_s`.")]
     written_s: Annotated[float | None, Meta(description="Age in seconds.")]
     weights: Annotated[tuple[float, ...], Meta(description="Weights.")]
-    held_bytes: Annotated[int, Meta(description="Size.")]
+    held_bytes: Annotated[Large, Meta(description="Size.")]
     cause: Annotated[Memory, Meta(description="Memory behind it.")]
     mood: Annotated[Literal["wide-awake", "drowsy"], Meta(description="Mood.")]
 

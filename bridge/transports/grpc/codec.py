@@ -1,9 +1,8 @@
 """Protobuf bytes to requests, replies to protobuf bytes: the only module that knows `bridge.pb`.
 
-Which message belongs to which procedure is read from the services in
-`proto/cerebros/v1`, so there is no second table to keep. Fields the contract
-does not know are ignored, as protobuf clients expect of a server that is
-older than they are.
+The messages of each procedure are read from the services in
+`proto/cerebros/v1`, so there is no second table to keep. Unknown fields are
+ignored, as protobuf clients expect of a server older than themselves.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ PACKAGE = "cerebros.v1"
 class Rpc(NamedTuple):
     """A procedure as gRPC calls it.
 
-    `streams` when it answers more than once. A `credited` one also takes more
+    One that `streams` answers more than once. A `credited` one also takes more
     than one message: the first has the `request`, and each grants `credit`.
     """
 
@@ -50,7 +49,7 @@ class Rpc(NamedTuple):
 
 
 def shipped_services() -> list[ServiceDescriptor]:
-    """The services of every `.proto` that is generated into `bridge.pb`."""
+    """Return the services of every `.proto` that is generated into `bridge.pb`."""
     modules = [
         importlib.import_module(f"{generated.__name__}.{module.name}")
         for module in pkgutil.iter_modules(generated.__path__)
@@ -59,7 +58,7 @@ def shipped_services() -> list[ServiceDescriptor]:
 
 
 def rpcs_of(services: Iterable[ServiceDescriptor]) -> list[Rpc]:
-    """One entry a method: GetRun is get_run, and a method that is granted credit is the stream of its `request`."""
+    """Return an entry for each method: GetRun is get_run; one that takes credit serves the stream of its `request`."""
     methods = [method for service in services for method in service.methods]
     streams = {method.input_type: _procedure(method) for method in methods if not method.client_streaming}
     return [
@@ -96,14 +95,14 @@ MESSAGE_BYTES = 1024
 
 
 class Grant(NamedTuple):
-    """One message of a stream with credit: what is asked for, in the first, and how many more items may come."""
+    """One message of a stream with credit: the request, in the first message, and the number of items granted."""
 
     request: dict[str, Any]
     credit: int
 
 
 class Refusal(NamedTuple):
-    """An error as gRPC tells it: status, message, trailing metadata."""
+    """An error in gRPC's terms: status, message, trailing metadata."""
 
     status: grpc.StatusCode
     message: str
@@ -111,7 +110,7 @@ class Refusal(NamedTuple):
 
 
 def refusal(error: CerebrosError) -> Refusal:
-    """The status of an error, with google.rpc.Status, ErrorInfo and RetryInfo for clients that read rich errors."""
+    """Return an error's status, with google.rpc.Status, ErrorInfo and RetryInfo for clients that read rich errors."""
     status = STATUS[error.code]
     message = error.message.encode()[:MESSAGE_BYTES].decode(errors="ignore")
     facts = {"class": error.error_class.value, "retryable": "true" if error.retryable else "false"}
@@ -133,10 +132,10 @@ def refusal(error: CerebrosError) -> Refusal:
 
 
 def decode_grant(rpc: Rpc, payload: bytes) -> Grant:
-    """One message of a stream with credit.
+    """Decode one message of a stream with credit.
 
     Raises:
-        InvalidArgument: the bytes are none, or the credit is negative.
+        InvalidArgument: the bytes are not such a message, or the credit is negative.
     """
     message = _parsed(rpc.request, payload)
     if message.credit < 0:
@@ -145,7 +144,7 @@ def decode_grant(rpc: Rpc, payload: bytes) -> Grant:
 
 
 def decode_request(rpc: Rpc, payload: bytes) -> dict[str, Any]:
-    """The fields that a caller set, as the map that `Bridge.call` takes.
+    """Return the fields that a caller set, as the map that `Bridge.call` takes.
 
     Raises:
         InvalidArgument: the bytes are not this procedure's request.
@@ -154,7 +153,7 @@ def decode_request(rpc: Rpc, payload: bytes) -> dict[str, Any]:
 
 
 def encode_reply(rpc: Rpc, reply: msgspec.Struct) -> bytes:
-    """A procedure's answer as protobuf bytes; what is None is left out."""
+    """Encode a procedure's answer as protobuf; fields that are None are left out."""
     message = rpc.reply()
     _fill(message, msgspec.structs.asdict(reply))
     return message.SerializeToString()
@@ -186,7 +185,7 @@ def _fields_set(message: Message) -> dict[str, Any]:
 
 
 def _union(message: Message) -> str | None:
-    """The name of the oneof that is all the message has; None for any other message."""
+    """Return the name of the oneof that holds all fields of the message, None if there is none."""
     oneofs = message.DESCRIPTOR.oneofs
     return oneofs[0].name if len(oneofs) == 1 and len(oneofs[0].fields) == len(message.DESCRIPTOR.fields) > 1 else None
 

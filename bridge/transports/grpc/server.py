@@ -60,14 +60,14 @@ OPTIONS: tuple[tuple[str, int], ...] = (
 
 
 class GrpcServer(msgspec.Struct, frozen=True):
-    """A started server; `port` is the one bound, which differs from the one asked for when that was 0."""
+    """A started server; `port` is the port that was bound, also when port 0 was asked for."""
 
     server: grpc.aio.Server
     health: Any  # grpc_health's aio servicer, which has no types
     port: int
 
     async def stop(self, grace_s: float) -> None:
-        """Tell health checkers first, then let calls in flight finish for `grace_s` seconds."""
+        """Report not serving to health checks, then let calls in flight finish for `grace_s` seconds."""
         await self.health.enter_graceful_shutdown()
         await self.server.stop(grace_s)
 
@@ -75,11 +75,11 @@ class GrpcServer(msgspec.Struct, frozen=True):
 async def start_grpc(bridge: Bridge, *, address: str, socket_path: Path | None, rpcs: Sequence[Rpc] = ()) -> GrpcServer:
     """Serve the procedures on `address`, and on a Unix socket where a path is given.
 
-    Where `grpc_tls_cert` is set the address speaks TLS, with `grpc_tls_client_ca` mutual TLS. The
-    socket is the owner's by its file mode and speaks plainly.
+    With `grpc_tls_cert` the address uses TLS, and with `grpc_tls_client_ca` mutual TLS. The
+    Unix socket is not encrypted; its file mode keeps out all users but the owner.
 
     Args:
-        rpcs: the contract; empty for the one that ships.
+        rpcs: the rpcs to serve; empty for those of `proto/`.
 
     Raises:
         FailedPrecondition: an address cannot be bound, or a certificate cannot be read.
@@ -159,7 +159,7 @@ def _rpc_handlers(bridge: Bridge, rpcs: Sequence[Rpc]) -> tuple[grpc.GenericRpcH
 
 
 def caller_of(context: Context) -> Caller:
-    """Name the caller by its client certificate, or as the owner behind the Unix socket; else it is unnamed."""
+    """Name the caller by its client certificate, or as the owner on the Unix socket; any other has no name."""
     facts = {str(key): value for key, value in context.invocation_metadata() or ()}
     certified = next(iter(context.auth_context().get("x509_common_name", ())), b"").decode(errors="replace")
     remaining_s = context.time_remaining()
@@ -226,7 +226,7 @@ def _attach(bridge: Bridge, rpc: Rpc) -> Callable[[AsyncIterator[bytes], Context
 async def _credited(
     items: AsyncGenerator[msgspec.Struct, None], credit: int, payloads: AsyncIterator[bytes], rpc: Rpc
 ) -> AsyncGenerator[msgspec.Struct, None]:
-    """A stream's items, one per credit: without credit the next one is not asked for."""
+    """Yield a stream's items, one per credit; without credit the next item is not read."""
     granted = asyncio.Event()
 
     async def take_grants() -> None:

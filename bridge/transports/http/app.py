@@ -52,7 +52,7 @@ _PAGE_HEADERS = {"content-security-policy": "default-src 'none'; style-src 'unsa
 
 
 def make_app(bridge: Bridge) -> Starlette:
-    """The ASGI application over one bridge; it opens and closes nothing of its own."""
+    """Return the ASGI application over one bridge; it opens and closes nothing of its own."""
 
     async def people(request: Request) -> Response:
         caller = caller_of(request)

@@ -1,4 +1,4 @@
-"""The caller of an HTTP request or of a WebSocket, as its headers tell."""
+"""The caller of an HTTP request or of a WebSocket, from its headers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from cerebros.errors import InvalidArgument
 
 
 class Headers(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
-    """What callers say about themselves; a WebSocket's say it for all that is asked over it.
+    """Headers that describe the caller; those of a WebSocket hold for every request over it.
 
     Attributes:
         traceparent: the W3C trace context.
@@ -28,7 +28,7 @@ class Headers(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
 
 
 def caller_of(connection: HTTPConnection) -> Caller:
-    """Return who asks; nobody has a name here.
+    """Return the caller of a connection; over HTTP it has no name.
 
     Raises:
         InvalidArgument: a header breaks its rule.

@@ -40,7 +40,7 @@ _VCV_COLUMNS = ("PAC", "Version", "Task", "Accuracy", "Latency", "Cost", "Energy
 
 
 def newest_page(health: HealthReport, runs: Iterable[Run], entries: Iterable[VcvEntry]) -> str:
-    """The whole page as HTML."""
+    """Return the page as HTML."""
     return _PAGE.format(
         health=escape(
             f"Version {health.version}; database {health.database}; {health.workers} workers, "

@@ -1,4 +1,4 @@
-"""The HTTP server process: a socket of our own, and uvicorn on it until it is asked to end."""
+"""The HTTP server: a socket of our own, and uvicorn on it until it is asked to end."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ WS_PING_S = 2.0
 
 @asynccontextmanager
 async def http_server(bridge: Bridge, address: str) -> AsyncIterator[asyncio.Task[None]]:
-    """Serve HTTP while this lasts; the task ends when the server does.
+    """Serve HTTP while the context is open; the yielded task ends with the server.
 
     Raises:
         FailedPrecondition: the address is taken.
@@ -42,7 +42,7 @@ async def http_server(bridge: Bridge, address: str) -> AsyncIterator[asyncio.Tas
 
 
 def _bind(address: str) -> socket.socket:
-    """A listening socket; uvicorn would end the process where the address is taken."""
+    """Return a listening socket; uvicorn would end the process if the address is taken."""
     host, _, port = address.rpartition(":")
     try:
         return socket.create_server((host, int(port)), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
@@ -54,5 +54,5 @@ def _bind(address: str) -> socket.socket:
 
 @contextmanager
 def _no_signals() -> Iterator[None]:
-    """uvicorn would take the signals for itself; `until_signalled` has them."""
+    """Install no signal handlers, unlike uvicorn's own: `until_signalled` handles signals."""
     yield

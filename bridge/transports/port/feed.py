@@ -1,9 +1,9 @@
 """A stream's items on their way to a reader that grants credit.
 
-Credit is how many more items the reader will take. What has none waits
-here, in bounded room: of replaceable items that follow each other only the
-newest is kept, and it says how many it stands for; any other item is never
-dropped, it stops the reading instead.
+Credit is the number of further items that the reader will take. Items without
+credit wait here, in bounded memory: of consecutive replaceable items only the
+newest is kept, with the number of those that it replaced; any other item is
+never dropped, and no further item is read until it is sent.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from cerebros.errors import Internal
 
 
 class Feed:
-    """At most one replaceable item and one other wait; `dropped` counts what a replaceable item replaced."""
+    """Queue of at most one replaceable item and one other; `dropped` counts the items that were replaced."""
 
     def __init__(self, credit: int) -> None:
         self.credit = credit
@@ -24,11 +24,11 @@ class Feed:
 
     @property
     def hungry(self) -> bool:
-        """True when the next item may be offered; if not, credit has to come first."""
+        """True if the next item may be offered; otherwise credit has to come first."""
         return not self._waiting or _replaceable(self._waiting[-1])
 
     def offer(self, item: msgspec.Struct) -> None:
-        """Take the next item in.
+        """Queue the next item.
 
         Raises:
             Internal: the feed is not hungry, so the item was read too early.
@@ -42,7 +42,7 @@ class Feed:
             self._waiting.append(item)
 
     def take(self) -> list[msgspec.Struct]:
-        """The items that have credit, in order, each given once."""
+        """Return the items that have credit, in order, each once."""
         taken = self._waiting[: self.credit]
         del self._waiting[: self.credit]
         self.credit -= len(taken)

@@ -1,4 +1,4 @@
-"""Port protocol v1 without input or output: bytes go in, commands and bytes come out.
+"""Port protocol v1 without I/O: bytes go in, commands and bytes come out.
 
 `Connection` is one session with a BEAM. It cuts `{packet, 4}` frames, checks
 each message, keeps the table of calls, and answers by itself whatever needs
@@ -52,14 +52,14 @@ _CALL_HEAD = re.compile(
 
 
 class Connection:
-    """One session: `receive` takes what was read, `outgoing` gives what is to be written.
+    """One session: `receive` takes the bytes that were read, `outgoing` returns the bytes to write.
 
     Each id gets exactly one terminal message, `ok` or `error`; answering an id
     that is not in flight does nothing, because its answer has already left.
     """
 
     def __init__(self, info: Mapping[str, str], streams: Collection[str]) -> None:
-        """Begin with what `hello` tells of this side, and the names of the procedures that stream."""
+        """Begin a session; `hello` carries `info`, and `streams` names the procedures that stream."""
         self.phase: Phase = "greeting"
         self._info = info
         self._streams = streams
@@ -72,7 +72,7 @@ class Connection:
         self._calls: dict[int, Feed | None] = {}
 
     def receive(self, chunk: bytes) -> list[Command]:
-        """Take bytes as they come, in pieces of any size; say what is to be done now."""
+        """Take received bytes, in pieces of any size; return the commands to carry out now."""
         self._unread += chunk
         commands = []
         at = 0
@@ -92,12 +92,12 @@ class Connection:
         return commands
 
     def outgoing(self) -> bytes:
-        """The bytes to write, given once."""
+        """Return the bytes to write, each once."""
         unsent, self._unsent = self._unsent, []
         return b"".join(unsent)
 
     def hungry(self, call_id: int) -> bool:
-        """Whether the stream's next item may be offered now; also True for a stream that is over."""
+        """Return True if the stream's next item may be offered now; also True for a stream that is over."""
         feed = self._calls.get(call_id)
         return feed is None or feed.hungry
 
@@ -135,13 +135,13 @@ class Connection:
         self._queue(frame)
 
     def error(self, call_id: int, problem: CerebrosError) -> None:
-        """Answer a call with what went wrong."""
+        """Answer a call with an error."""
         if call_id in self._calls:
             del self._calls[call_id]
             self._refuse(call_id, problem)
 
     def close(self, reason: str) -> None:
-        """Part: the last frame is `{bye, reason}`, and nothing is read any more."""
+        """End the session: the last frame is `{bye, reason}`, and nothing is read any more."""
         if self.phase != "closed":
             self._send("bye", Atom(reason))
             self.phase = "closed"
@@ -165,7 +165,7 @@ class Connection:
         return _TAKERS[type(message)](self, message)
 
     def _reject(self, term: object, reason: str) -> None:
-        """Answer a message of no known shape: by its id where it would start a call, else in the log."""
+        """Refuse a message of unknown shape: answer its id where it would start a call, else log it."""
         match term:
             case ("call", int(call_id), *_) if call_id not in self._calls and not isinstance(call_id, bool):
                 self._refuse(call_id, InvalidArgument(reason))

@@ -1,4 +1,4 @@
-"""The words of port protocol v1: message shapes, limits and the atoms this side sends.
+"""Messages of port protocol v1: their shapes, their limits and the atoms that this side sends.
 
 docs/port-protocol.md says what each message means; `frames` acts on them.
 """
@@ -53,11 +53,11 @@ Phase = Literal["greeting", "serving", "draining", "closed"]
 
 
 class HelloOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What holds for the session.
+    """Options of a session.
 
     Attributes:
         credit: items each stream may send before more is granted.
-        heartbeat_ms: a BEAM that sends nothing for so long is gone; None for one that does not ping.
+        heartbeat_ms: milliseconds of silence after which the BEAM counts as gone; None if it does not ping.
     """
 
     credit: Grant = CREDIT
@@ -65,7 +65,7 @@ class HelloOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class CallOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What holds for one call: its deadline, its first credit when it streams, and what it belongs to."""
+    """Options of one call: its deadline, the first credit of a stream, its trace and its correlation id."""
 
     timeout_ms: Milliseconds | None = None
     credit: Grant | None = None
@@ -90,13 +90,13 @@ class Call(_Message, frozen=True):
 
 
 class Cancel(_Message, frozen=True):
-    """End a call; its terminal message is then `{error, id, cancelled, _}`, unless it was faster."""
+    """Cancel a call: it ends with `{error, id, cancelled, _}`, unless its answer was sent before."""
 
     id: CallId
 
 
 class Credit(_Message, frozen=True):
-    """A stream may send `n` more items."""
+    """Grant a stream `n` more items."""
 
     id: CallId
     n: Grant
@@ -107,7 +107,7 @@ class Ping(_Message, frozen=True):
 
 
 class Drain(_Message, frozen=True):
-    """Take no more calls, finish those in flight within `ms`, then part."""
+    """Take no more calls, finish those in flight within `ms`, then end the session."""
 
     ms: Annotated[int, Meta(ge=0, le=86_400_000)]
 
@@ -143,12 +143,12 @@ def framed(name: str, *fields: object) -> bytes:
 
 
 def sendable(text: str) -> str:
-    """The text without what UTF-8 cannot write (file names may hold it), and no longer than a page."""
+    """Return the text cut to a page, its lone surrogates (file names may have them) replaced for UTF-8."""
     return text[:LONGEST_TEXT].encode(errors="replace").decode()
 
 
 def with_texts(value: Any) -> Any:
-    """The value with its atoms as texts: a caller may write `:cycle` for `"cycle"`."""
+    """Return the value with atoms as texts: a caller may write `:cycle` for `"cycle"`."""
     kind = type(value)
     if kind is Atom:
         return str(value)
@@ -160,7 +160,7 @@ def with_texts(value: Any) -> Any:
 
 
 def with_lists(value: object) -> Any:
-    """The value with its tuples as lists, which is what Elixir enumerates."""
+    """Return the value with tuples as lists, which Elixir can enumerate."""
     match value:
         case dict():
             return {key: with_lists(element) for key, element in value.items()}

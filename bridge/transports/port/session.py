@@ -1,8 +1,8 @@
 """The port protocol on file descriptors: what `cerebros-bridge port` serves to the BEAM that started it.
 
-Only descriptors and tasks live here; `frames` knows the protocol and the
-bridge the work. Each call is one task, and how the task ends is its
-answer.
+Only descriptors and tasks are handled here; `frames` implements the protocol,
+and the bridge does the work. Each call is one task, whose result or error
+becomes the answer.
 """
 
 from __future__ import annotations
@@ -49,8 +49,8 @@ async def serve_port(bridge: Bridge, *, stdio: bool = False) -> None:
     """Serve one BEAM until it closes the port, falls silent, has drained it, or this task is cancelled.
 
     Speaks on descriptors 3 and 4 (`:nouse_stdio`), or on 0 and 1 with
-    `stdio`; either way 0 and 1 are then cut off from the BEAM, so what
-    libraries and children print reaches stderr and never the wire.
+    `stdio`; either way 0 and 1 are then cut off from the BEAM, so output
+    of libraries and children goes to stderr and never to the BEAM.
 
     Raises:
         FailedPrecondition: the descriptors are not pipes or sockets.
@@ -74,7 +74,7 @@ async def serve_port(bridge: Bridge, *, stdio: bool = False) -> None:
 
 
 def _claim_descriptors(stdio: bool) -> tuple[int, int]:
-    """Move the wire out of reach of prints, C libraries and children; give its new numbers."""
+    """Move the descriptors out of reach of prints, C libraries and children; return their new numbers."""
     wire = (0, 1) if stdio else (3, 4)
     for number in wire:
         if not _is_pipe(number):
@@ -102,7 +102,7 @@ def _is_pipe(descriptor: int) -> bool:
 
 
 class Outlet(asyncio.BaseProtocol):
-    """Whether the pipe towards the BEAM takes bytes (`open`), and whether it is gone (`closed`)."""
+    """State of the pipe to the BEAM: `open` is set while it takes bytes, `closed` once it is gone."""
 
     def __init__(self) -> None:
         self.open = asyncio.Event()
@@ -126,7 +126,7 @@ class Outlet(asyncio.BaseProtocol):
 
 
 class Session(asyncio.Protocol):
-    """One BEAM's session: what its bytes ask for is begun while they are read, and answered when it is done."""
+    """Session with one BEAM: each request starts a task when it is read, and is answered when the task ends."""
 
     def __init__(self, bridge: Bridge, pipe: asyncio.WriteTransport, outlet: Outlet) -> None:
         self._bridge = bridge
@@ -194,7 +194,7 @@ class Session(asyncio.Protocol):
         task.add_done_callback(lambda done: self._answer(call_id, done))
 
     def _answer(self, call_id: int, task: asyncio.Task[Answer]) -> None:
-        """Turn how a task ended into its call's one terminal message."""
+        """Send a task's result or error as its call's one terminal message."""
         del self._tasks[call_id]
         self._credited.pop(call_id, None)
         if task.cancelled():
@@ -210,7 +210,7 @@ class Session(asyncio.Protocol):
         self._flush_soon()
 
     async def _stream(self, call: Call) -> dict[str, Any]:
-        """Offer items as fast as they are taken; what has no credit is not asked for."""
+        """Offer a stream's items as fast as they are taken; without credit the next item is not read."""
         caller, credited = caller_of(call), self._credited[call.id]
         async with aclosing(self._bridge.stream(caller, call.procedure, call.params)) as items:
             async for item in items:
@@ -224,7 +224,7 @@ class Session(asyncio.Protocol):
         return {}
 
     async def _drain(self, grace_s: float) -> None:
-        """Let the calls in flight finish, answer the others, and part."""
+        """Let the calls in flight finish, answer the others, and end the session."""
         if self._tasks:
             await asyncio.wait(self._tasks.values(), timeout=grace_s)
         await self._end_tasks(*self._tasks.values())
@@ -232,7 +232,7 @@ class Session(asyncio.Protocol):
         self._over.set()
 
     async def _until_silent(self, silence_s: float) -> None:
-        """End the session of a BEAM that has sent nothing for as long as it announced: it is frozen, or gone."""
+        """End the session of a BEAM that was silent for longer than it announced: it is frozen, or gone."""
         silent_parts = 0
         while silent_parts < SILENT_PARTS:
             self._heard = False
@@ -247,7 +247,7 @@ class Session(asyncio.Protocol):
         await asyncio.sleep(0)
 
     def _flush_soon(self) -> None:
-        """Write once per turn of the loop, however many answers it brought."""
+        """Write once per iteration of the event loop, however many answers are ready."""
         if not self._flush_due:
             self._flush_due = True
             asyncio.get_running_loop().call_soon(self._flush)
@@ -259,7 +259,7 @@ class Session(asyncio.Protocol):
 
 
 def caller_of(call: Call) -> Caller:
-    """Name the caller: whoever owns the pipe runs as the same user as this process."""
+    """Name the caller: the owner of the pipe runs as the same user as this process."""
     timeout_ms = call.opts.timeout_ms
     return Caller(
         principal=owner(),

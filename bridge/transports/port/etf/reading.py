@@ -29,7 +29,7 @@ Reader = Callable[[bytes, int, int], tuple[Any, int]]
 
 
 def decode(term: bytes) -> Any:
-    """The value of exactly one external term.
+    """Return the value of exactly one external term.
 
     Raises:
         EtfError: the bytes are truncated, followed by others, nested deeper
@@ -93,7 +93,7 @@ def _read_binary(term: bytes, at: int, depth: int) -> tuple[Any, int]:
 
 
 def _atom_reader(head: int, encoding: str) -> Reader:
-    """A reader of an atom whose length takes `head` bytes."""
+    """Return a reader of an atom whose length takes `head` bytes."""
 
     def read(term: bytes, at: int, depth: int) -> tuple[Any, int]:
         size = term[at] if head == 1 else _u16(term, at)[0]
@@ -190,7 +190,7 @@ def _read_map(term: bytes, at: int, depth: int) -> tuple[Any, int]:
 
 
 def _counts_as_number(key: object, number_keys: int) -> bool:
-    """Whether a key's hash is public; it may then stand in a map of few such keys only."""
+    """Return True for a map key that is a number; its hash is predictable, so a map may have only a few."""
     if isinstance(key, str | bytes):
         return False
     if number_keys >= MAX_NUMBER_KEYS or not isinstance(key, int | float | None):
@@ -201,7 +201,7 @@ def _counts_as_number(key: object, number_keys: int) -> bool:
 
 
 def _check_room(term: bytes, at: int, size: int, depth: int) -> None:
-    """Every element takes a byte or more, so a larger count is a lie and reserves nothing."""
+    """Refuse a count larger than the bytes left, before any memory is reserved for it, and nesting that is too deep."""
     if size > len(term) - at:
         raise EtfError(f"a count of {size} is more than the {len(term) - at} bytes left")
     if depth >= MAX_DEPTH:
@@ -216,7 +216,7 @@ def _take(term: bytes, at: int, size: int) -> tuple[bytes, int]:
 
 
 def _opaque_reader(tag: int, fixed: int, counted: bool = False) -> Reader:
-    """A reader of: a word count (where `counted`), the node's atom, `fixed` bytes and the words."""
+    """Return a reader of: a word count (if `counted`), the node's atom, `fixed` bytes and the words."""
 
     def read(term: bytes, at: int, depth: int) -> tuple[Any, int]:
         words = _u16(term, at)[0] if counted else 0

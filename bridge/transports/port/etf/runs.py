@@ -15,7 +15,7 @@ SHORTEST_RUN = 8
 
 
 def read_run(term: bytes, at: int, size: int) -> tuple[list[Any], int] | None:
-    """The `size` elements that begin at `at` and the place behind them; None where they are not all of one kind."""
+    """Return the `size` elements that begin at `at` and the offset after them; None if they are not all of one kind."""
     run = _RUNS.get(term[at])
     if run is None:
         return None
@@ -27,7 +27,7 @@ def read_run(term: bytes, at: int, size: int) -> tuple[list[Any], int] | None:
 
 
 def written_run(value: list[Any]) -> bytes | None:
-    """The elements' terms when all are finite floats or all are 32-bit integers."""
+    """Return the elements' terms if all are finite floats or all are 32-bit integers."""
     kinds = set(map(type, value))
     if kinds == {float} and (isfinite(sum(value)) or all(map(isfinite, value))):
         return _pack_strided(b"F", array("d", value))
@@ -69,7 +69,7 @@ def _unpack_small_ints(term: bytes, at: int, end: int) -> list[int]:
 
 
 def _unpack_strided(term: bytes, at: int, end: int, kind: str, width: int) -> array[Any]:
-    """Elements of one tag byte and `width` big-endian bytes, without a loop over elements."""
+    """Unpack elements of one tag byte and `width` big-endian bytes, without a loop over elements."""
     stride = width + 1
     raw = bytearray((end - at) // stride * width)
     for place in range(width):

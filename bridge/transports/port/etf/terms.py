@@ -1,4 +1,4 @@
-"""What both directions of the codec know: the types without a Python twin, and the limits."""
+"""Types of terms without a Python counterpart, and the limits of the codec."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ MAX_DEPTH = 200
 
 
 class EtfError(InvalidArgument):
-    """Bytes that are no acceptable term, or a value that has no term."""
+    """The bytes are no acceptable term, or the value has no term."""
 
 
 class Atom(str):

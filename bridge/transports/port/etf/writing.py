@@ -23,7 +23,7 @@ _float = Struct(">Bd").pack
 
 
 def encode(value: object) -> bytes:
-    """The value as one external term, version byte included.
+    """Return the value as one external term, version byte included.
 
     Raises:
         EtfError: a type without a term, a text with lone surrogates, keys that
@@ -42,7 +42,7 @@ def _write(value: object, parts: list[bytes], depth: int) -> None:
 
 
 def _write_other(value: object, parts: list[bytes], depth: int) -> None:
-    """Write an enum member or a named tuple as what it extends."""
+    """Write an enum member or a named tuple as the type that it extends."""
     writer = next((_WRITE[kind] for kind in _BASES if isinstance(value, kind)), None)
     if writer is None:
         raise EtfError(f"{type(value).__name__} has no term; send text, numbers, lists, tuples or maps")

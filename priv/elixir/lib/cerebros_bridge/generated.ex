@@ -1426,7 +1426,7 @@ defmodule CerebrosBridge.Generated do
         },
         seed: %{
           type: :integer,
-          doc: "Seed of every random choice. 0 to 9,007,199,254,740,992."
+          doc: "Seed of every random choice."
         },
         lease_s: %{
           type: :float,
