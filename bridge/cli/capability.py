@@ -6,29 +6,20 @@ import click
 
 from bridge.capability.procedures import GET_CAPABILITY
 from bridge.cli import show
-from bridge.cli.opened import as_json, asked
+from bridge.cli.questions import question
+from bridge.contract.operator import GateReport
+from bridge.contract.telling import summary
 from bridge.operator.procedures import CHECK_GATE
 
+vcv = question("vcv", GET_CAPABILITY, show.vcv)
 
-@click.command()
-@click.argument("pac")
-@as_json
-def vcv(pac: str, json: bool) -> None:
-    """Show a PAC's current capability vector."""
-    show.vcv(asked(GET_CAPABILITY, pac_id=pac), json=json)
+gate = click.Group("gate", help=summary(CHECK_GATE.request))
 
 
-@click.group()
-def gate() -> None:
-    """Ask the Balance Readiness Gate."""
-
-
-@gate.command(name="check")
-@click.option("--pac", help="Only this PAC's runs and verdicts.")
-@as_json
-def check_gate(pac: str | None, json: bool) -> None:
-    """Show the gate's findings; exit status 1 when one is critical."""
-    report = asked(CHECK_GATE, pac_id=pac)
+def _judged(report: GateReport, *, json: bool) -> None:
     show.gate(report, json=json)
     if report.overall_status == "critical":
         raise SystemExit(1)
+
+
+gate.add_command(question("check", CHECK_GATE, _judged, status="Exit status 1 when a finding is critical."))

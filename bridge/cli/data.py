@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from bridge.cli import show
-from bridge.cli.opened import as_json, asked
+from bridge.cli.questions import question
 from bridge.datasets.checks import CHECK_DATASET
 from cerebros.data.manifest import manifest_schema
 
@@ -15,12 +15,7 @@ def dataset() -> None:
     """Check datasets against their manifests."""
 
 
-@dataset.command()
-@click.argument("manifest")
-@as_json
-def check(manifest: str, json: bool) -> None:
-    """Read a dataset, check it and report."""
-    show.report(asked(CHECK_DATASET, manifest=manifest), json=json)
+dataset.add_command(question("check", CHECK_DATASET, show.report))
 
 
 @dataset.command()

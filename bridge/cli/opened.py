@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -39,9 +40,14 @@ def settings_in_force() -> Settings:
     return read_settings(_tables().settings)
 
 
-def caller() -> Caller:
-    """Return the user who runs the command, within the trace that the environment names."""
-    return Caller(principal=owner(), transport="cli", traceparent=os.environ.get("TRACEPARENT"))
+def caller(timeout_s: float | None = None) -> Caller:
+    """Return the user who runs the command, within the trace that the environment names.
+
+    Args:
+        timeout_s: seconds from now that the user waits for answers; without end when None.
+    """
+    deadline = None if timeout_s is None else time.monotonic() + timeout_s
+    return Caller(principal=owner(), transport="cli", traceparent=os.environ.get("TRACEPARENT"), deadline=deadline)
 
 
 def on_bridge(

@@ -101,7 +101,8 @@ def _name(field: Field, taken: Collection[str]) -> str:
 
 
 def _argument(field: Field) -> click.Argument:
-    return click.Argument([field.key], metavar=field.path[-1].upper(), type=_type(field.told))
+    name = SPELT.get(field.path[-1], field.path[-1])
+    return click.Argument([field.key], metavar=name.upper(), type=_type(field.told))
 
 
 def _option(field: Field, name: str) -> click.Option:

@@ -61,16 +61,24 @@ async def _work(bridge: Bridge, run: Run) -> None:
 @click.command(name="call")
 @click.argument("procedure")
 @click.argument("request", default="{}")
-def call_procedure(procedure: str, request: str) -> None:
+@click.option(
+    "--timeout",
+    "timeout_s",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="SECONDS",
+    help="Seconds to wait for the answer, or for the end of the stream; then DEADLINE_EXCEEDED. No limit when absent.",
+)
+def call_procedure(procedure: str, request: str, timeout_s: float | None) -> None:
     """Call any procedure with a JSON object; one that streams prints an item a line."""
     raw = _json_object(request)
 
     async def use(bridge: Bridge, _url: str) -> None:
+        asker = caller(timeout_s)
         if isinstance(bridge.procedures.get(procedure), Stream):
-            async for item in bridge.stream(caller(), procedure, raw):
+            async for item in bridge.stream(asker, procedure, raw):
                 show.json_line(item)
         else:
-            show.json_line(await bridge.call(caller(), procedure, raw))
+            show.json_line(await bridge.call(asker, procedure, raw))
 
     on_bridge(use, log_level="error")
 

@@ -6,12 +6,13 @@ import asyncio
 import os
 import signal
 import sys
-from typing import NoReturn, get_args
+from typing import NoReturn
 
 import click
 
 from bridge.api.bridge import Bridge
 from bridge.cli.opened import on_bridge, settings_in_force
+from bridge.contract.telling import fields_of
 from bridge.contract.words import Queue
 from bridge.process.parentage import die_with_parent
 from bridge.process.tasks import ask_to_end
@@ -22,6 +23,9 @@ from bridge.transports.settings import GrpcSettings, HttpSettings
 
 # Nothing of a port outlives its owner by more than a second; trainings get this much of it to keep their states.
 OWNERLESS_S = 0.3
+
+# The setting that `worker --queue` overrules.
+QUEUE = next(field for field in fields_of(RunSettings) if field.name == "queue")
 
 
 @click.command()
@@ -64,7 +68,7 @@ def port(stdio: bool, worker: bool) -> None:
 
 @click.command()
 @click.option("--until-idle", is_flag=True, help="End when no run waits.")
-@click.option("--queue", type=click.Choice(get_args(Queue)), help="Take runs from this queue; CEREBROS_QUEUE else.")
+@click.option("--queue", type=click.Choice(QUEUE.choices), help=f"{QUEUE.description} CEREBROS_QUEUE when absent.")
 def worker(until_idle: bool, queue: Queue | None) -> None:
     """Claim runs and work on them; SIGTERM gives the current run back and ends."""
     die_with_parent(signal.SIGTERM)

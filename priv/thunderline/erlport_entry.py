@@ -8,8 +8,9 @@ erlport's Python half comes with its Elixir package; this module neither
 imports nor needs it. Values are what erlport makes of terms: binaries are
 bytes, atoms are bytes of a class of erlport's, `undefined` is None. Requests
 are maps or proplists; that of `start_run` may have the fields of its `spec`
-beside its own, and its kind is then `cycle` unless given. Their texts are binaries, because a charlist cannot be
-told from a list of integers. Answers are maps with binary keys.
+beside its own, and its kind is then `DEFAULT_KIND` unless given. Their texts
+are binaries, because a charlist cannot be told from a list of integers.
+Answers are maps with binary keys.
 
 The bridge runs in this process, on a thread of its own, and stays open from
 the first call on. It works on no runs: keep `cerebros-bridge up` or
@@ -43,6 +44,9 @@ from telemetry.logs import LogSettings, configure_logging
 
 # The slowest procedure, checking a dataset, takes seconds; erlport itself would wait for ever.
 TIMEOUT_MS = 30_000
+
+# The kind of a run whose request is flat and names none: the one that Thunderline asks for.
+DEFAULT_KIND = "cycle"
 
 # Those that answer once, by name; erlport has no streams.
 NAMES = tuple(procedure.name for procedure in (*procedures(KINDS), *PROCEDURES) if not procedure.streams)
@@ -112,7 +116,7 @@ def _with_spec(request: dict[str, Any]) -> dict[str, Any]:
         return request
     spec = {name: value for name, value in request.items() if name not in OF_ANY_RUN}
     common = {name: value for name, value in request.items() if name in OF_ANY_RUN}
-    return {**common, "spec": {"kind": "cycle", **spec}}
+    return {**common, "spec": {"kind": DEFAULT_KIND, **spec}}
 
 
 def _plain(value: Any) -> Any:

@@ -246,6 +246,32 @@ def test_call_prints_an_answer_or_an_item_of_a_stream_a_line(bridge_command):
     assert [json.loads(line) for line in degrees] == [{"degree": 0}, {"degree": 1}, {"degree": 2}]
 
 
+def test_a_call_or_a_stream_past_its_timeout_ends_with_deadline_exceeded_and_status_1(bridge_command):
+    start = '{"pac_id": "potter", "run_id": "cold", "spec": {"kind": "fire", "glaze": "celadon"}}'
+    assert bridge_command("call", "start_run", start, "--timeout", "60", program=KILN).returncode == 0
+    watch = bridge_command("call", "watch_run", '{"run_id": "cold"}', "--timeout", "1", program=KILN)
+    assert (watch.returncode, watch.stderr.partition(":")[0]) == (1, "DEADLINE_EXCEEDED")
+    assert json.loads(watch.stdout)["name"] == "cerebros.run.queued"
+    late = bridge_command("call", "get_run", '{"run_id": "cold"}', "--timeout", "0.000001", program=KILN)
+    assert (late.returncode, late.stderr.partition(":")[0], late.stdout) == (1, "DEADLINE_EXCEEDED", "")
+    assert bridge_command("call", "cancel_run", '{"run_id": "cold"}', program=KILN).returncode == 0
+    assert bridge_command("call", "health", "--timeout", "0").returncode == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "account"),
+    [
+        (("vcv",), "vcv [OPTIONS] PAC Read a PAC's current capability vector, or one version of it. Options:"),
+        (("vcv",), "--version INTEGER Version to read; the current one when absent. At least 1."),
+        (("gate", "check"), "--pac TEXT PAC to judge; the whole platform when absent. 1 to 128 letters"),
+        (("dataset", "check"), "check [OPTIONS] MANIFEST Read a dataset through its manifest"),
+        (("worker",), "--queue [cpu|gpu] Queue that this machine's worker takes runs from: `cpu` or `gpu`."),
+    ],
+)
+def test_commands_that_ask_one_procedure_say_what_the_contract_says(bridge_command, arguments, account):
+    assert account in " ".join(bridge_command(*arguments, "--help").stdout.split())
+
+
 @pytest.mark.parametrize("listed", [True, False])
 def test_candidates_come_as_a_shortlist_or_as_a_list_of_trees(listed, tmp_path):
     tree = Tree("network", {"rate": 0.1})

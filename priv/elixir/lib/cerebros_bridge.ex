@@ -83,15 +83,15 @@ defmodule CerebrosBridge do
 
   #{Message.fields("start_run")}
 
-  What is none of these may stand beside them instead of in `:spec`; `:kind` is `"cycle"` then unless
-  given. When the time-out passes the run is cancelled, whether or not the bridge had accepted it.
+  What is none of these may stand beside them instead of in `:spec`; `:kind` is then
+  `#{inspect(Request.default_kind())}` unless given. When the time-out passes the run is cancelled, whether or not the bridge had accepted it.
 
       {:ok, %CerebrosBridge.Run{state: :queued}} =
         CerebrosBridge.start_run(bridge, %{pac_id: "p1", manifest: "digits.toml", budget: %{trials: 8}})
   """
   @spec start_run(bridge(), map() | keyword(), keyword()) :: result(Run.t())
   def start_run(bridge, params, opts \\ []) do
-    params = "start_run" |> Request.folded(Map.new(params), "cycle") |> named()
+    params = "start_run" |> Request.folded(Map.new(params)) |> named()
 
     with {:error, %Error{code: :deadline_exceeded}} = overdue <-
            call(bridge, :start_run, params, opts) do
@@ -326,7 +326,7 @@ defmodule CerebrosBridge do
   def health(bridge, opts \\ []), do: call(bridge, :health, %{}, opts)
 
   @doc """
-  A sign of life from the bridge's front itself, past all procedures. Over a port the map counts its calls.
+  A sign of life from the server itself, past all procedures. Over a port the map counts its calls.
 
       {:ok, %{"calls" => 0}} = CerebrosBridge.ping(bridge)
   """

@@ -7,6 +7,7 @@ defmodule CerebrosBridge.StructsTest do
   doctest CerebrosBridge.Message
   doctest CerebrosBridge.Names
   doctest CerebrosBridge.Event
+  doctest CerebrosBridge.Options
   doctest CerebrosBridge.Pool
   doctest CerebrosBridge.Port
   doctest CerebrosBridge.Request

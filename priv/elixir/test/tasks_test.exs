@@ -5,7 +5,7 @@ defmodule CerebrosBridge.TasksTest do
   doctest CerebrosBridge.Json
   doctest CerebrosBridge.Terminal
 
-  alias CerebrosBridge.{Gate, Service}
+  alias CerebrosBridge.{Gate, Options, Service}
 
   @moduletag timeout: 240_000
 
@@ -193,6 +193,31 @@ defmodule CerebrosBridge.TasksTest do
 
     assert {1, ill, _} = mix(["cerebros.doctor"], [{"CEREBROS_BRIDGE_BIN", "/nowhere/at/all"}])
     assert ill =~ "NOT OK  program"
+  end
+
+  test "a run that cannot be asked for is refused with the next move and status 1" do
+    for {arguments, account} <- [
+          {~w(digits.toml --pac p --kind coffee), "choose from cycle, nas"},
+          {~w(digits.toml --kind nas), "give --pac: PAC that the run is for."},
+          {~w(digits.toml --pac p --limit latency), "--limit latency is not NAME=NUMBER"}
+        ] do
+      assert {1, "", "INVALID_ARGUMENT: " <> told} = mix(["cerebros.run" | arguments])
+      assert told =~ account
+    end
+  end
+
+  test "every kind of the contract can be run, and help tells its options in the contract's words",
+       %{grpc: grpc} do
+    for kind <- Options.kinds() do
+      run_id = "late-#{kind}"
+      arguments = ~w(--pac p3 --kind #{kind} --run-id #{run_id} --trials 500 --timeout 0.2)
+      assert {1, _, _} = mix(["cerebros.run", Service.manifest()] ++ arguments ++ grpc)
+      assert {:ok, %{kind: ^kind}} = CerebrosBridge.get_run(__MODULE__, run_id)
+    end
+
+    assert {0, help, _} = mix(["help", "cerebros.run"])
+    assert help =~ "--wall-s N"
+    assert help =~ "Seconds from the run's start to its last trial's start."
   end
 
   test "wrong usage is status 2" do

@@ -5,27 +5,39 @@ defmodule CerebrosBridge.Request do
 
   alias CerebrosBridge.{Generated, Message}
 
+  # The one that Thunderline asks for.
+  @default_kind "cycle"
+
   @doc """
-  The request with all that is no field of its own put into its tagged union, whose tag is `tag` unless given.
+  The kind of a run that is asked for without one.
+
+      iex> CerebrosBridge.Request.default_kind()
+      "cycle"
+  """
+  @spec default_kind() :: String.t()
+  def default_kind, do: @default_kind
+
+  @doc """
+  The request with all that is no field of its own put into its tagged union, whose tag is `default_kind/0` unless given.
 
   A request that has the union already, or that has no union, stays as it is.
 
-      iex> CerebrosBridge.Request.folded("start_run", %{pac_id: "p", manifest: "digits.toml"}, "cycle")
+      iex> CerebrosBridge.Request.folded("start_run", %{pac_id: "p", manifest: "digits.toml"})
       %{pac_id: "p", spec: %{kind: "cycle", manifest: "digits.toml"}}
-      iex> CerebrosBridge.Request.folded("start_run", %{pac_id: "p", spec: %{kind: "nas"}}, "cycle")
+      iex> CerebrosBridge.Request.folded("start_run", %{pac_id: "p", spec: %{kind: "nas"}})
       %{pac_id: "p", spec: %{kind: "nas"}}
-      iex> CerebrosBridge.Request.folded("get_run", %{run_id: "r"}, "cycle")
+      iex> CerebrosBridge.Request.folded("get_run", %{run_id: "r"})
       %{run_id: "r"}
   """
-  @spec folded(String.t(), map(), String.t()) :: map()
-  def folded(procedure, params, tag) do
+  @spec folded(String.t(), map()) :: map()
+  def folded(procedure, params) do
     fields = Message.request(procedure)
 
     with {union, %{type: {:union, tag_field, _}}} <- Enum.find(fields, &union?/1),
          false <- has?(params, union) do
       {common, rest} = Enum.split_with(params, fn {key, _} -> field?(fields, key) end)
       rest = Map.new(rest)
-      spec = if has?(rest, tag_field), do: rest, else: Map.put(rest, tag_field, tag)
+      spec = if has?(rest, tag_field), do: rest, else: Map.put(rest, tag_field, @default_kind)
       common |> Map.new() |> Map.put(union, spec)
     else
       _no_union_or_there -> params

@@ -7,7 +7,7 @@ defmodule CerebrosBridge.Terminal do
   or `--grpc ADDRESS` (`host:port` or `unix:/path` of a running service), and `--format json`.
   """
 
-  alias CerebrosBridge.{Error, Event, Json}
+  alias CerebrosBridge.{Error, Event, Json, Options}
 
   @switches [home: :string, grpc: :string, format: :string]
 
@@ -25,6 +25,18 @@ defmodule CerebrosBridge.Terminal do
 
       error("usage: mix #{task} #{Enum.map_join(names, &(&1 <> " "))}#{flags}")
       exit({:shutdown, 2})
+    end
+  end
+
+  @doc "The options, and the request that they and the argument make; otherwise as `parse/4`, or an error and status 1."
+  @spec request([String.t()], String.t(), Options.parts(), keyword()) :: {keyword(), map()}
+  def request(arguments, task, {positional, options} = parts, switches \\ []) do
+    names = positional |> List.wrap() |> Enum.map(&Options.argument/1)
+    {given, texts} = parse(arguments, task, names, switches ++ Options.switches(options))
+
+    case Options.request(parts, given, List.first(texts)) do
+      {:ok, request} -> {given, request}
+      {:error, error} -> refuse(error)
     end
   end
 

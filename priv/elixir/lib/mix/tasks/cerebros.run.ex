@@ -1,52 +1,50 @@
 defmodule Mix.Tasks.Cerebros.Run do
-  @shortdoc "Run a training cycle for a PAC"
+  @shortdoc "Start a run for a PAC and follow it to its end"
+
+  alias CerebrosBridge.{Error, Options, Request, Run, Terminal}
+
   @moduledoc """
-  Runs a training cycle on a dataset for a PAC and shows its progress.
+  Starts a run for a PAC and shows its progress until it has ended.
 
       mix cerebros.run examples/digits.toml --pac p1 --trials 8
 
-  Options: `--pac ID` (needed), `--trials N`, `--epochs N`, `--wall-s S`, `--task TEXT`, `--seed N`,
-  `--run-id ID` (the same id goes on with the same run), `--kind cycle|nas`, `--timeout S` (the run is
-  cancelled then); and those of `CerebrosBridge.Terminal`. Exit status 0 when the run succeeded,
-  1 when it ended otherwise.
+  `--kind KIND` is one of #{Enum.map_join(Options.kinds(), ", ", &"`#{&1}`")}, and `#{Request.default_kind()}`
+  unless given. With `--timeout N` the run is cancelled after N seconds. The options of
+  `CerebrosBridge.Terminal` hold too. Exit status 0 when the run succeeded, 1 when it ended otherwise.
+
+  #{Options.runs()}
   """
   use Mix.Task
 
-  alias CerebrosBridge.{Error, Run, Terminal, Uuid7}
-
-  @budget [trials: :integer, epochs: :integer, wall_s: :float]
-  @request [pac: :string, task: :string, seed: :integer, run_id: :string, kind: :string]
-
   @impl true
   def run(arguments) do
-    {options, [manifest]} =
-      Terminal.parse(
-        arguments,
-        "cerebros.run",
-        ["MANIFEST"],
-        @request ++ @budget ++ [timeout: :float]
-      )
+    kind = kind(arguments)
+    switches = [kind: :string, timeout: :float]
 
-    unless options[:pac],
-      do: Terminal.refuse(Error.local(:invalid_argument, "give the PAC: --pac ID"))
+    {options, request} =
+      Terminal.request(arguments, "cerebros.run", Options.of_run(kind), switches)
 
-    request =
-      options
-      |> Keyword.take([:task, :seed, :kind])
-      |> Map.new()
-      |> Map.merge(%{
-        run_id: options[:run_id] || Uuid7.generate(),
-        pac_id: options[:pac],
-        manifest: Path.expand(manifest),
-        budget: options |> Keyword.take(Keyword.keys(@budget)) |> Map.new()
-      })
-
-    run = Terminal.with_bridge(options, &cycle(&1, request, options[:timeout]))
+    request = Map.update(request, :spec, %{kind: kind}, &Map.put(&1, :kind, kind))
+    run = Terminal.with_bridge(options, &run_to_its_end(&1, request, options[:timeout]))
     Terminal.print(options, run, &text/1)
     unless run.state == :succeeded, do: exit({:shutdown, 1})
   end
 
-  defp cycle(bridge, request, timeout_s) do
+  # Read first, because the other options depend on it.
+  defp kind(arguments) do
+    {options, _, _} = OptionParser.parse(arguments, switches: [kind: :string])
+    kind = Keyword.get(options, :kind, Request.default_kind())
+    known = Options.kinds()
+
+    if kind in known do
+      kind
+    else
+      message = "no kind of run is called #{inspect(kind)}; choose from #{Enum.join(known, ", ")}"
+      Terminal.refuse(Error.local(:invalid_argument, message))
+    end
+  end
+
+  defp run_to_its_end(bridge, request, timeout_s) do
     with {:ok, %Run{run_id: run_id}} <- CerebrosBridge.start_run(bridge, request) do
       {:ok, _watch} = CerebrosBridge.watch(bridge, run_id)
       deadline = timeout_s && System.monotonic_time(:millisecond) + round(timeout_s * 1000)

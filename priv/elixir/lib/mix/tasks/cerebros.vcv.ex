@@ -1,23 +1,29 @@
 defmodule Mix.Tasks.Cerebros.Vcv do
   @shortdoc "Show a PAC's capability vector"
+
+  alias CerebrosBridge.{Options, Terminal, VCV}
+
+  @parts Options.of_request("get_capability")
+
   @moduledoc """
   Shows a PAC's current capability vector, or one version of it.
 
       mix cerebros.vcv p1 --version 2
 
-  Options: `--version N`; and those of `CerebrosBridge.Terminal`. With `--format json` the
+  #{Options.listed(elem(@parts, 1))}
+
+  The options of `CerebrosBridge.Terminal` hold too. With `--format json` the
   embedding is there too. Exit status 1 when there is none.
   """
   use Mix.Task
 
-  alias CerebrosBridge.{Terminal, VCV}
-
   @impl true
   def run(arguments) do
-    {options, [pac_id]} = Terminal.parse(arguments, "cerebros.vcv", ["PAC"], version: :integer)
+    {options, request} = Terminal.request(arguments, "cerebros.vcv", @parts)
+    {pac_id, version} = Map.pop!(request, :pac_id)
 
     options
-    |> Terminal.with_bridge(&CerebrosBridge.capability(&1, pac_id, version: options[:version]))
+    |> Terminal.with_bridge(&CerebrosBridge.capability(&1, pac_id, Keyword.new(version)))
     |> then(&Terminal.print(options, &1, fn vcv -> text(vcv) end))
   end
 

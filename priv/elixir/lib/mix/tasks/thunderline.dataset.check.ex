@@ -10,16 +10,18 @@ defmodule Mix.Tasks.Thunderline.Dataset.Check do
   """
   use Mix.Task
 
-  alias CerebrosBridge.Terminal
+  alias CerebrosBridge.{Options, Terminal}
 
   @timeout_ms 600_000
 
   @impl true
   def run(arguments) do
-    {options, [manifest]} =
-      Terminal.parse(arguments, "thunderline.dataset.check", ["MANIFEST"], [])
-
-    request = %{manifest: Path.expand(manifest)}
+    {options, request} =
+      Terminal.request(
+        arguments,
+        "thunderline.dataset.check",
+        Options.of_request("check_dataset")
+      )
 
     options
     |> Terminal.with_bridge(

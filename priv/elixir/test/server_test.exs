@@ -1,5 +1,5 @@
-defmodule CerebrosBridge.FrontTest do
-  # What happens when the front dies, is frozen, is switched off or was never there.
+defmodule CerebrosBridge.ServerTest do
+  # What happens when the server dies, is frozen, is switched off or was never there.
   use ExUnit.Case, async: false
 
   import ExUnit.CaptureLog
@@ -27,7 +27,7 @@ defmodule CerebrosBridge.FrontTest do
     writer
   end
 
-  describe "a front that is killed" do
+  describe "a server that is killed" do
     test "is started anew by its pool; a stream, a watch and an await go on without gap or repeat",
          %{home: home} do
       bridge = start_supervised!({CerebrosBridge, port_options(home)})
@@ -79,7 +79,7 @@ defmodule CerebrosBridge.FrontTest do
     assert Task.await(streaming, 90_000) == Enum.to_list(1..@events)
     assert {:ok, %{state: :failed, last_seq: @events}} = Task.await(awaiting, 30_000)
     assert_receive {:cerebros_end, ^run_id, :ok}, 30_000
-    # Three followers over two fronts, and each event is told once.
+    # Three followers over two servers, and each event is told once.
     assert Service.eventually(fn -> :counters.get(told, 1) >= @events - 2 end)
     assert :counters.get(told, 1) == @events - 2
     Task.await(writer, 60_000)
@@ -95,7 +95,7 @@ defmodule CerebrosBridge.FrontTest do
       {:ok, appear: appear, options: [adapter: CerebrosBridge.Grpc, home: elsewhere]}
     end
 
-    test "that begins while no front is there waits for one", %{
+    test "that begins while no server is there waits for one", %{
       appear: appear,
       options: options
     } do
@@ -144,7 +144,7 @@ defmodule CerebrosBridge.FrontTest do
     end
   end
 
-  test "a call in flight when the front dies is unavailable, and UNAVAILABLE may be tried again",
+  test "a call in flight when the server dies is unavailable, and UNAVAILABLE may be tried again",
        %{home: home} do
     bridge = start_supervised!({CerebrosBridge, port_options(home)})
     {:ok, _} = CerebrosBridge.ping(bridge, timeout: 60_000)
@@ -162,7 +162,7 @@ defmodule CerebrosBridge.FrontTest do
     assert {:ok, %{"status" => "serving"}} = Task.await(patient, 90_000)
   end
 
-  test "a front that is frozen is told apart by the deadline", %{home: home} do
+  test "a server that is frozen is told apart by the deadline", %{home: home} do
     bridge = start_supervised!({CerebrosBridge, port_options(home)})
     {:ok, _} = CerebrosBridge.ping(bridge, timeout: 60_000)
     pid = os_pid(bridge)
