@@ -55,9 +55,9 @@ def log_event(name: str, seq: int, measurements: Mapping[str, object], metadata:
 
 
 def log_call(procedure: str, action: str, **caller: object) -> None:
-    """One line for a call that may change something: what was asked, and what is known of who asks."""
+    """Log, at `debug`, a call that may change something: the question, and what is known of who asks."""
     told = {name: fact for name, fact in caller.items() if fact is not None and name != "deadline"}
-    structlog.get_logger().info("cerebros.call", procedure=procedure, action=action, **told)
+    structlog.get_logger().debug("cerebros.call", procedure=procedure, action=action, **told)
 
 
 def log_failure(what: str, **facts: object) -> None:

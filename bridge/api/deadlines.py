@@ -19,12 +19,16 @@ async def within(caller: Caller) -> AsyncIterator[None]:
         return
     # The loop's clock and `time.monotonic` need not begin at the same moment.
     until = asyncio.get_running_loop().time() + caller.deadline - time.monotonic()
+    if until <= asyncio.get_running_loop().time():  # a stream that never waits would not meet the timeout below
+        raise _over()
     try:
         async with asyncio.timeout_at(until) as limit:
             yield
     except TimeoutError:
         if not limit.expired():
             raise
-        raise DeadlineExceeded(
-            "no answer within the time the caller gave; give more, or ask get_run what became of a run"
-        ) from None
+        raise _over() from None
+
+
+def _over() -> DeadlineExceeded:
+    return DeadlineExceeded("no answer within the time the caller gave; give more, or ask get_run what became of a run")

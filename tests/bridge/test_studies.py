@@ -88,6 +88,7 @@ SERVER = """
 import asyncio, sys
 from bridge.service import SETTINGS, open_bridge
 from bridge.process.settings import read_settings
+from telemetry.logs import configure_logging
 from tests.bridge.asking import ask, tell
 
 async def main(url, home, study_id):
@@ -99,6 +100,7 @@ async def main(url, home, study_id):
             print("told", flush=True)
         await asyncio.sleep(60)
 
+configure_logging("critical")
 asyncio.run(main(*sys.argv[1:]))
 """
 

@@ -211,4 +211,7 @@ async def test_its_reading_stops_when_the_callers_time_is_over(bridge):
     with pytest.raises(DeadlineExceeded):
         async for _ in bridge.stream(late, "watch_run", {"run_id": run.run_id}):
             pass
+    with pytest.raises(DeadlineExceeded):  # also where the stream has its items at hand and never waits
+        async for _ in bridge.stream(late, "count_down", {"number": 2}):
+            pass
     await call(bridge, "cancel_run", {"run_id": run.run_id})
