@@ -124,8 +124,8 @@ async def open_bridge(
         await database.close()
 
 
-async def serve(bridge: Bridge, url: str, *, with_worker: bool) -> None:
-    """Serve gRPC and HTTP, with a worker process beside them, until cancelled.
+async def serve(bridge: Bridge, url: str, *, worker_program: str | None) -> None:
+    """Serve gRPC and HTTP until cancelled, with a worker process of a program beside them, if one is named.
 
     Raises:
         FailedPrecondition: an address is taken.
@@ -140,7 +140,7 @@ async def serve(bridge: Bridge, url: str, *, with_worker: bool) -> None:
         )
         servers.push_async_callback(grpc.stop, GRACE_S)
         serving = await servers.enter_async_context(http_server(bridge, settings[HttpSettings].http_address))
-        worker = asyncio.create_task(keep_worker(settings, url)) if with_worker else None
+        worker = asyncio.create_task(keep_worker(settings, url, worker_program)) if worker_program else None
         try:
             await asyncio.shield(serving)
         finally:

@@ -43,15 +43,19 @@ def command_line(
     kinds: Sequence[Kind[Any, Any]] = KINDS,
     procedures: Sequence[AnyProcedure] = PROCEDURES,
     settings: Sequence[type[msgspec.Struct]] = SETTINGS,
+    program: str = "bridge",
 ) -> click.Group:
     """Return the command line of these kinds, procedures and settings, with a command for each kind.
+
+    Args:
+        program: module that has this command line, for the worker processes that it starts.
 
     Raises:
         Internal: a kind is named like another command.
     """
     main = Refusals(
         "cerebros-bridge",
-        context_settings={"help_option_names": ["-h", "--help"], "obj": Tables(kinds, procedures, settings)},
+        context_settings={"help_option_names": ["-h", "--help"], "obj": Tables(kinds, procedures, settings, program)},
         help="Neural architecture search and capability vectors for PACs, as a service.",
     )
     for command in (*COMMANDS, *map(command_of, kinds)):

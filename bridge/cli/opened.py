@@ -14,7 +14,7 @@ import click
 import msgspec
 
 from bridge.api.bridge import Bridge, decode
-from bridge.contract.procedure import AnyProcedure, Caller, Procedure, Reply, Request
+from bridge.contract.procedure import AnyProcedure, Caller, Procedure, Reply, Request, valid_traceparent
 from bridge.process.owner import owner
 from bridge.process.settings import Settings, read_settings
 from bridge.runs.kinds import Deps, Kind
@@ -29,15 +29,25 @@ as_json = click.option("--json", "json", is_flag=True, help="Print one JSON obje
 
 @dataclass(frozen=True)
 class Tables:
-    """The rooms' kinds, procedures and settings, from which a command line is built."""
+    """The rooms' kinds, procedures and settings, from which a command line is built.
+
+    Attributes:
+        program: module that has this command line: `python -m program worker` is a worker of these kinds.
+    """
 
     kinds: Sequence[Kind[Any, Any]] = KINDS
     procedures: Sequence[AnyProcedure] = PROCEDURES
     settings: Sequence[type[msgspec.Struct]] = SETTINGS
+    program: str = "bridge"
+
+
+def tables_in_force() -> Tables:
+    """Return what the command line that runs was built from."""
+    return click.get_current_context().ensure_object(Tables)
 
 
 def settings_in_force() -> Settings:
-    return read_settings(_tables().settings)
+    return read_settings(tables_in_force().settings)
 
 
 def caller(timeout_s: float | None = None) -> Caller:
@@ -47,7 +57,12 @@ def caller(timeout_s: float | None = None) -> Caller:
         timeout_s: seconds from now that the user waits for answers; without end when None.
     """
     deadline = None if timeout_s is None else time.monotonic() + timeout_s
-    return Caller(principal=owner(), transport="cli", traceparent=os.environ.get("TRACEPARENT"), deadline=deadline)
+    return Caller(
+        principal=owner(),
+        transport="cli",
+        traceparent=valid_traceparent(os.environ.get("TRACEPARENT")),
+        deadline=deadline,
+    )
 
 
 def on_bridge(
@@ -57,7 +72,7 @@ def on_bridge(
     loop_factory: Callable[[], asyncio.AbstractEventLoop] | None = None,
 ) -> Result:
     """Run a coroutine function on an open bridge and its database's address."""
-    tables, settings = _tables(), settings_in_force()
+    tables, settings = tables_in_force(), settings_in_force()
     configure_logging(log_level or settings[LogSettings].log_level)
 
     async def opened(url: str) -> Result:
@@ -87,7 +102,3 @@ def require_installed(extra: str, *modules: str) -> None:
     absent = [name for name in modules if find_spec(name) is None]
     if absent:
         raise FailedPrecondition(f"this needs {', '.join(absent)}; pip install 'cerebros-bridge[{extra}]'")
-
-
-def _tables() -> Tables:
-    return click.get_current_context().ensure_object(Tables)

@@ -11,7 +11,7 @@ from typing import NoReturn
 import click
 
 from bridge.api.bridge import Bridge
-from bridge.cli.opened import on_bridge, settings_in_force
+from bridge.cli.opened import on_bridge, settings_in_force, tables_in_force
 from bridge.contract.telling import fields_of
 from bridge.contract.words import Queue
 from bridge.process.parentage import die_with_parent
@@ -37,7 +37,8 @@ def up(worker: bool) -> None:
         settings = bridge.deps.settings
         grpc, http = settings[GrpcSettings].grpc_address, settings[HttpSettings].http_address
         click.echo(f"cerebros-bridge serves gRPC on {grpc} and http://{http}", err=True)
-        await until_signalled(asyncio.create_task(serve(bridge, url, with_worker=worker)))
+        program = tables_in_force().program if worker else None
+        await until_signalled(asyncio.create_task(serve(bridge, url, worker_program=program)))
 
     on_bridge(use)
 
@@ -54,7 +55,7 @@ def port(stdio: bool, worker: bool) -> None:
     async def use(bridge: Bridge, url: str) -> None:
         settings = bridge.deps.settings
         brief = settings.changed(drain_s=min(settings[RunSettings].drain_s, OWNERLESS_S))
-        working = asyncio.create_task(keep_worker(brief, url)) if worker else None
+        working = asyncio.create_task(keep_worker(brief, url, tables_in_force().program)) if worker else None
         try:
             await until_signalled(asyncio.create_task(serve_port(bridge, stdio=stdio)))
         finally:

@@ -21,8 +21,11 @@ WORKER_GRACE_S = 2.0
 
 
 @asynccontextmanager
-async def worker_process(settings: Settings, url: str) -> AsyncIterator[asyncio.subprocess.Process]:
+async def worker_process(settings: Settings, url: str, program: str) -> AsyncIterator[asyncio.subprocess.Process]:
     """Start a worker process; at the end of the context it is given time to release its run.
+
+    Args:
+        program: module whose command `worker` the process runs; its kinds are those that the worker claims.
 
     Raises:
         OSError: the system has no memory, or no process id, left.
@@ -32,7 +35,7 @@ async def worker_process(settings: Settings, url: str) -> AsyncIterator[asyncio.
     worker = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
-        "bridge",
+        program,
         "worker",
         stdin=asyncio.subprocess.DEVNULL,
         stdout=2,
@@ -51,11 +54,11 @@ async def worker_process(settings: Settings, url: str) -> AsyncIterator[asyncio.
             await worker.wait()
 
 
-async def keep_worker(settings: Settings, url: str) -> None:
-    """Keep one worker process running until cancelled; then it releases its run and ends."""
+async def keep_worker(settings: Settings, url: str, program: str) -> None:
+    """Keep one worker process of a program running until cancelled; then it releases its run and ends."""
     while True:
         try:
-            async with worker_process(settings, url) as worker:
+            async with worker_process(settings, url, program) as worker:
                 log_failure("cerebros.worker.ended", status=await worker.wait())
         except OSError as problem:
             log_failure("cerebros.worker.not_started", reason=str(problem))

@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from itertools import takewhile
 from time import monotonic
 
 import grpc
@@ -172,6 +173,15 @@ def test_it_is_started_and_followed_over_the_port(environment):
         assert owner.read()[2]["number"] == 1
         assert owner.read()[:2] == ("ok", 2)
         assert owner.answer("call", 3, "cancel_run", {"run_id": wanted["run_id"]}, {})[0] == "ok"
+
+
+def test_a_server_of_it_brings_a_worker_that_knows_it(environment):
+    wanted = counting(3)
+    with owned(environment, "--stdio", program=["-m", "tests.seams"]) as owner:
+        assert owner.answer("call", 1, "start_run", wanted, {})[0] == "ok"
+        owner.send("call", 2, "watch_run", {"run_id": wanted["run_id"]}, {"credit": 100})
+        items = list(takewhile(lambda answer: answer[0] == "item", iter(owner.read, None)))
+    assert items[-1][2]["metadata"]["state"] == "succeeded"
 
 
 async def test_it_is_started_and_followed_over_graphql(bridge):
