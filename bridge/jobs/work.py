@@ -85,9 +85,9 @@ class Begun(msgspec.Struct, frozen=True, tag="begun"):
 
 
 class Checkpoint(msgspec.Struct, frozen=True, tag="checkpoint"):
-    """State of a training after `epoch` epochs, to resume from, with its validation losses and costs so far."""
+    """State of a training after `resource` epochs or steps, with its validation losses and costs so far."""
 
-    epoch: int
+    resource: int
     curve: tuple[float, ...]
     spent: Spent
     state: bytes

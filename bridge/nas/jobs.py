@@ -173,7 +173,7 @@ class _Fit:
         if resume is not None:
             with suppress(FailedPrecondition):  # of an earlier version of this code, whose recipes had other fields
                 fit = training.resume(*self._task, resume.state, _device())
-                self.curve, self.epoch = resume.curve, resume.epoch
+                self.curve, self.epoch = resume.curve, resume.resource
                 return fit
         return training.Training(*self._task, _device())
 

@@ -42,10 +42,10 @@ class Checkpoints:
         content = msgspec.msgpack.encode(checkpoint)
         digest = hashlib.sha256(content).hexdigest()
         await asyncio.to_thread(
-            write_whole, self._directory / file_name(claim.run_id, trial, checkpoint.epoch, digest), content
+            write_whole, self._directory / file_name(claim.run_id, trial, checkpoint.resource, digest), content
         )
         progress = TrialProgress(
-            epoch=checkpoint.epoch,
+            resource=checkpoint.resource,
             loss=checkpoint.curve[-1] if checkpoint.curve else None,
             duration_s=checkpoint.spent.duration_s,
             run_id=claim.run_id,
@@ -53,7 +53,7 @@ class Checkpoints:
         )
         await self._trials.append_checkpoint(claim, digest, len(content), progress)
         for row in await self._trials.forget_checkpoints(claim.run_id, trial, KEPT):
-            path = self._directory / file_name(claim.run_id, trial, row.epoch, row.digest)
+            path = self._directory / file_name(claim.run_id, trial, row.resource, row.digest)
             await asyncio.to_thread(path.unlink, missing_ok=True)
 
     async def newest(self, run_id: str, trial: int) -> Checkpoint | None:
@@ -64,7 +64,7 @@ class Checkpoints:
         """
         faults: list[str] = []
         for row in await self._trials.checkpoint_rows(run_id, trial):
-            path = self._directory / file_name(run_id, trial, row.epoch, row.digest)
+            path = self._directory / file_name(run_id, trial, row.resource, row.digest)
             content = b""
             with suppress(OSError):
                 content = await asyncio.to_thread(path.read_bytes)
@@ -99,6 +99,6 @@ class Checkpoints:
         await asyncio.to_thread(unlink)
 
 
-def file_name(run_id: str, trial: int, epoch: int, digest: str) -> str:
+def file_name(run_id: str, trial: int, resource: int, digest: str) -> str:
     """Name a checkpoint's file; it differs by content, so a stale worker overwrites nothing. Ids have no `~`."""
-    return f"{run_id}~{trial}~{epoch}~{digest[:16]}"
+    return f"{run_id}~{trial}~{resource}~{digest[:16]}"

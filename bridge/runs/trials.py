@@ -27,9 +27,9 @@ class Rung(NamedTuple):
 
 
 class CheckpointRow(msgspec.Struct, frozen=True):
-    """A training's state after `epoch` epochs, and the SHA-256 of its file."""
+    """A training's state after `resource` epochs or steps, and the SHA-256 of its file."""
 
-    epoch: int
+    resource: int
     digest: str
 
 
@@ -101,7 +101,7 @@ class TrialStore:
             claim,
             event,
             trial=event.number,
-            epoch=event.epoch,
+            resource=event.resource,
             digest=digest,
             bytes=size_bytes,
         )

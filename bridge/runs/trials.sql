@@ -61,16 +61,16 @@ UPDATE trials SET in_pareto_set = number = ANY (%(numbers)s)
 
 -- name: checkpoint_rows
 -- A trial's checkpoints, newest first.
-SELECT epoch, digest FROM checkpoints WHERE run_id = %(run_id)s AND trial = %(trial)s ORDER BY epoch DESC;
+SELECT resource, digest FROM checkpoints WHERE run_id = %(run_id)s AND trial = %(trial)s ORDER BY resource DESC;
 
 -- name: append_checkpoint
 -- The fence with a state that a training can go on from, in the same statement.
 WITH fenced AS (
     SELECT seq, at FROM append_event(%(run_id)s, %(attempt)s, %(name)s, %(measurements)s, %(metadata)s)
 ), kept AS (
-    INSERT INTO checkpoints (run_id, trial, epoch, digest, bytes)
-    SELECT %(run_id)s, %(trial)s, %(epoch)s, %(digest)s, %(bytes)s FROM fenced
-    ON CONFLICT (run_id, trial, epoch) DO UPDATE SET digest = excluded.digest, bytes = excluded.bytes
+    INSERT INTO checkpoints (run_id, trial, resource, digest, bytes)
+    SELECT %(run_id)s, %(trial)s, %(resource)s, %(digest)s, %(bytes)s FROM fenced
+    ON CONFLICT (run_id, trial, resource) DO UPDATE SET digest = excluded.digest, bytes = excluded.bytes
 )
 SELECT seq, at FROM fenced;
 
@@ -78,9 +78,9 @@ SELECT seq, at FROM fenced;
 -- Drops a trial's checkpoints but the newest few, and gives those whose files nobody needs any more.
 DELETE FROM checkpoints
  WHERE run_id = %(run_id)s AND trial = %(trial)s
-   AND epoch NOT IN (SELECT epoch FROM checkpoints WHERE run_id = %(run_id)s AND trial = %(trial)s
-                      ORDER BY epoch DESC LIMIT %(kept)s)
-RETURNING epoch, digest;
+   AND resource NOT IN (SELECT resource FROM checkpoints WHERE run_id = %(run_id)s AND trial = %(trial)s
+                      ORDER BY resource DESC LIMIT %(kept)s)
+RETURNING resource, digest;
 
 -- name: forget_checkpoints_of_trials
 -- Drops the checkpoints of trials that have ended.

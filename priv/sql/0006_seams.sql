@@ -65,6 +65,10 @@ ALTER TABLE cerebros.rungs DROP COLUMN spent;
 -- An epoch is a pass over training rows; a claim is an attempt, a lock has revisions.
 ALTER TABLE cerebros.study_trials RENAME COLUMN epoch TO attempt;
 ALTER TABLE cerebros.training_locks RENAME COLUMN epoch TO revision;
+-- How far a training is, kinds count each in their unit. States in files of the form before are not read: those trials
+-- begin anew.
+DELETE FROM cerebros.checkpoints;
+ALTER TABLE cerebros.checkpoints RENAME COLUMN epoch TO resource;
 
 -- The fence. Numbers an event and stores it, only while the run is at work under this attempt (`unclaimed`: or waits).
 -- With `end_state` the event is the run's last. No row where the claim is lost. Whatever else a worker stores it

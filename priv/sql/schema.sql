@@ -30,7 +30,7 @@ CREATE TABLE cerebros.artifacts (
 CREATE TABLE cerebros.checkpoints (
     run_id text NOT NULL,
     trial integer NOT NULL,
-    epoch integer NOT NULL,
+    resource integer CONSTRAINT checkpoints_epoch_not_null NOT NULL,
     digest text NOT NULL,
     bytes bigint NOT NULL
 );
@@ -234,7 +234,7 @@ CREATE TABLE cerebros.workers (
 ALTER TABLE ONLY cerebros.artifacts
     ADD CONSTRAINT artifacts_pkey PRIMARY KEY (run_id, kind);
 ALTER TABLE ONLY cerebros.checkpoints
-    ADD CONSTRAINT checkpoints_pkey PRIMARY KEY (run_id, trial, epoch);
+    ADD CONSTRAINT checkpoints_pkey PRIMARY KEY (run_id, trial, resource);
 ALTER TABLE ONLY cerebros.events
     ADD CONSTRAINT events_pkey PRIMARY KEY (run_id, seq);
 ALTER TABLE ONLY cerebros.manifests

@@ -11,11 +11,11 @@ from telemetry.events.event import Event
 
 @dataclass(frozen=True, kw_only=True)
 class TrialProgress(Event):
-    """A training's state was kept after `epoch` epochs; `loss` is that epoch's validation loss, None in a refit."""
+    """A training's state was kept after `resource` epochs or steps; `loss` is of validation rows, None in a refit."""
 
     name: ClassVar[str] = "cerebros.trial.progress"
-    measured: ClassVar[tuple[str, ...]] = ("epoch", "loss", "duration_s")
-    epoch: int
+    measured: ClassVar[tuple[str, ...]] = ("resource", "loss", "duration_s")
+    resource: int
     loss: float | None
     duration_s: float
     run_id: str
@@ -24,11 +24,11 @@ class TrialProgress(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class TrialRung(Event):
-    """A trial came to a rung after `epoch` epochs and waits: it goes on only if it is among the best there."""
+    """A trial came to a rung after `resource` epochs or steps; it goes on only if it is among the best there."""
 
     name: ClassVar[str] = "cerebros.trial.rung"
-    measured: ClassVar[tuple[str, ...]] = ("epoch", "accuracy", "loss", "duration_s")
-    epoch: int
+    measured: ClassVar[tuple[str, ...]] = ("resource", "accuracy", "loss", "duration_s")
+    resource: int
     accuracy: float
     loss: float
     duration_s: float
@@ -68,7 +68,7 @@ class TrialStop(Event):
 def trial_rung(run_id: str, number: int, tree_hash: str, metrics: TrainingMetrics) -> TrialRung:
     """Return the event of a trial that waits at a rung with these figures."""
     return TrialRung(
-        epoch=metrics.epochs,
+        resource=metrics.epochs,
         accuracy=metrics.accuracy,
         loss=metrics.loss,
         duration_s=metrics.duration_s,

@@ -120,7 +120,7 @@ async def test_a_training_that_is_lost_goes_on_from_its_newest_checkpoint(pool):
     kept, others = [], set(psutil.Process().children())
 
     async def keep(checkpoint):
-        kept.append(checkpoint.epoch)
+        kept.append(checkpoint.resource)
         if len(kept) == 3:
             (child,) = set(psutil.Process().children()) - others
             child.kill()

@@ -102,7 +102,7 @@ async def test_a_training_on_ray_gives_its_state_when_it_is_asked(on_ray):
     working.cancel()
     with suppress(asyncio.CancelledError):
         await working
-    again = await on_ray.run(TRAIN, msgspec.structs.replace(slow, epochs=kept[-1].epoch))
+    again = await on_ray.run(TRAIN, msgspec.structs.replace(slow, epochs=kept[-1].resource))
     assert again.outcome == "ok"
 
 

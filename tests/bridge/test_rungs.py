@@ -199,6 +199,6 @@ async def test_a_training_that_waits_goes_on_as_if_it_had_not(bridge):
         kept.append(checkpoint)
 
     waiting = await bridge.deps.jobs.run(TRAIN, msgspec.structs.replace(job(epochs=6), until=2), keep=keep)
-    assert (waiting.outcome, waiting.curve, kept[-1].epoch) == ("pruned", whole.curve[:2], 2)
+    assert (waiting.outcome, waiting.curve, kept[-1].resource) == ("pruned", whole.curve[:2], 2)
     ended = await bridge.deps.jobs.run(TRAIN, msgspec.structs.replace(job(epochs=6), resume=kept[-1]))
     assert (ended.outcome, ended.curve) == ("ok", whole.curve)

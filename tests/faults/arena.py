@@ -40,10 +40,10 @@ SMALL = {"trials": 1, "epochs": 2, "probes": 4, "shortlist": 1, "window": 1}
 # Each checkpoint with the claim it was kept under, and the wrong clocks of `unguarded`.
 WITNESS = """
 CREATE SCHEMA witness;
-CREATE TABLE witness.checkpoints (run_id text, trial int, epoch int, claim int);
+CREATE TABLE witness.checkpoints (run_id text, trial int, resource int, claim int);
 CREATE FUNCTION witness.kept() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
     INSERT INTO witness.checkpoints
-    SELECT new.run_id, new.trial, new.epoch, r.attempt FROM cerebros.runs r WHERE r.run_id = new.run_id;
+    SELECT new.run_id, new.trial, new.resource, r.attempt FROM cerebros.runs r WHERE r.run_id = new.run_id;
     RETURN new;
 END $$;
 CREATE TRIGGER kept AFTER INSERT OR UPDATE ON cerebros.checkpoints FOR EACH ROW EXECUTE FUNCTION witness.kept();
@@ -150,8 +150,8 @@ class Arena:
 
     def kept(self, run_id: str, claim: int) -> list[int]:
         """Epochs of the checkpoints that were kept under a claim, as they came."""
-        query = "SELECT epoch FROM witness.checkpoints WHERE run_id = %s AND claim = %s"
-        return [row["epoch"] for row in self.rows(query, run_id, claim)]
+        query = "SELECT resource FROM witness.checkpoints WHERE run_id = %s AND claim = %s"
+        return [row["resource"] for row in self.rows(query, run_id, claim)]
 
     async def until_ended(self, run_id: str, within_s: float = PATIENCE_S) -> DictRow:
         await until(lambda: self.run(run_id)["finished_at"] is not None, f"run {run_id} did not end", within_s)

@@ -43,7 +43,7 @@ async def _interrupted(arena: Arena, trials: int) -> tuple[str, list[Path]]:
         worker.kill()
         await worker.wait()
     await arena.none_alive()
-    rows = arena.rows("SELECT epoch, digest FROM checkpoints WHERE run_id = %s ORDER BY epoch DESC", run_id)
+    rows = arena.rows("SELECT resource, digest FROM checkpoints WHERE run_id = %s ORDER BY resource DESC", run_id)
     return run_id, [arena.home / "checkpoints" / file_name(run_id, 0, **row) for row in rows]
 
 
@@ -56,14 +56,14 @@ async def _damaged(damage: Callable[[Path, Random], None], arena: Arena, dice: R
         except (msgspec.DecodeError, OSError) as problem:
             promise(False, f"{type(problem).__name__}: {problem}")
     promise(
-        found is not None and f"~{found.epoch}~" in previous.name,
-        f"epoch {found and found.epoch} of {newest.name} was taken",
+        found is not None and f"~{found.resource}~" in previous.name,
+        f"epoch {found and found.resource} of {newest.name} was taken",
     )
     async with arena.worker("long"):
         await until(lambda: len(arena.trials(run_id)) == 1, "the trial did not end")
     (trial,) = arena.trials(run_id)
     promise(trial["outcome"] == "ok", f"the trial ended {trial['outcome']}: {trial['reason']}")
-    return f"epoch {found.epoch} instead; trial ok; {arena.effects(run_id)}"
+    return f"epoch {found.resource} instead; trial ok; {arena.effects(run_id)}"
 
 
 corrupt_checkpoint = partial(_damaged, corrupt)

@@ -121,7 +121,7 @@ def _digest(swap: Swap) -> None:
 
     async def unchecked(self: Any, run_id: str, trial: int) -> Checkpoint | None:
         for row in await self._trials.checkpoint_rows(run_id, trial):
-            file = self._directory / file_name(run_id, trial, row.epoch, row.digest)
+            file = self._directory / file_name(run_id, trial, row.resource, row.digest)
             return msgspec.msgpack.decode(file.read_bytes(), type=Checkpoint)
         return None
 

@@ -15,7 +15,7 @@ from tests.seams.counting import Counted, CountJob, Tick
 def count(job: CountJob, due: CheckpointDue) -> Iterator[Checkpoint | Noted | Counted]:
     """Count, keeping the number reached whenever that is due."""
     meter = Meter(PriceTable(usd_per_cpu_hour=3600.0, watts_per_cpu=10.0))
-    before, begun = (job.resume.spent, job.resume.epoch) if job.resume else (NOTHING, 0)
+    before, begun = (job.resume.spent, job.resume.resource) if job.resume else (NOTHING, 0)
     due.start()
     for number in range(begun + 1, job.number + 1):
         sum(range(20_000))  # what a second of counting costs can be told

@@ -2023,9 +2023,9 @@ defmodule CerebrosBridge.Generated do
     },
     "cerebros.trial.progress" => %{
       doc:
-        "A training's state was kept after `epoch` epochs; `loss` is that epoch's validation loss, None in a refit.",
+        "A training's state was kept after `resource` epochs or steps; `loss` is of validation rows, None in a refit.",
       measurements: [
-        epoch: :integer,
+        resource: :integer,
         loss: :float,
         duration_s: :float
       ],
@@ -2033,9 +2033,9 @@ defmodule CerebrosBridge.Generated do
     },
     "cerebros.trial.rung" => %{
       doc:
-        "A trial came to a rung after `epoch` epochs and waits: it goes on only if it is among the best there.",
+        "A trial came to a rung after `resource` epochs or steps; it goes on only if it is among the best there.",
       measurements: [
-        epoch: :integer,
+        resource: :integer,
         accuracy: :float,
         loss: :float,
         duration_s: :float
