@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from bridge.api.deadlines import within
+from bridge.api.deadlines import each_within, within
 from bridge.contract.procedure import AnyProcedure, Caller, Procedure, Reply, Request, Stream
 from bridge.process.defects import defects_answered
 from bridge.runs.kinds import Deps
@@ -83,11 +83,7 @@ class Bridge(msgspec.Struct, frozen=True):
         """Answer a typed question, item by item; raises as `call`."""
         with defects_answered(stream.name), self.deps.one(OpenStreams).admitted():
             async with aclosing(stream.run(self.deps, caller, request)) as items:
-                while True:
-                    async with within(caller):  # not around the yield: what the reader does then is its own
-                        item = await anext(items, None)
-                    if item is None:
-                        return
+                async for item in each_within(caller, items):
                     yield item
 
     def _named(self, name: str) -> AnyProcedure:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
+from typing import TypeVar
 
 from bridge.contract.procedure import Caller
 from cerebros.errors import DeadlineExceeded
+
+Item = TypeVar("Item")
 
 
 @asynccontextmanager
@@ -28,6 +31,20 @@ async def within(caller: Caller) -> AsyncIterator[None]:
         if not limit.expired():
             raise
         raise _over() from None
+
+
+def each_within(caller: Caller, items: AsyncGenerator[Item, None]) -> AsyncGenerator[Item, None]:
+    """Give a stream's items until the caller stops waiting; what its reader does between them is the reader's own."""
+    return items if caller.deadline is None else _timed(caller, items)  # most wait without end: nothing is in their way
+
+
+async def _timed(caller: Caller, items: AsyncGenerator[Item, None]) -> AsyncGenerator[Item, None]:
+    while True:
+        async with within(caller):
+            item = await anext(items, None)
+        if item is None:
+            return
+        yield item
 
 
 def _over() -> DeadlineExceeded:

@@ -161,10 +161,14 @@ def with_texts(value: Any) -> Any:
 
 def with_lists(value: object) -> Any:
     """Return the value with tuples as lists, which Elixir can enumerate."""
-    match value:
-        case dict():
-            return {key: with_lists(element) for key, element in value.items()}
-        case list() | tuple():
-            return list(map(with_lists, value))
-        case _:
-            return value
+    # Most maps and lists hold scalars only: a call for each of them would take half the time of writing it.
+    if isinstance(value, dict):
+        flat = _NESTED.isdisjoint(map(type, value.values()))
+        return value if flat else {key: with_lists(element) for key, element in value.items()}
+    if isinstance(value, (list, tuple)):
+        return list(value if _NESTED.isdisjoint(map(type, value)) else map(with_lists, value))
+    return value
+
+
+# The types with parts among those that `msgspec.to_builtins` gives.
+_NESTED = frozenset({dict, list, tuple})

@@ -216,12 +216,17 @@ class Session(asyncio.Protocol):
             async for item in items:
                 self._connection.item(call.id, item)
                 self._flush_soon()
-                async with within(caller):
-                    while not self._connection.hungry(call.id):
-                        credited.clear()
-                        await credited.wait()
-                    await self._outlet.open.wait()
+                if not (self._connection.hungry(call.id) and self._outlet.open.is_set()):
+                    async with within(caller):
+                        await self._appetite(call.id, credited)
         return {}
+
+    async def _appetite(self, call_id: int, credited: asyncio.Event) -> None:
+        """Return when a stream has credit and the pipe takes bytes."""
+        while not self._connection.hungry(call_id):
+            credited.clear()
+            await credited.wait()
+        await self._outlet.open.wait()
 
     async def _drain(self, grace_s: float) -> None:
         """Let the calls in flight finish, answer the others, and end the session."""

@@ -124,9 +124,11 @@ def _write_map(value: dict[Any, Any], parts: list[bytes], depth: int) -> None:
     if set(map(type, value)) <= {str}:
         for name, element in value.items():
             parts.append(_name_term(name) if len(name) <= LONGEST_CACHED_NAME else _binary_term(name.encode()))
-            # Half of a metrics map's time is calls, so its floats do without.
+            # Half of a metrics map's time is calls, so its floats and texts do without.
             if type(element) is float and isfinite(element):
                 parts.append(_float(70, element))
+            elif type(element) is str:
+                parts.append(_binary_term(element.encode()))
             else:
                 _WRITE.get(type(element), _write_other)(element, parts, depth + 1)
         return
