@@ -26,11 +26,12 @@ from bridge.operator.settings import GateSettings
 from bridge.policy import verdicts as policy
 from bridge.policy.settings import PolicySettings
 from bridge.process.settings import HomeSettings, Settings
+from bridge.process.tables import by_name
 from bridge.process.tasks import ask_to_end
 from bridge.runs.checkpoints import Checkpoints
 from bridge.runs.duties import duties
 from bridge.runs.engine import Engine
-from bridge.runs.kinds import Deps, Kind, kinds_by_name
+from bridge.runs.kinds import Deps, Kind
 from bridge.runs.notices import Notices
 from bridge.runs.procedures import procedures as run_procedures
 from bridge.runs.rows import RunStore
@@ -113,7 +114,7 @@ async def open_bridge(
         checkpoints=Checkpoints(settings.home / "checkpoints", trials),
         jobs=executor_of(settings[JobSettings], on_gpu=settings[RunSettings].queue == "gpu"),
         draining=asyncio.Event(),
-        kinds=kinds_by_name(kinds),
+        kinds=by_name("kinds", kinds),
     )
     try:
         async with duties(deps):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import cache
 from typing import Annotated, Any, get_args, get_origin
 
 import msgspec
@@ -25,8 +26,13 @@ def rules(told: Any) -> tuple[Meta, ...]:
 
 def meaning(field: msgspec.structs.FieldInfo, struct: Any) -> str | None:
     """Return a field's description, None where the contract has none."""
-    described = {one.name: one.description for one in telling.fields_of(struct)}[field.name]
+    described = _descriptions(struct)[field.name]
     return _in_camel_case(described, struct) if described else None
+
+
+@cache
+def _descriptions(struct: Any) -> dict[str, str]:
+    return {one.name: one.description for one in telling.fields_of(struct)}
 
 
 def purpose(struct: Any) -> str | None:

@@ -15,8 +15,9 @@ import msgspec
 from bridge.api.deadlines import each_within, within
 from bridge.contract.procedure import AnyProcedure, Caller, Procedure, Reply, Request, Stream
 from bridge.process.defects import defects_answered
+from bridge.process.tables import by_name
 from bridge.runs.kinds import Deps
-from cerebros.errors import Internal, InvalidArgument, NotFound, ResourceExhausted
+from cerebros.errors import InvalidArgument, NotFound, ResourceExhausted
 from telemetry.logs import log_call
 
 # Each open stream reads the database whenever there is news; beyond this a caller loops.
@@ -36,11 +37,7 @@ class Bridge(msgspec.Struct, frozen=True):
         Raises:
             Internal: two of them have one name.
         """
-        table: dict[str, AnyProcedure] = {}
-        for procedure in procedures:
-            if table.setdefault(procedure.name, procedure) is not procedure:
-                raise Internal(f"two procedures are named {procedure.name!r}; rename one")
-        return cls(deps, table)
+        return cls(deps, by_name("procedures", procedures))
 
     async def call(self, caller: Caller, name: str, raw: Mapping[str, Any]) -> msgspec.Struct:
         """Answer a question that comes by name and as a map.

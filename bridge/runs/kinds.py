@@ -8,7 +8,7 @@ bills and streams runs of any kind, and has no kind or stage by name.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
@@ -174,16 +174,3 @@ class Kind(Generic[Spec, Payload]):
 def kind_of(spec: type[msgspec.Struct]) -> str:
     """Return the name of the kind that a spec type asks for: its tag."""
     return str(spec.__struct_config__.tag)
-
-
-def kinds_by_name(kinds: Iterable[Kind[Any, Any]]) -> dict[str, Kind[Any, Any]]:
-    """Return the table of these kinds.
-
-    Raises:
-        Internal: two of them have one name.
-    """
-    table: dict[str, Kind[Any, Any]] = {}
-    for kind in kinds:
-        if table.setdefault(kind.name, kind) is not kind:
-            raise Internal(f"two kinds are named {kind.name!r}; rename one")
-    return table

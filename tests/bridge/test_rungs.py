@@ -132,7 +132,7 @@ async def ended(bridge, database_url, run_id):
 
 
 async def found_by(bridge, run):
-    """What was proposed, how far it was trained, what it came to, and the Pareto set."""
+    """Return each trial's tree, outcome, curve and accuracy, and the numbers of the Pareto set."""
     trials = [(t.number, t.tree_hash, t.outcome, t.curve, t.metrics.accuracy) for t in await trials_of(bridge, run)]
     return trials, [trial.number for trial in run.pareto_set]
 

@@ -1,4 +1,4 @@
-"""Where faults happen: a home with a database of its own, a server in this process, and worker processes to be hurt."""
+"""Arena of the faults: a home with its own database, a server in this process, and worker processes to be killed."""
 
 from __future__ import annotations
 

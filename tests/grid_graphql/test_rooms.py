@@ -1,4 +1,4 @@
-"""What a room adds is served, and nothing here knows it: procedures, streams and kinds of runs of a test's own."""
+"""GraphQL serves procedures, streams and kinds that only this test declares."""
 
 from __future__ import annotations
 

@@ -82,7 +82,7 @@ def name_of(struct: Any) -> str:
 
 
 async def spec_of(bridge: Bridge, run_id: str) -> Nas | Cycle:
-    """What a run of the search was asked for."""
+    """Return the stored spec of a search run."""
     return (await earlier_search(run_id, bridge.deps)).spec
 
 

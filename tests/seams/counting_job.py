@@ -1,4 +1,4 @@
-"""What a job process does for a count."""
+"""Counting, as a job process does it."""
 
 from __future__ import annotations
 
