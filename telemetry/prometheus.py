@@ -1,7 +1,7 @@
 """Figures as Prometheus text (format 0.0.4).
 
-Everything is counted in the database, so a restart of the service loses no
-count and several services report the same. Ids never become labels. The
+All but the log is counted in the database, so a restart of the service loses
+no count and several services report the same. Ids never become labels. The
 release gate's findings are exported with their status, so that alerts need no
 limits of their own.
 """
@@ -16,6 +16,7 @@ from prometheus_client.registry import Collector
 
 from cerebros.gate import SEVERITY, Finding
 from telemetry.figures import Figures
+from telemetry.logs import left_out
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -38,6 +39,7 @@ class _Snapshot(Collector):
         yield from _trials(self._figures)
         yield from _capabilities(self._figures)
         yield _gate(self._findings)
+        yield _log()
 
 
 def _gauge(name: str, meaning: str, value: float) -> GaugeMetricFamily:
@@ -108,4 +110,16 @@ def _gate(findings: tuple[Finding, ...]) -> Metric:
     family = GaugeMetricFamily("cerebros_gate_status", f"The release gate's rules: {meanings}.", labels=["rule"])
     for finding in findings:
         family.add_metric([finding.rule], SEVERITY[finding.status])
+    return family
+
+
+def _log() -> Metric:
+    lines = left_out()
+    family = CounterMetricFamily(
+        "cerebros_log_lines_left_out",
+        "Lines of the log that this server process did not write: too many of their kind in a second, or no room.",
+        labels=["reason"],
+    )
+    family.add_metric(["too_many"], lines.too_many)
+    family.add_metric(["no_room"], lines.no_room)
     return family

@@ -219,7 +219,10 @@ def test_garbage_and_unknown_ids_do_not_end_the_service(service):
     with socket.create_connection((http.base_url.host, http.base_url.port)) as crooked:
         crooked.sendall(b"what is this\r\n\r\n")
         assert crooked.recv(100).startswith(b"HTTP/1.1 400")
-    assert "Invalid HTTP request received." in [line["event"] for line in log_of(process) if "logger" in line]
+    end = time.monotonic() + 10
+    while "Invalid HTTP request received." not in [line["event"] for line in log_of(process) if "logger" in line]:
+        assert time.monotonic() < end, "the log has no line of it"
+        time.sleep(0.05)
     assert process.poll() is None
 
 

@@ -73,7 +73,8 @@ def on_bridge(
 ) -> Result:
     """Run a coroutine function on an open bridge and its database's address."""
     tables, settings = tables_in_force(), settings_in_force()
-    configure_logging(log_level or settings[LogSettings].log_level)
+    log = settings[LogSettings]
+    configure_logging(log_level or log.log_level, log.log_format, log.log_file)
 
     async def opened(url: str) -> Result:
         async with open_bridge(settings, url, kinds=tables.kinds, procedures=tables.procedures) as bridge:

@@ -17,9 +17,10 @@ from bridge.contract.words import Queue
 from bridge.process.parentage import die_with_parent
 from bridge.process.tasks import ask_to_end
 from bridge.runs.settings import RunSettings
-from bridge.runs.worker_process import keep_worker
+from bridge.runs.worker_process import OwnWorker
 from bridge.service import migrated_database, serve, until_signalled, worker_on
 from bridge.transports.settings import GrpcSettings, HttpSettings
+from telemetry.logs import write_last_lines
 
 # Nothing of a port outlives its owner by more than a second; trainings get this much of it to keep their states.
 OWNERLESS_S = 0.3
@@ -55,7 +56,8 @@ def port(stdio: bool, worker: bool) -> None:
     async def use(bridge: Bridge, url: str) -> None:
         settings = bridge.deps.settings
         brief = settings.changed(drain_s=min(settings[RunSettings].drain_s, OWNERLESS_S))
-        working = asyncio.create_task(keep_worker(brief, url, tables_in_force().program)) if worker else None
+        keeping = bridge.deps.one(OwnWorker).keep(brief, url, tables_in_force().program) if worker else None
+        working = asyncio.create_task(keeping) if keeping else None
         try:
             await until_signalled(asyncio.create_task(serve_port(bridge, stdio=stdio)))
         finally:
@@ -91,5 +93,5 @@ def migrate() -> None:
 def _leave() -> NoReturn:
     """End with status 0 now: everything is closed, and taking the interpreter apart would take longer than that did."""
     sys.stdout.flush()
-    sys.stderr.flush()
+    write_last_lines()
     os._exit(0)

@@ -83,7 +83,8 @@ def __getattr__(name: str) -> Callable[..., tuple[Any, ...]]:
 def _opened() -> tuple[asyncio.AbstractEventLoop, Bridge]:
     """The loop and the bridge, opened at the first call; a failure is that call's answer, and the next tries again."""
     settings = read_settings(SETTINGS)
-    configure_logging(settings[LogSettings].log_level)
+    log = settings[LogSettings]
+    configure_logging(log.log_level, log.log_format, log.log_file)
     opened: Future[tuple[asyncio.AbstractEventLoop, Bridge]] = Future()
 
     async def keep_open(url: str) -> None:
