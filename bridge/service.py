@@ -38,7 +38,7 @@ from bridge.runs.rows import RunStore
 from bridge.runs.settings import RunSettings
 from bridge.runs.trials import TrialStore
 from bridge.runs.worker import Worker
-from bridge.runs.worker_process import keep_worker
+from bridge.runs.worker_process import OwnWorker
 from bridge.store.artifacts import ArtifactFiles
 from bridge.store.database import Database
 from bridge.store.embedded import embedded_postgres
@@ -141,7 +141,8 @@ async def serve(bridge: Bridge, url: str, *, worker_program: str | None) -> None
         )
         servers.push_async_callback(grpc.stop, GRACE_S)
         serving = await servers.enter_async_context(http_server(bridge, settings[HttpSettings].http_address))
-        worker = asyncio.create_task(keep_worker(settings, url, worker_program)) if worker_program else None
+        keeping = bridge.deps.one(OwnWorker).keep(settings, url, worker_program) if worker_program else None
+        worker = asyncio.create_task(keeping) if keeping else None
         try:
             await asyncio.shield(serving)
         finally:

@@ -119,3 +119,11 @@ class HealthReport(Message, frozen=True, kw_only=True):
     workers: Annotated[int, Meta(description="Number of workers whose heartbeat is fresh.")]
     queued: Annotated[int, Meta(description="Number of runs that wait.")]
     running: Annotated[int, Meta(description="Number of runs at work.")]
+    worker: Annotated[
+        str,
+        Meta(
+            description="State of the worker that this server process keeps, and how the one before ended: `alive`, "
+            "`starting`, `ended`; `none` where it shall keep none. While its worker has ended or does not start, a "
+            "server is `not_serving`."
+        ),
+    ]

@@ -8,6 +8,11 @@ SELECT (SELECT count(*) FROM workers, service_clock c WHERE seen_s > c.seconds -
        (SELECT count(*) FROM runs, service_clock c WHERE state = 'running' AND lease_until_s < c.seconds)::int AS expired_leases,
        (SELECT coalesce(sum(refused_writes), 0) FROM runs)::int AS refused_writes;
 
+-- name: seen_lately
+-- A worker's sign of life within the time in which it counts.
+SELECT EXISTS (SELECT FROM workers, service_clock c
+                WHERE worker_id = %(worker_id)s AND seen_s > c.seconds - 30) AS seen;
+
 -- name: run_figures
 -- Per kind and state: how many runs, and the seconds they took.
 SELECT kind, state, count(*)::int AS runs,

@@ -22,9 +22,11 @@ from bridge.contract.operator import (
     TrainingLock,
 )
 from bridge.contract.procedure import Caller, Procedure
+from bridge.contract.words import ServingStatus
 from bridge.operator.rows import OperatorRows
 from bridge.operator.settings import GateSettings
 from bridge.runs.kinds import Deps
+from bridge.runs.worker_process import OwnWorker
 from cerebros import gate
 from cerebros.errors import Unavailable
 from telemetry import prometheus
@@ -67,19 +69,28 @@ async def drain(deps: Deps, caller: Caller, _request: Drain) -> HealthReport:
 
 async def health(deps: Deps, _caller: Caller, _request: Health) -> HealthReport:
     """Report whether the service can work; an unreachable database is an answer, not an error."""
+    own, rows = deps.one(OwnWorker), OperatorRows(deps)
     try:
-        now = await OperatorRows(deps).occupation()
+        now, seen = await rows.occupation(), await rows.seen_lately(own.worker_id)
     except Unavailable as problem:
         return HealthReport(
-            status="not_serving", version=VERSION, database=problem.message, workers=0, queued=0, running=0
+            status="not_serving",
+            version=VERSION,
+            database=problem.message,
+            workers=0,
+            queued=0,
+            running=0,
+            worker=own.account(seen=False),
         )
+    working: ServingStatus = "serving" if own.at_work(seen=seen) else "not_serving"
     return HealthReport(
-        status="draining" if deps.draining.is_set() else "serving",
+        status="draining" if deps.draining.is_set() else working,
         version=VERSION,
         database="reachable",
         workers=now.workers,
         queued=now.queued,
         running=now.running,
+        worker=own.account(seen=seen),
     )
 
 

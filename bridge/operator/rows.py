@@ -23,6 +23,10 @@ class OperatorRows:
     async def occupation(self) -> Occupation:
         return msgspec.convert(await self._sql.row("occupation"), Occupation)
 
+    async def seen_lately(self, worker_id: str | None) -> bool:
+        row = await self._sql.row("seen_lately", worker_id=worker_id)
+        return row is not None and bool(row["seen"])
+
     async def gate_figures(self, pac_id: str | None) -> GateFigures:
         return msgspec.convert(await self._sql.row("gate_figures", pac_id=pac_id), GateFigures)
 

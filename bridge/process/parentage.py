@@ -1,4 +1,4 @@
-"""A child process that ends when its parent does, however the parent ended."""
+"""Child processes: Python modules of ours that no folder can replace, and that end when their parent does."""
 
 from __future__ import annotations
 
@@ -13,9 +13,24 @@ PR_SET_PDEATHSIG = 1
 PARENT_VARIABLE = "CEREBROS_PARENT_PID"
 
 
-def parent_environment() -> dict[str, str]:
-    """Return the variables that a parent sets for a child that calls `die_with_parent`."""
-    return {PARENT_VARIABLE: str(os.getpid())}
+def module_command(module: str, *arguments: str) -> tuple[str, ...]:
+    """Return the command that runs a module in a Python like this one, whatever lies in the working directory.
+
+    Without `-P` Python looks there first, and a `random.py` would take the place of the library's.
+    """
+    return (sys.executable, "-P", "-m", module, *arguments)
+
+
+def child_environment(**more: str) -> dict[str, str]:
+    """Return the environment of a child: this one, UTF-8, no module from the working directory, its parent's id.
+
+    The children of the child inherit the same, those that libraries start too.
+    """
+    own = {PARENT_VARIABLE: str(os.getpid()), "PYTHONSAFEPATH": "1", "PYTHONUTF8": "1"}
+    if path := os.environ.get("PYTHONPATH"):
+        # An empty entry is the working directory; they come from `PYTHONPATH=$PYTHONPATH:/more`.
+        own["PYTHONPATH"] = os.pathsep.join(filter(None, path.split(os.pathsep)))
+    return os.environ | own | more
 
 
 def die_with_parent(with_signal: signal.Signals) -> None:

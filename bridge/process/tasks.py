@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import traceback
 from collections.abc import Awaitable, Callable, Coroutine
+from time import monotonic
 from typing import Any
 
 from telemetry.logs import log_failure
@@ -58,15 +59,27 @@ async def to_its_end(work: Coroutine[Any, Any, None]) -> None:
             raise cancel
 
 
-# A duty that a defect ends at once is not started again faster than this.
+# A duty that ends is not started again faster than this.
 RESTART_PAUSE_S = 1.0
 
+# A duty that has lasted so long had a good start; the pauses before the next begin with the shortest again.
+GOOD_START_S = 60.0
 
-async def tireless(duty: Callable[[], Awaitable[None]]) -> None:
-    """Restart a duty that a defect ended: without its sweep the service would stall silently."""
+
+async def tireless(duty: Callable[[], Awaitable[None]], pause_at_most_s: float = RESTART_PAUSE_S) -> None:
+    """Do a duty again and again, also after a defect: without its sweep the service would stall silently.
+
+    Args:
+        pause_at_most_s: the pause between two times doubles up to this while the duty ends soon after its start.
+    """
+    pause_s = RESTART_PAUSE_S
     while True:
+        began = monotonic()
         try:
             await duty()
         except Exception:  # noqa: BLE001 - the outermost frame of a duty
             log_failure("cerebros.service.defect", traceback=traceback.format_exc())
-        await asyncio.sleep(RESTART_PAUSE_S)
+        if monotonic() - began >= GOOD_START_S:
+            pause_s = RESTART_PAUSE_S
+        await asyncio.sleep(pause_s)
+        pause_s = min(2 * pause_s, pause_at_most_s)

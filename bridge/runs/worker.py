@@ -46,14 +46,22 @@ class TrainingLocked(Exception):
     """The PAC is locked for training; its run goes back to the queue with its results."""
 
 
+def worker_id(pid: int) -> str:
+    """Return the name of the worker in a process of this machine."""
+    return f"{socket.gethostname()}-{pid}"
+
+
 class Worker:
-    """One worker: works on one run at a time, with as many job processes as its executor has."""
+    """One worker: works on one run at a time, with as many job processes as its executor has.
+
+    One that works `only` on a run of its own takes nothing from a queue, and is not counted among those that do.
+    """
 
     def __init__(self, deps: Deps, only: str | None = None) -> None:
         self._deps = deps
         self._only = only
         self._queue = deps.settings[RunSettings].queue
-        self.worker_id = f"{socket.gethostname()}-{os.getpid()}"
+        self.worker_id = worker_id(os.getpid())
         self._held: Claim | None = None  # the claim this worker has
         self._reached: ClaimedRun[Any] | None = None  # how far its run has come
 
@@ -72,7 +80,7 @@ class Worker:
             while True:
                 try:
                     await self._release()
-                    await engine.worker_seen(self.worker_id, self._queue)
+                    await self._show()
                     await to_its_end(self._take())
                     if self._held is not None:
                         await self._run(self._held)
@@ -93,6 +101,11 @@ class Worker:
             with suppress(Unavailable, ResourceExhausted):
                 await asyncio.shield(engine.worker_gone(self.worker_id))
             await asyncio.shield(self._deps.jobs.close())
+
+    async def _show(self) -> None:
+        """Give a sign of life, as a worker of its queue."""
+        if self._only is None:
+            await self._deps.engine.worker_seen(self.worker_id, self._queue)
 
     async def _take(self) -> None:
         """Claim the next run, if there is one."""
@@ -175,7 +188,7 @@ class Worker:
                     return DeadlineExceeded(f"run {claim.run_id!r} did not end within its deadline_s; allow more")
                 if lease.locked:
                     raise TrainingLocked
-                await self._deps.engine.worker_seen(self.worker_id, self._queue)
+                await self._show()
             await asyncio.sleep(min(1.0, lease_s / RENEWALS_PER_LEASE))
         return None
 

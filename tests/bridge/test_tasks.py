@@ -1,12 +1,14 @@
 """How tasks end: what must not be cut short is not, and no cancel is lost over it."""
 
 import asyncio
+import itertools
 from contextlib import suppress
+from time import monotonic
 
 import pytest
 
 from bridge.process import tasks
-from bridge.process.tasks import end_tasks, to_its_end
+from bridge.process.tasks import end_tasks, tireless, to_its_end
 
 STORING_S = 0.3
 
@@ -77,3 +79,24 @@ async def test_a_task_that_loses_its_cancel_gets_another():
     async with asyncio.timeout(5):
         await end_tasks(ending)
     assert ending.cancelled()
+
+
+async def test_a_duty_that_ends_soon_is_paused_longer_each_time_up_to_a_limit(monkeypatch):
+    """Issue 11, kind 6: whatever ends it."""
+    monkeypatch.setattr(tasks, "RESTART_PAUSE_S", 0.05)
+    times = []
+
+    async def short_lived():
+        times.append(monotonic())
+        if len(times) == 2:
+            raise OSError("no process id left")
+        if len(times) == 3:
+            raise ValueError("a defect")
+
+    working = asyncio.create_task(tireless(short_lived, pause_at_most_s=0.2))
+    while len(times) < 5:
+        await asyncio.sleep(0.01)
+        assert not working.done()
+    await end_tasks(working)
+    pauses = [later - earlier for earlier, later in itertools.pairwise(times)]
+    assert all(pause >= least for pause, least in zip(pauses, (0.05, 0.1, 0.2, 0.2), strict=True))

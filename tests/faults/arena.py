@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import sys
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
@@ -19,6 +18,7 @@ from psycopg.rows import DictRow, dict_row
 from uuid_utils import uuid7
 
 from bridge.api.bridge import Bridge
+from bridge.process.parentage import module_command
 from bridge.process.settings import Settings, read_settings
 from bridge.service import SETTINGS, migrated_database, open_bridge
 from cerebros.errors import Unavailable
@@ -178,7 +178,7 @@ class Arena:
 
     @asynccontextmanager
     async def process(
-        self, *command: str, changes: tuple[str, ...] = (), **settings: object
+        self, *command: str, changes: tuple[str, ...] = (), stderr: int | None = None, **settings: object
     ) -> AsyncIterator[asyncio.subprocess.Process]:
         """A process of the bridge on this home and database, with these changes and settings."""
         variables = {
@@ -192,11 +192,11 @@ class Arena:
         environment = os.environ | {name: str(value) for name, value in variables.items()}
         with (self.home / "processes.log").open("ab") as log:
             process = await asyncio.create_subprocess_exec(
-                *(command if command[0].startswith("/") else (sys.executable, "-m", "bridge", *command)),
+                *(command if command[0].startswith("/") else module_command("bridge", *command)),
                 env=environment | unguarded.environment(*changes),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,
-                stderr=log,
+                stderr=log if stderr is None else stderr,
             )
         try:
             yield process

@@ -5,7 +5,7 @@ from __future__ import annotations
 from random import Random
 from typing import NamedTuple
 
-from tests.faults import database, streams, trainings, workers
+from tests.faults import database, logs, streams, trainings, workers
 from tests.faults.arena import Arena, Attack, Broken, NotArranged
 from tests.faults.loop import fault_loop
 
@@ -99,6 +99,19 @@ FAULTS = (
         ("divergence",),
     ),
     Fault("trial out of memory", "oom, only the trial dies", trainings.hungry_trial, ("memory",)),
+    Fault(
+        "log's reader killed",
+        "starts answered, runs succeed, not ready without its worker, which is started again",
+        logs.lost_log(logs.kill_reader),
+        ("sink",),
+        quick=True,
+    ),
+    Fault(
+        "log's reader hangs",
+        "starts answered, runs succeed, not ready without its worker, which is started again",
+        logs.lost_log(logs.hang_reader),
+        ("sink",),
+    ),
     Fault("trial without end", "timeout, only the trial dies", trainings.endless_trial, ("timeout",)),
 )
 

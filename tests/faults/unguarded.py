@@ -203,6 +203,15 @@ def _timeout(swap: Swap) -> None:
     swap(JobProcess, "_in_time", patient)
 
 
+def _sink(swap: Swap) -> None:
+    from telemetry.sink import Sink
+
+    def at_once(self: Sink, text: str) -> int:
+        return os.write(self.fileno(), text.encode())
+
+    swap(Sink, "write", at_once)
+
+
 # The ground
 
 
@@ -287,6 +296,7 @@ CHANGES: dict[str, Callable[[Swap], None]] = {
     "divergence": _divergence,
     "memory": _memory,
     "timeout": _timeout,
+    "sink": _sink,
     "long": _long,
     "steep": _steep,
     "wide": _wide,
@@ -296,4 +306,4 @@ CHANGES: dict[str, Callable[[Swap], None]] = {
 
 if __name__ == "__main__":
     guard, *command = sys.argv[1:]
-    os.execve(sys.executable, [sys.executable, "-m", "bridge", *command], os.environ | environment(guard))
+    os.execve(sys.executable, [sys.executable, "-P", "-m", "bridge", *command], os.environ | environment(guard))

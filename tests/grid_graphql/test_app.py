@@ -103,7 +103,7 @@ async def test_the_page_shows_runs_and_loads_nothing(bridge, http, start):
 
 def test_the_page_escapes_what_others_wrote():
     script = "<script>alert(1)</script>"
-    health = HealthReport(status="serving", version="1", database=script, workers=0, queued=0, running=0)
+    health = HealthReport(status="serving", version="1", database=script, workers=0, queued=0, running=0, worker="none")
     run = Run(
         run_id="run-1",
         kind="nas",

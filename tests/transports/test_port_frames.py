@@ -31,7 +31,9 @@ from bridge.transports.port.messages import (
 )
 from cerebros.errors import CerebrosError, Code, NotFound, family
 
-HEALTHY = HealthReport(status="serving", version="0", database="reachable", workers=1, queued=0, running=0)
+HEALTHY = HealthReport(
+    status="serving", version="0", database="reachable", workers=1, queued=0, running=0, worker="alive"
+)
 
 # The names of procedures that stream.
 STREAMS = frozenset({"watch_run"})

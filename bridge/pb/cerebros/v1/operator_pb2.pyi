@@ -118,17 +118,19 @@ class QueueList(_message.Message):
     def __init__(self, queues: _Optional[_Iterable[_Union[QueueStatus, _Mapping]]] = ...) -> None: ...
 
 class HealthReport(_message.Message):
-    __slots__ = ("status", "version", "database", "workers", "queued", "running")
+    __slots__ = ("status", "version", "database", "workers", "queued", "running", "worker")
     STATUS_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     DATABASE_FIELD_NUMBER: _ClassVar[int]
     WORKERS_FIELD_NUMBER: _ClassVar[int]
     QUEUED_FIELD_NUMBER: _ClassVar[int]
     RUNNING_FIELD_NUMBER: _ClassVar[int]
+    WORKER_FIELD_NUMBER: _ClassVar[int]
     status: str
     version: str
     database: str
     workers: int
     queued: int
     running: int
-    def __init__(self, status: _Optional[str] = ..., version: _Optional[str] = ..., database: _Optional[str] = ..., workers: _Optional[int] = ..., queued: _Optional[int] = ..., running: _Optional[int] = ...) -> None: ...
+    worker: str
+    def __init__(self, status: _Optional[str] = ..., version: _Optional[str] = ..., database: _Optional[str] = ..., workers: _Optional[int] = ..., queued: _Optional[int] = ..., running: _Optional[int] = ..., worker: _Optional[str] = ...) -> None: ...

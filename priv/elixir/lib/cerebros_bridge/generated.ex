@@ -784,6 +784,11 @@ defmodule CerebrosBridge.Generated do
         running: %{
           type: :integer,
           doc: "Number of runs at work."
+        },
+        worker: %{
+          type: :string,
+          doc:
+            "State of the worker that this server process keeps, and how the one before ended: `alive`, `starting`, `ended`; `none` where it shall keep none. While its worker has ended or does not start, a server is `not_serving`."
         }
       ]
     },
