@@ -119,6 +119,10 @@ class ArtifactCorrupt(FailedPrecondition):
     """Stored bytes do not match the digest under which they were stored."""
 
 
+class OutOfMemory(FailedPrecondition):
+    """A job needs more memory than it may have, and would need it again."""
+
+
 class PermissionDenied(CerebrosError):
     """The caller is known, and has no permission for this call."""
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import importlib
 import os
-import resource
 import signal
 import sys
 import time
@@ -19,6 +18,7 @@ from typing import Any, BinaryIO
 import msgspec
 from threadpoolctl import threadpool_limits
 
+from bridge.jobs.memory import account, limit_bytes, limit_memory, ran_out
 from bridge.jobs.work import (
     CHECKPOINT_SIGNAL,
     LENGTH,
@@ -33,7 +33,7 @@ from bridge.jobs.work import (
     sent,
 )
 from bridge.process.parentage import die_with_parent
-from cerebros.errors import CerebrosError
+from cerebros.errors import CerebrosError, OutOfMemory
 
 
 def main() -> None:
@@ -44,7 +44,7 @@ def main() -> None:
     due = CheckpointDue()
     while (message := _read(requests)) is not None:
         assignment = msgspec.msgpack.decode(message, type=Assignment)
-        _limit_memory(assignment.memory_bytes or usual_memory_bytes)
+        limit_memory(assignment.memory_bytes or usual_memory_bytes)
         _write(answers, Begun())
         for said in _messages(assignment, due):
             _write(answers, said)
@@ -82,6 +82,10 @@ def _messages(assignment: Assignment, due: CheckpointDue) -> Iterator[Message]:
             yield sent(work(job))
     except CerebrosError as error:
         yield Refused(type(error).__name__, error.message)
+    except (MemoryError, RuntimeError, ImportError, OSError) as problem:
+        if not ran_out(problem):
+            raise
+        yield Refused(OutOfMemory.__name__, account(str(problem), limit_bytes()))
 
 
 def _until_answered(messages: Iterator[Checkpoint | Noted | Answered], work: str) -> Iterator[Message]:
@@ -103,15 +107,6 @@ def _limit_threads(threads: int) -> None:
     threadpool_limits(threads)
     if (torch := sys.modules.get("torch")) is not None and torch.get_num_threads() != threads:
         torch.set_num_threads(threads)
-
-
-def _limit_memory(limit_bytes: int) -> None:
-    # RLIMIT_DATA counts what is really written to; RLIMIT_AS would count torch's reservations. The soft limit is what
-    # binds, and the next job may have another.
-    if limit_bytes and sys.platform == "linux":
-        _, most = resource.getrlimit(resource.RLIMIT_DATA)
-        bounded = limit_bytes if most == resource.RLIM_INFINITY else min(limit_bytes, most)
-        resource.setrlimit(resource.RLIMIT_DATA, (bounded, most))
 
 
 def _private_streams() -> tuple[BinaryIO, BinaryIO]:

@@ -53,12 +53,14 @@ def _rapl(root: Path, stat: Path) -> Counter | None:
 
 def _busy_s(stat: Path) -> float:
     """Return the CPU seconds that the whole machine was busy: all but idle time and waiting for disks."""
-    user, nice, system, _idle, _waiting, *interrupts = map(int, stat.read_text().split("\n", 1)[0].split()[1:9])
+    user, nice, system, _idle, _waiting, *interrupts = map(
+        int, stat.read_text(encoding="utf-8").split("\n", 1)[0].split()[1:9]
+    )
     return (user + nice + system + sum(interrupts)) / os.sysconf("SC_CLK_TCK")
 
 
 def _read(path: Path) -> int:
-    return int(path.read_text())
+    return int(path.read_text(encoding="utf-8"))
 
 
 def _nvml() -> Counter | None:

@@ -12,7 +12,7 @@ import msgspec
 
 from bridge.jobs.work import Answer, Answered, Assignment, Checkpoint, Job, JobType, Message, Noted, Refused
 from cerebros import errors
-from cerebros.errors import CerebrosError, DeadlineExceeded, Internal
+from cerebros.errors import CerebrosError, DeadlineExceeded, Internal, OutOfMemory
 
 Keep = Callable[[Checkpoint], Awaitable[None]]
 Hear = Callable[[Any], Awaitable[None]]
@@ -32,7 +32,7 @@ class JobTimedOut(DeadlineExceeded):
 
 
 # What a job raises that ended without an answer.
-NO_ANSWER = (JobLost, JobCrashed, JobTimedOut)
+NO_ANSWER = (JobLost, JobCrashed, JobTimedOut, OutOfMemory)
 
 
 class Slot(ABC):
@@ -82,7 +82,7 @@ class Executor:
 
         Raises:
             CerebrosError: the job refused, with its own typed error.
-            JobLost, JobCrashed, JobTimedOut: there is no answer.
+            JobLost, JobCrashed, JobTimedOut, OutOfMemory: there is no answer.
         """
         newest: Checkpoint | None = None
 

@@ -45,7 +45,7 @@ class Meter:
 def processor(cpuinfo: Path = CPUINFO) -> str:
     """Return the processor's model, or its architecture where the system does not tell the model."""
     with suppress(OSError):
-        for line in cpuinfo.read_text().splitlines():
+        for line in cpuinfo.read_text(encoding="utf-8").splitlines():
             name, _, model = line.partition(":")
             if name.strip() == "model name" and model.strip():
                 return model.strip()
@@ -55,7 +55,7 @@ def processor(cpuinfo: Path = CPUINFO) -> str:
 def _forget_peak_memory(on_gpu: bool) -> None:
     """Restart the measurement of peak memory, where the system can (Linux; a GPU always)."""
     with suppress(OSError):
-        Path("/proc/self/clear_refs").write_text("5")
+        Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")
     if on_gpu:
         import torch
 
@@ -76,7 +76,7 @@ def _peak_memory_bytes(on_gpu: bool) -> int:
 def _peak_resident_bytes() -> int:
     """Return the peak of this process's resident memory since the last reset, or since its start without one."""
     try:
-        status = Path("/proc/self/status").read_text()
+        status = Path("/proc/self/status").read_text(encoding="utf-8")
     except OSError:
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         return peak if sys.platform == "darwin" else peak * 1024

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import sys
 from collections.abc import Awaitable
 from contextlib import suppress
 from functools import partial
@@ -19,17 +18,13 @@ from typing import TypeVar
 import msgspec
 
 from bridge.jobs.executor import Executor, JobCrashed, JobLost, JobTimedOut, Slot
+from bridge.jobs.memory import account, in_words, tells_of_it
 from bridge.jobs.work import CHECKPOINT_SIGNAL, LENGTH, MEMORY_VARIABLE, Assignment, Begun, Message
-from bridge.process.parentage import parent_environment
+from bridge.process.parentage import child_environment, module_command
+from cerebros.errors import OutOfMemory
 
 # The last lines of a crashed process's stderr are its own account of why.
 STDERR_TAIL_BYTES = 2000
-
-# Each process may take CEREBROS_TRIAL_MEMORY_BYTES, so together they can take more than the machine has.
-OFTEN_MEMORY = (
-    "; often by the kernel, which is out of memory: lower CEREBROS_TRIAL_PROCESSES,"
-    " or lower CEREBROS_TRIAL_MEMORY_BYTES so that a trial that wants more ends as oom"
-)
 
 Done = TypeVar("Done")
 
@@ -44,8 +39,9 @@ class JobPool(Executor):
 class JobProcess(Slot):
     """One job process and its streams; each job in it may take `timeout_s` seconds."""
 
-    def __init__(self, process: asyncio.subprocess.Process, timeout_s: float) -> None:
+    def __init__(self, process: asyncio.subprocess.Process, memory_bytes: int, timeout_s: float) -> None:
         self._process = process
+        self._memory_bytes = self._may_have_bytes = memory_bytes
         self._timeout_s = timeout_s
         self._limit_s = timeout_s
         self._end = 0.0
@@ -54,7 +50,9 @@ class JobProcess(Slot):
 
     async def begin(self, job: Assignment) -> None:
         self._limit_s = job.timeout_s or self._timeout_s
+        self._may_have_bytes = job.memory_bytes or self._memory_bytes
         self._end = monotonic() + self._limit_s
+        self._stderr.clear()  # the last words of the job before are not this one's
         await self._in_time(self._send(msgspec.msgpack.encode(job)))
         begun = await self._in_time(self._receive())  # before it the signal for a checkpoint would kill
         try:
@@ -105,14 +103,16 @@ class JobProcess(Slot):
         except (asyncio.IncompleteReadError, ConnectionError):
             raise await self._account() from None
 
-    async def _account(self) -> JobLost | JobCrashed:
+    async def _account(self) -> JobLost | JobCrashed | OutOfMemory:
         status = await self._process.wait()
         await self._drain
+        tail = self._stderr.decode(errors="replace").strip().splitlines()
+        if (words := next(filter(tells_of_it, reversed(tail)), None)) is not None:
+            return OutOfMemory(account(words, self._may_have_bytes))
         if status < 0:
             killer = signal.Signals(-status)
-            advice = OFTEN_MEMORY if killer == signal.SIGKILL else ""
+            advice = _often_memory(self._may_have_bytes) if killer == signal.SIGKILL else ""
             return JobLost(f"job process was killed by {killer.name}{advice}")
-        tail = self._stderr.decode(errors="replace").strip().splitlines()
         return JobCrashed(tail[-1] if tail else f"job process ended with status {status}")
 
     async def _read_stderr(self) -> None:
@@ -122,27 +122,24 @@ class JobProcess(Slot):
             self._stderr = (self._stderr + chunk)[-STDERR_TAIL_BYTES:]
 
 
+def _often_memory(memory_bytes: int) -> str:
+    # Each process may take so much, so together they can take more than the machine has.
+    return (
+        "; often by the kernel, which is out of memory: lower CEREBROS_TRIAL_PROCESSES, or lower"
+        f" {MEMORY_VARIABLE}, which is {in_words(memory_bytes)}, so that a trial that wants more ends as oom"
+    )
+
+
 async def start_process(memory_bytes: int, timeout_s: float) -> JobProcess:
     """Start a job process with a limit of memory, and of seconds for each job."""
-    environment = (
-        os.environ
-        | parent_environment()
-        | {
-            "OMP_NUM_THREADS": "1",
-            MEMORY_VARIABLE: str(memory_bytes),
-            "HF_HUB_OFFLINE": "1",
-            "TOKENIZERS_PARALLELISM": "false",
-        }
-    )
+    environment = child_environment(OMP_NUM_THREADS="1", HF_HUB_OFFLINE="1", TOKENIZERS_PARALLELISM="false")
     process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "bridge.jobs.child",
+        *module_command("bridge.jobs.child"),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
         start_new_session=True,
-        env=environment,
+        env=environment | {MEMORY_VARIABLE: str(memory_bytes)},
         limit=2**20,
     )
-    return JobProcess(process, timeout_s)
+    return JobProcess(process, memory_bytes, timeout_s)

@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 import ray
 from ray.exceptions import AuthenticationError, ObjectLostError, RayActorError
+from ray.job_config import JobConfig
 
 from bridge.jobs.executor import NO_ANSWER, Executor, JobLost, Slot
 from bridge.jobs.pool import JobProcess, start_process
@@ -111,7 +112,15 @@ def _start(address: str, gpus: int, memory_bytes: int, timeout_s: float) -> _Act
 
 def _connect(address: str) -> None:
     try:
-        ray.init(address, log_to_driver=False, logging_level=logging.ERROR, configure_logging=False)
+        ray.init(
+            address,
+            # As Ray's own clients have it: else Ray puts this process's working directory before all others of the
+            # actors, and a `bridge.py` there would take the place of ours.
+            job_config=JobConfig(_client_job=True),
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+            configure_logging=False,
+        )
     except AuthenticationError as problem:
         raise Unauthenticated(f"Ray at {address}: {problem}; set RAY_AUTH_TOKEN") from None
     except (ConnectionError, ValueError, RuntimeError) as problem:

@@ -17,7 +17,7 @@ def goals_named(names: Sequence[str], limits: Mapping[str, float]) -> ObjectiveS
     """
     sets = {file.stem: file for file in shipped("objectives").glob("*.toml")}
     if len(names) == 1 and names[0] in sets:
-        return objective_set(sets[names[0]].read_text()).limited(limits)
+        return objective_set(sets[names[0]].read_text(encoding="utf-8")).limited(limits)
     unknown = [name for name in names if name not in OBJECTIVES]
     if unknown:
         raise InvalidArgument(

@@ -6,7 +6,7 @@ import hashlib
 import math
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,9 @@ import torch
 
 from bridge.datasets.jobs import table_of
 from bridge.datasets.work import Data
+from bridge.jobs.memory import account, limit_bytes, ran_out
 from bridge.jobs.meter import Meter, Reading, processor
+from bridge.jobs.quiet import core_of_its_own, gpu_of_its_own, interruptions
 from bridge.jobs.work import Checkpoint
 from bridge.nas.work import (
     Exported,
@@ -36,8 +38,9 @@ from cerebros.data.features import Fold, Folds, make_folds
 from cerebros.errors import FailedPrecondition
 from cerebros.metrics import NOTHING, AccuracyKind, Spent, TrainingMetrics
 from cerebros.nets import training
-from cerebros.nets.latency import measure_latency
+from cerebros.nets.latency import Latency, measure_latency
 from cerebros.nets.model_file import Description, load_model, onnx_bytes, weights_bytes
+from cerebros.nets.module import CerebrosNet
 from cerebros.nets.population import populations, repeat_over_seeds, train_together
 from cerebros.nets.wiring import Architecture, count_flops, count_parameters, wire
 
@@ -58,9 +61,9 @@ def train(job: TrainJob, due: CheckpointDue) -> Iterator[Checkpoint | Trained]:
     try:
         yield from fit.checkpoints()
     except (MemoryError, RuntimeError) as problem:
-        if not _out_of_memory(problem):
+        if not ran_out(problem):
             raise
-        yield Trained("oom", reason=str(problem) or "out of memory", spent=fit.spent)
+        yield Trained("oom", reason=account(str(problem), limit_bytes()), spent=fit.spent)
         return
     if not isinstance(fit.end, training.Trained):
         yield Trained("diverged", curve=fit.curve, reason=f"the loss diverged by epoch {fit.epoch}", spent=fit.spent)
@@ -219,11 +222,6 @@ def _folds(encoded: bytes) -> Folds:
     return make_folds(data.manifest, table)
 
 
-def _out_of_memory(problem: Exception) -> bool:
-    """Tell whether memory ran out: torch has a type for a GPU's; a CPU's is known by the allocator's message alone."""
-    return isinstance(problem, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(problem)
-
-
 @cache
 def _device_with_name() -> str:
     """Return the device with its name, such as `cpu: AMD EPYC` or `cuda: NVIDIA H200`."""
@@ -259,7 +257,7 @@ def _metrics(job: TrainJob | ScoreJob, end: training.Trained, reading: Reading, 
     if not math.isfinite(scores.loss):
         raise FailedPrecondition(f"the loss on the held-out rows is {scores.loss}; look for extreme values in the data")
     spent = reading.spent
-    latency = measure_latency(end.net, _device(), time.perf_counter)
+    latency = timed(end.net)
     return TrainingMetrics(
         accuracy=scores.accuracy,
         accuracy_kind=ACCURACY_KIND[task],
@@ -279,6 +277,12 @@ def _metrics(job: TrainJob | ScoreJob, end: training.Trained, reading: Reading, 
         epochs=end.epochs,
         device=_device_with_name(),
     )
+
+
+def timed(net: CerebrosNet) -> Latency:
+    """Time predictions of a network, with no timing of another process of this user beside it."""
+    with core_of_its_own() as core, gpu_of_its_own() if _device() == "cuda" else nullcontext():
+        return measure_latency(net, _device(), time.perf_counter, interruptions, core)
 
 
 def _baseline(known: Fold, test: Fold, task: training.Task) -> float:

@@ -16,7 +16,7 @@ from bridge.process.tasks import to_its_end
 from bridge.runs.kinds import Deps
 from bridge.runs.settings import RunSettings
 from bridge.runs.trials import Rung
-from cerebros.errors import ArtifactCorrupt
+from cerebros.errors import ArtifactCorrupt, OutOfMemory
 from cerebros.metrics import Spent
 from cerebros.nets.wiring import with_links
 from cerebros.search.halving import Step
@@ -50,6 +50,8 @@ async def train_once(job: TrainJob, deps: Deps, keep: Keep | None = None) -> Tra
         return await deps.jobs.run(TRAIN, job, keep=keep)
     except JobTimedOut as problem:
         return Trained("timeout", reason=f"{problem.message}, such as fewer epochs")
+    except OutOfMemory as problem:
+        return Trained("oom", reason=problem.message)
     except JobCrashed as problem:
         return Trained("error", reason=problem.message)
     except JobLost as problem:

@@ -12,13 +12,13 @@ import pytest
 
 from bridge.capability.work import EMBED, EmbedJob
 from bridge.datasets.sources import read_table
-from bridge.datasets.work import Data
+from bridge.datasets.work import CHECK_DATA, CheckJob, Data
 from bridge.jobs.executor import JobLost, JobTimedOut
 from bridge.jobs.pool import JobPool
 from bridge.jobs.work import Checkpoint
 from bridge.nas.work import TRAIN, TrainJob
 from cerebros.data.manifest import Manifest, Source, parse_manifest
-from cerebros.errors import ManifestRejected
+from cerebros.errors import ManifestRejected, OutOfMemory
 from cerebros.metrics import NOTHING, PriceTable
 from cerebros.nets.space import cerebros_space
 from tests.conftest import EXAMPLES
@@ -93,9 +93,27 @@ async def test_a_trial_that_wants_too_much_memory_ends_as_oom_and_the_pool_goes_
     try:
         ended = await pool.run(TRAIN, TrainJob(DIGITS, tree, 1, 1, PRICES))
         assert (ended.outcome, ended.metrics) == ("oom", None)
+        assert ended.reason.startswith("memory ran out: a job may have 512 MiB; raise CEREBROS_TRIAL_MEMORY_BYTES")
         assert (await pool.run(TRAIN, job())).outcome == "ok"
     finally:
         await pool.close()
+
+
+async def test_any_job_that_runs_out_of_memory_says_how_much_it_may_have_and_what_sets_it(tmp_path):
+    """Issue 11, kind 19: loading a library, reading rows, training a group."""
+    (tmp_path / "wide.csv").write_text("a,y\n" + f"{'9' * 40},1\n" * 2_000_000)
+    content = (tmp_path / "wide.csv").read_bytes()
+    data = Data(manifest("wide.csv", content), str(tmp_path))
+    small = JobPool(1, memory_bytes=2**28, timeout_s=60.0)
+    tiny = JobPool(1, memory_bytes=2**24, timeout_s=60.0)
+    try:
+        for pool, size, kind, asked in ((small, "256", CHECK_DATA, CheckJob(data)), (tiny, "16", TRAIN, job())):
+            account = rf"memory ran out: a job may have {size} MiB; raise CEREBROS_TRIAL_MEMORY_BYTES"
+            with pytest.raises(OutOfMemory, match=account):
+                await pool.run(kind, asked)
+    finally:
+        await small.close()
+        await tiny.close()
 
 
 async def test_cancelling_the_caller_kills_the_job(pool):
@@ -138,7 +156,7 @@ async def test_a_training_that_is_killed_again_is_lost_and_says_what_often_kills
             with suppress(psutil.NoSuchProcess):  # what it sent before it died is kept after it died
                 child.kill()
 
-    with pytest.raises(JobLost, match=r"SIGKILL.* lower CEREBROS_TRIAL_PROCESSES"):
+    with pytest.raises(JobLost, match=r"SIGKILL.* lower CEREBROS_TRIAL_PROCESSES.* 4 GiB"):
         await pool.run(TRAIN, msgspec.structs.replace(job(epochs=40), checkpoint_s=0.0), keep=kill)
 
 

@@ -54,8 +54,17 @@ def cluster():
 
 
 @pytest.fixture(scope="module")
-async def on_ray(cluster):
+async def on_ray(cluster, tmp_path_factory):
+    """An executor whose process works in a directory with a `bridge.py` of somebody else (issue 11, kind 11)."""
+    littered = tmp_path_factory.mktemp("littered")
+    (littered / "bridge.py").write_text("raise SystemExit('taken from the working directory')")
+    before = Path.cwd()
+    os.chdir(littered)
     executor = RayExecutor(cluster, 2, MEMORY_BYTES, timeout_s=120.0)
+    try:
+        assert (await executor.run(TRAIN, job())).outcome == "ok"  # Ray is connected to with the first job
+    finally:
+        os.chdir(before)
     yield executor
     await executor.close()
 
