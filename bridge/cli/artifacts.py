@@ -59,7 +59,7 @@ async def _digests(bridge: Bridge, run_id: str) -> dict[str, str]:
 def report(run_id: str, file: Path) -> None:
     """Write a run's Pareto set, curves and winning network as one HTML page that works offline."""
     require_installed("report", "plotly")
-    file.write_text(on_bridge(lambda bridge, _: _page(bridge, run_id), log_level="error"))
+    file.write_text(on_bridge(lambda bridge, _: _page(bridge, run_id), log_level="error"), encoding="utf-8")
     click.echo(f"wrote {file}", err=True)
 
 

@@ -206,7 +206,7 @@ def _text(text: str) -> str:
 
 def main() -> None:
     """Write the module; with an argument, to that file."""
-    (Path(sys.argv[1]) if sys.argv[1:] else TABLE).write_text(module())
+    (Path(sys.argv[1]) if sys.argv[1:] else TABLE).write_text(module(), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -234,8 +234,8 @@ def main() -> None:
     files = sorted(Path("proto").rglob("*.proto"))
     contract = contract_of(every_procedure())
     for file in files:
-        file.write_text(with_comments(file.read_text(), contract.comments))
-    if found := differences([file.read_text() for file in files], contract):
+        file.write_text(with_comments(file.read_text(encoding="utf-8"), contract.comments), encoding="utf-8")
+    if found := differences([file.read_text(encoding="utf-8") for file in files], contract):
         sys.exit("\n".join(found))
 
 

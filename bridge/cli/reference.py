@@ -220,7 +220,7 @@ def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
 
 def main() -> None:
     """Write the manual to the file that is named."""
-    Path(sys.argv[1]).write_text(reference())
+    Path(sys.argv[1]).write_text(reference(), encoding="utf-8")
 
 
 if __name__ == "__main__":

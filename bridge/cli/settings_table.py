@@ -38,7 +38,7 @@ def with_table(page: str) -> str:
 def main() -> None:
     for name in sys.argv[1:]:
         page = Path(name)
-        page.write_text(with_table(page.read_text()))
+        page.write_text(with_table(page.read_text(encoding="utf-8")), encoding="utf-8")
 
 
 if __name__ == "__main__":

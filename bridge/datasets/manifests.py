@@ -21,7 +21,7 @@ def read_manifest(file: str) -> tuple[Manifest, str]:
         path = Path(file).resolve()
         if path.exists() and not (path.is_file() and path.stat().st_size <= MANIFEST_BYTES_AT_MOST):
             raise ManifestRejected(f"manifest {path} is no file of at most {MANIFEST_BYTES_AT_MOST} bytes; give one")
-        text = path.read_text()
+        text = path.read_text(encoding="utf-8")
     except (OSError, ValueError, RuntimeError) as problem:  # a name with a NUL, links in a circle, no UTF-8
         raise ManifestRejected(
             f"manifest {file!r} cannot be read: {problem}; give a path on the bridge's host"

@@ -55,7 +55,7 @@ def read_policy(path: str) -> Policy:
     """
     file = Path(path) if path else shipped("policy") / "default.toml"
     try:
-        return msgspec.convert(tomllib.loads(file.read_text()), Policy)
+        return msgspec.convert(tomllib.loads(file.read_text(encoding="utf-8")), Policy)
     except (OSError, tomllib.TOMLDecodeError, msgspec.ValidationError) as problem:
         raise InvalidArgument(
             f"policy {file}: {problem}; copy priv/policy/default.toml and change its values"

@@ -127,7 +127,7 @@ def _variables(owners: Mapping[str, type[msgspec.Struct]]) -> dict[str, str]:
 
 def _read_file(file: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(file.read_text())
+        return tomllib.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
     except (OSError, ValueError) as problem:  # TOML and UTF-8 errors are ValueErrors

@@ -72,7 +72,7 @@ def _address(home: Path) -> str:
 
 def _published(home: Path) -> str | None:
     try:
-        return (home / "postgres.url").read_text() or None
+        return (home / "postgres.url").read_text(encoding="utf-8") or None
     except FileNotFoundError:
         return None
 
@@ -90,7 +90,7 @@ def _kept(home: Path) -> bool:
 def _start_keeper(home: Path) -> subprocess.Popen[bytes]:
     with (home / "keeper.log").open("wb") as log:
         return subprocess.Popen(  # noqa: S603
-            [sys.executable, "-m", "bridge.store.embedded", str(home)],
+            [sys.executable, "-P", "-m", "bridge.store.embedded", str(home)],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
@@ -110,7 +110,7 @@ def keep(home: Path) -> None:
         binaries, cluster, port = _binaries(), home / "postgres", _free_port()
         if not (cluster / "PG_VERSION").exists():
             _initialise(binaries, home, cluster)
-        password = (home / "postgres.password").read_text()
+        password = (home / "postgres.password").read_text(encoding="utf-8")
         url = f"postgresql://cerebros:{password}@127.0.0.1:{port}/postgres"
         server = _start_server(binaries, home, cluster, port)
         try:
@@ -170,7 +170,11 @@ def _binaries() -> Path:
         raise FailedPrecondition(
             "no database: set DATABASE_URL to a PostgreSQL with pgvector, or install cerebros-bridge[db]"
         )
-    if platform.machine() == "x86_64" and sys.platform == "linux" and "avx2" not in Path("/proc/cpuinfo").read_text():
+    if (
+        platform.machine() == "x86_64"
+        and sys.platform == "linux"
+        and "avx2" not in Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    ):
         raise FailedPrecondition("the embedded PostgreSQL needs a processor with AVX2; set DATABASE_URL instead")
     return Path(wheel.origin).parent / "pginstall" / "bin"
 
@@ -190,7 +194,7 @@ def _initialise(binaries: Path, home: Path, cluster: Path) -> None:
         "--encoding=UTF8",
         "--locale=C",
     ]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
+    done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", check=False)  # noqa: S603
     if done.returncode != 0:
         shutil.rmtree(draft, ignore_errors=True)
         raise FailedPrecondition(f"initdb failed: {done.stderr.strip()[-500:]}; set DATABASE_URL instead")
@@ -213,7 +217,7 @@ def _dies_with_parent() -> list[str]:
 def _await_predecessor(cluster: Path) -> None:
     """Wait until a server whose keeper was killed has shut down; PostgreSQL refuses to start beside it."""
     try:
-        pid = int((cluster / "postmaster.pid").read_text().split()[0])
+        pid = int((cluster / "postmaster.pid").read_text(encoding="utf-8").split()[0])
     except (FileNotFoundError, ValueError, IndexError):
         return
     end = time.monotonic() + STOP_TIMEOUT_S
@@ -241,7 +245,7 @@ def _await(server: subprocess.Popen[bytes], url: str, log: Path) -> None:
 
 
 def _tail(log: Path) -> str:
-    lines = log.read_text(errors="replace").strip().splitlines()
+    lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
     return lines[-1] if lines else "it left no message"
 
 
@@ -265,7 +269,7 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
 
 def _write_private(path: Path, text: str) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w") as file:
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         file.write(text)
 
 

@@ -36,7 +36,7 @@ class Statements:
 @cache
 def read_statements(file: Path) -> dict[str, LiteralString]:
     """Return each statement of an `.sql` file under its name, without its comments."""
-    parts = re.split(r"^-- name: (\w+)$", file.read_text(), flags=re.MULTILINE)[1:]
+    parts = re.split(r"^-- name: (\w+)$", file.read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]
     statements = {name: _bare(body) for name, body in zip(parts[::2], parts[1::2], strict=True)}
     # The file is part of this package, as constant as a literal.
     return cast("dict[str, LiteralString]", statements)
