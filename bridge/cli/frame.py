@@ -51,8 +51,10 @@ class Framed(click.Group):
             ctx.exit(1)
 
     def _in_commands(self, message: str) -> str:
+        # A name without an underscore is a word of English as well.
+        names = "|".join(re.escape(name) for name in self.asked_by if "_" in name)
         return re.sub(
-            rf"(?<!['\w])({'|'.join(map(re.escape, self.asked_by))})(?!['\w])",
+            rf"(?<!['\w])({names})(?!['\w])",
             lambda found: f"`{self.name} {self.asked_by[found[1]]}`",
             message,
         )
