@@ -16,6 +16,7 @@ RUN_EXTRAS := db,train,embed,report,onnx,optuna
 ALL_EXTRAS := $(RUN_EXTRAS),cuda,ray,dev
 
 run: $(VENV)/.run ## install, start the embedded database, run a PAC training cycle on the digits
+	echo "a training cycle of PAC demo on the handwritten digits: check, shortlist, search, score, verdict, promotion"
 	$(BIN)/cerebros-bridge cycle examples/digits.toml --pac demo
 
 test: $(VENV)/.all $(VENV)/.system ## all tests, on real databases, servers and BEAMs; two files at a time
@@ -95,10 +96,12 @@ $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.run: pyproject.toml constraints.txt | $(VENV)/bin/python
+	echo "installing the bridge and what it needs into $(VENV); the first time takes a minute or two"
 	$(PIP) install -c constraints.txt -e '.[$(RUN_EXTRAS)]'
 	touch $@
 
 $(VENV)/.all: pyproject.toml constraints.txt | $(VENV)/bin/python
+	echo "installing the bridge, its extras and the tools of its tests into $(VENV); the first time takes a few minutes"
 	$(PIP) install -c constraints.txt -e '.[$(ALL_EXTRAS)]'
 	touch $(VENV)/.run $@
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -17,6 +21,25 @@ from cerebros.errors import FailedPrecondition
 _to_file = click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 
 
+@contextmanager
+def _written(file: Path) -> Iterator[Path]:
+    """Yield a new name beside `file` to write to; it becomes `file` when the work is done, and leaves nothing when not.
+
+    Raises:
+        FailedPrecondition: nothing can be written there; said before any work.
+    """
+    try:
+        with tempfile.TemporaryDirectory(prefix=".cerebros-", dir=file.absolute().parent) as folder:
+            draft = Path(folder) / "draft"
+            yield draft
+            draft.replace(file)
+    except OSError as problem:
+        raise FailedPrecondition(
+            f"{file} cannot be written: {problem.strerror}; name a file in a directory of yours"
+        ) from None
+    click.echo(f"wrote {file}", err=True)
+
+
 @click.command()
 @click.argument("run_id")
 @_to_file
@@ -26,16 +49,19 @@ def export(run_id: str, file: Path) -> None:
         _export_trials(run_id, file)
         return
     require_installed("onnx", "onnx", "onnxscript")
-    file.write_bytes(on_bridge(lambda bridge, _: _onnx(bridge, run_id), log_level="error"))
-    click.echo(f"wrote {file}", err=True)
+    with _written(file) as draft:
+        draft.write_bytes(on_bridge(lambda bridge, _: _onnx(bridge, run_id), log_level="error"))
 
 
 def _export_trials(run_id: str, file: Path) -> None:
     require_installed("optuna", "optuna")
     from bridge.nas.optuna_export import export_trials  # 0.3 s
 
-    on_bridge(lambda bridge, _: export_trials(bridge.deps, run_id, file), log_level="error")
-    click.echo(f"wrote {file}; open it with storage sqlite:///{file}", err=True)
+    with _written(file) as draft:
+        if file.exists():
+            shutil.copyfile(file, draft)  # the studies that it has stay in it
+        on_bridge(lambda bridge, _: export_trials(bridge.deps, run_id, draft), log_level="error")
+    click.echo(f"open it with storage sqlite:///{file}", err=True)
 
 
 async def _onnx(bridge: Bridge, run_id: str) -> bytes:
@@ -59,8 +85,8 @@ async def _digests(bridge: Bridge, run_id: str) -> dict[str, str]:
 def report(run_id: str, file: Path) -> None:
     """Write a run's Pareto set, curves and winning network as one HTML page that works offline."""
     require_installed("report", "plotly")
-    file.write_text(on_bridge(lambda bridge, _: _page(bridge, run_id), log_level="error"), encoding="utf-8")
-    click.echo(f"wrote {file}", err=True)
+    with _written(file) as draft:
+        draft.write_text(on_bridge(lambda bridge, _: _page(bridge, run_id), log_level="error"), encoding="utf-8")
 
 
 async def _page(bridge: Bridge, run_id: str) -> str:

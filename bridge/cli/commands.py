@@ -1,7 +1,4 @@
-"""The command line. Answers go to stdout, everything else to stderr.
-
-Exit status: 0 done, 1 refused or failed with a typed error, 2 wrong usage.
-"""
+"""The command line. Answers go to stdout, everything else to stderr."""
 
 from __future__ import annotations
 
@@ -11,32 +8,36 @@ from typing import Any
 import click
 import msgspec
 
-from bridge.cli import show
 from bridge.cli.artifacts import export, report
 from bridge.cli.capability import gate, vcv
 from bridge.cli.data import dataset
 from bridge.cli.doctor import doctor
+from bridge.cli.frame import Framed
 from bridge.cli.opened import Tables
-from bridge.cli.runs import call_procedure, command_of
+from bridge.cli.runs import call_procedure, cancel, command_of, runs, show_run, watch
 from bridge.cli.serving import migrate, port, up, worker
 from bridge.contract.procedure import AnyProcedure
+from bridge.operator.procedures import VERSION
 from bridge.runs.kinds import Kind
+from bridge.runs.procedures import procedures as run_procedures
 from bridge.service import KINDS, PROCEDURES, SETTINGS
-from cerebros.errors import CerebrosError, Internal
+from cerebros.errors import Internal
 
-COMMANDS = (up, port, worker, migrate, call_procedure, dataset, gate, vcv, export, report, doctor)
+COMMANDS = (
+    *(up, port, worker, migrate, runs, show_run, watch, cancel, call_procedure),
+    *(dataset, gate, vcv, export, report, doctor),
+)
 
-
-class Refusals(click.Group):
-    """Typed errors end a command with status 1 and one line, or one JSON object with --json."""
-
-    def invoke(self, ctx: click.Context) -> Any:
-        as_json = "--json" in ctx.args
-        try:
-            return super().invoke(ctx)
-        except CerebrosError as error:
-            show.refusal(error, json=as_json)
-            ctx.exit(1)
+# Procedures that a command of their own asks; `call` asks the others.
+ASKED_BY = {
+    "list_runs": "runs",
+    "get_run": "show",
+    "watch_run": "watch",
+    "cancel_run": "cancel",
+    "get_capability": "vcv",
+    "check_gate": "gate check",
+    "check_dataset": "dataset check",
+}
 
 
 def command_line(
@@ -53,11 +54,15 @@ def command_line(
     Raises:
         Internal: a kind is named like another command.
     """
-    main = Refusals(
+    main = Framed(
         "cerebros-bridge",
         context_settings={"help_option_names": ["-h", "--help"], "obj": Tables(kinds, procedures, settings, program)},
         help="Neural architecture search and capability vectors for PACs, as a service.",
     )
+    main.asked_by = {
+        one.name: ASKED_BY.get(one.name, f"call {one.name}") for one in (*run_procedures(kinds), *procedures)
+    }
+    click.version_option(VERSION, message="%(prog)s %(version)s")(main)
     for command in (*COMMANDS, *map(command_of, kinds)):
         if command.name in main.commands:
             raise Internal(f"there is a command {command.name!r} already; name the kind otherwise")

@@ -13,10 +13,10 @@ from typing import Any, TypeVar
 import click
 import msgspec
 
-from bridge.api.bridge import Bridge, decode
+from bridge.api.bridge import Bridge
 from bridge.contract.procedure import AnyProcedure, Caller, Procedure, Reply, Request, valid_traceparent
 from bridge.process.owner import owner
-from bridge.process.settings import Settings, read_settings
+from bridge.process.settings import Settings, read_settings, unknown_variables
 from bridge.runs.kinds import Deps, Kind
 from bridge.service import KINDS, PROCEDURES, SETTINGS, migrated_database, open_bridge
 from cerebros.errors import FailedPrecondition
@@ -47,7 +47,11 @@ def tables_in_force() -> Tables:
 
 
 def settings_in_force() -> Settings:
-    return read_settings(tables_in_force().settings)
+    """Return the settings of this command; a variable that looks like one and is none is warned of."""
+    rooms = tables_in_force().settings
+    for name, likest in unknown_variables(rooms).items():
+        click.echo(f"warning: {name} is no setting{f'; is it {likest}?' if likest else ''}", err=True)
+    return read_settings(rooms)
 
 
 def caller(timeout_s: float | None = None) -> Caller:
@@ -84,13 +88,8 @@ def on_bridge(
         return runner.run(opened(url))
 
 
-def asked(procedure: Procedure[Deps, Request, Reply], **fields: object) -> Reply:
-    """Ask one question on a bridge opened for it.
-
-    Raises:
-        InvalidArgument: a field breaks a rule of the request.
-    """
-    request = decode(fields, procedure.request)
+def asked(procedure: Procedure[Deps, Request, Reply], request: Request) -> Reply:
+    """Ask one question on a bridge opened for it."""
     return on_bridge(lambda bridge, _: bridge.ask(procedure, caller(), request), log_level="error")
 
 

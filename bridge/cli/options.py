@@ -7,15 +7,19 @@ here that the contract checks.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+import re
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any, get_args, get_origin
+from typing import Any, Generic, get_args, get_origin
 
 import click
+import msgspec
 
 from bridge.cli.parameter_types import CommaSeparated, JsonFile, NamedNumber, TreesFile
+from bridge.contract.procedure import Request
 from bridge.contract.telling import Told, fields_of, is_struct
+from cerebros.errors import InvalidArgument
 from cerebros.space.rose_tree import Tree
 
 # Fields whose options are not called as they are.
@@ -46,41 +50,80 @@ class Field:
         return get_origin(self.told.type) is dict
 
 
-def flat_fields_of(request: Any) -> list[Field]:
-    """Return a request's fields, those of nested structs in the place of the struct."""
-    return list(_flat(request, (), required=True))
+class Form(Generic[Request]):
+    """The arguments of a command, and the request that they fill in.
 
-
-def first_required(fields: Sequence[Field], struct: str) -> Field | None:
-    """Return the first field that the nested `struct` cannot do without, None where it has none."""
-    return next((field for field in fields if field.required and field.path[:-1] == (struct,)), None)
-
-
-def parameters_of(fields: Sequence[Field], positional: Field | None) -> list[click.Parameter]:
-    """Return click's parameters for the fields; all but the positional one are options.
-
-    An option is called as its field; where an outer field has that name, the names of the structs around it come first.
+    An option is called as its field; where an outer field has that name, the names of the structs around it come
+    first. One field that the request cannot do without may be positional.
     """
-    names: dict[str, Field] = {}
-    for field in sorted(fields, key=lambda field: len(field.path)):
-        if field is not positional:
-            names[_name(field, names)] = field
-    spelt = {field.path: name for name, field in names.items()}
-    return [_option(field, spelt[field.path]) if field.path in spelt else _argument(field) for field in fields]
+
+    def __init__(self, request: Any, inside: str = "") -> None:
+        """Take the first field that the struct `inside` cannot do without as the positional one, "" for the request."""
+        self._request = request
+        self._fields = list(_flat(request, (), required=True))
+        within = (inside,) if inside else ()
+        positional = next((field for field in self._fields if field.required and field.path[:-1] == within), None)
+        names: dict[str, Field] = {}
+        for field in sorted(self._fields, key=lambda field: len(field.path)):
+            if field is not positional:
+                names[_name(field, names)] = field
+        self._options = {field.path: name.replace("_", "-") for name, field in names.items()}
+
+    @property
+    def parameters(self) -> list[click.Parameter]:
+        """Click's parameters for the fields; all but the positional one are options."""
+        return [
+            _option(field, self._options[field.path]) if field.path in self._options else _argument(field)
+            for field in self._fields
+        ]
+
+    def filled(self, given: Mapping[str, Any]) -> Request:
+        """Return the request that the command line gives.
+
+        Raises:
+            InvalidArgument: a value breaks a rule; the message names the option.
+        """
+        raw = self._raw(given)
+        try:
+            request: Request = msgspec.convert(raw, self._request)
+        except msgspec.ValidationError as problem:
+            raise InvalidArgument(self._in_options(str(problem), raw)) from None
+        return request
+
+    def _raw(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """The request as a map, of what was given at the command line alone."""
+        raw: dict[str, Any] = {
+            told.name: {} for told in fields_of(self._request) if told.required and is_struct(told.type)
+        }
+        for field in self._fields:
+            value = given[field.key]
+            if value is None or value == ():
+                continue
+            place = raw
+            for name in field.path[:-1]:
+                place = place.setdefault(name, {})
+            place[field.path[-1]] = dict(value) if field.repeated else value
+        return raw
+
+    def _in_options(self, problem: str, raw: Mapping[str, Any]) -> str:
+        """A broken rule as the user meets it: the option and its value for the path in the request."""
+        rule, _, place = problem.partition(" - at `$")
+        names = tuple(re.findall(r"\w+", place))
+        for field in self._fields:
+            if names[: len(field.path)] == field.path:
+                value: Any = raw
+                for name in field.path:
+                    value = value.get(name) if isinstance(value, Mapping) else None
+                option = f"--{self._options[field.path]}" if field.path in self._options else _argument_name(field)
+                return f"{option} {_shown(value)}: {rule[:1].lower()}{rule[1:]}; {field.told.sentence}"
+        return problem
 
 
-def raw_request(fields: Sequence[Field], given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the request as a map, of what was given at the command line alone."""
-    raw: dict[str, Any] = {}
-    for field in fields:
-        value = given[field.key]
-        if value is None or value == ():
-            continue
-        place = raw
-        for name in field.path[:-1]:
-            place = place.setdefault(name, {})
-        place[field.path[-1]] = dict(value) if field.repeated else value
-    return raw
+def _shown(value: Any) -> str:
+    """A value in few characters, as it was written."""
+    if isinstance(value, Mapping):
+        return ",".join(f"{name}={one}" for name, one in value.items())[:80]
+    return (",".join(map(str, value)) if isinstance(value, tuple) else str(value))[:80]
 
 
 def _flat(struct: Any, path: tuple[str, ...], *, required: bool) -> Iterator[Field]:
@@ -100,13 +143,15 @@ def _name(field: Field, taken: Collection[str]) -> str:
     return name
 
 
+def _argument_name(field: Field) -> str:
+    return SPELT.get(field.path[-1], field.path[-1]).upper()
+
+
 def _argument(field: Field) -> click.Argument:
-    name = SPELT.get(field.path[-1], field.path[-1])
-    return click.Argument([field.key], metavar=name.upper(), type=_type(field.told))
+    return click.Argument([field.key], metavar=_argument_name(field), type=_type(field.told))
 
 
-def _option(field: Field, name: str) -> click.Option:
-    dashed = name.replace("_", "-")
+def _option(field: Field, dashed: str) -> click.Option:
     if field.told.type is bool:
         return click.Option([f"--{dashed}/--no-{dashed}", field.key], default=None, help=field.told.sentence)
     return click.Option(

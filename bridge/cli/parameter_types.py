@@ -12,6 +12,20 @@ from cerebros.errors import InvalidArgument
 from cerebros.space.rose_tree import Tree
 
 
+def json_object(text: str) -> dict[str, Any]:
+    """Return the JSON object that a text of the command line is.
+
+    Raises:
+        InvalidArgument: it is none, or nested too deeply.
+    """
+    try:
+        return msgspec.json.decode(text.encode(), type=dict[str, Any])
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as problem:
+        raise InvalidArgument(
+            f'the request is not a JSON object: {problem}; an example: \'{{"run_id": "a"}}\''
+        ) from None
+
+
 class CommaSeparated(click.ParamType[tuple[Any, ...]]):
     """Values with commas between."""
 
@@ -51,7 +65,7 @@ class JsonFile(click.ParamType[Any]):
         file = click.File("rb").convert(value, param, ctx)
         try:
             return self.read(file.read())
-        except msgspec.DecodeError as problem:
+        except (msgspec.DecodeError, UnicodeError, RecursionError) as problem:
             raise InvalidArgument(f"{value} is no {self.expected}: {problem}") from None
 
     def read(self, document: bytes) -> Any:

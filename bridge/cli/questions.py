@@ -8,7 +8,7 @@ import click
 import msgspec
 
 from bridge.cli.opened import as_json, asked
-from bridge.cli.options import flat_fields_of, parameters_of, raw_request
+from bridge.cli.options import Form
 from bridge.contract.procedure import Procedure, Request
 from bridge.contract.telling import summary
 from bridge.runs.kinds import Deps
@@ -31,11 +31,10 @@ def question(
     The first field that the request cannot do without is positional, the others are options. `status`
     tells of an exit status that the command has for an answer.
     """
-    fields = flat_fields_of(procedure.request)
+    form: Form[Request] = Form(procedure.request)
 
     def ask(json: bool, **given: Any) -> None:
-        show(asked(procedure, **raw_request(fields, given)), json=json)
+        show(asked(procedure, form.filled(given)), json=json)
 
-    parameters = parameters_of(fields, next((field for field in fields if field.required), None))
     told = "\n\n".join(filter(None, (summary(procedure.request), status)))
-    return as_json(click.Command(name, callback=ask, params=parameters, help=told))
+    return as_json(click.Command(name, callback=ask, params=form.parameters, help=told))

@@ -1,4 +1,4 @@
-"""Commands that start runs, one for each kind, and the one that calls any procedure."""
+"""Commands that start runs, one for each kind, those that look after runs, and the one that calls any procedure."""
 
 from __future__ import annotations
 
@@ -8,35 +8,38 @@ from typing import Any
 import click
 import msgspec
 
-from bridge.api.bridge import Bridge, decode
+from bridge.api.bridge import Bridge
 from bridge.cli import show
 from bridge.cli.opened import as_json, caller, on_bridge
-from bridge.cli.options import first_required, flat_fields_of, parameters_of, raw_request
+from bridge.cli.options import Form
+from bridge.cli.parameter_types import json_object
+from bridge.cli.progress import progress
+from bridge.cli.questions import question
 from bridge.contract.procedure import Stream
 from bridge.contract.runs import GetRun, Run, StartRun, WatchRun
 from bridge.contract.telling import summary
 from bridge.process.tasks import ask_to_end
 from bridge.runs.kinds import Kind
-from bridge.runs.procedures import GET_RUN, START_RUN, WATCH_RUN
+from bridge.runs.procedures import CANCEL_RUN, GET_RUN, LIST_RUNS, START_RUN, WATCH_RUN
 from bridge.service import until_signalled, worker_on
-from cerebros.errors import InvalidArgument
 
 
 def command_of(kind: Kind[Any, Any]) -> click.Command:
     """Return the command that starts a run of the kind; its options are the fields of the request."""
     spec: Any = kind.spec
     request_type = StartRun[spec]
-    fields = flat_fields_of(request_type)
+    form: Form[StartRun[msgspec.Struct]] = Form(request_type, inside="spec")
 
     def start(json: bool, **given: Any) -> None:
-        request = decode({"spec": {}} | raw_request(fields, given), request_type)
+        request = form.filled(given)
         run = on_bridge(lambda bridge, _: _run_to_its_end(bridge, request), log_level="error")
         show.run(run, json=json)
+        if not json:
+            show.next_steps(run)
         if run.state != "succeeded":
             raise SystemExit(1)
 
-    parameters = parameters_of(fields, first_required(fields, "spec"))
-    return as_json(click.Command(kind.name, callback=start, params=parameters, help=summary(kind.spec)))
+    return as_json(click.Command(kind.name, callback=start, params=form.parameters, help=summary(kind.spec)))
 
 
 async def _run_to_its_end(bridge: Bridge, request: StartRun[msgspec.Struct]) -> Run:
@@ -49,13 +52,34 @@ async def _run_to_its_end(bridge: Bridge, request: StartRun[msgspec.Struct]) -> 
 async def _work(bridge: Bridge, run: Run) -> None:
     events = bridge.follow(WATCH_RUN, caller(), WatchRun(run_id=run.run_id))
     working = asyncio.create_task(worker_on(bridge, only=run.run_id, queue=run.queue).work())
-    watching = asyncio.create_task(show.progress(events))
+    watching = asyncio.create_task(progress(events))
     try:
         # The worker works until cancelled; when it ends first it has failed, and says how.
         done, _ = await asyncio.wait({working, watching}, return_when=asyncio.FIRST_COMPLETED)
         done.pop().result()
     finally:
         await ask_to_end(working, watching)
+
+
+def _watched() -> click.Command:
+    form: Form[WatchRun] = Form(WatchRun)
+
+    def follow(json: bool, **given: Any) -> None:
+        request = form.filled(given)
+
+        async def use(bridge: Bridge, _url: str) -> None:
+            async for event in bridge.follow(WATCH_RUN, caller(), request):
+                show.event(event, json=json)
+
+        on_bridge(use, log_level="error")
+
+    return as_json(click.Command("watch", callback=follow, params=form.parameters, help=summary(WatchRun)))
+
+
+runs = question("runs", LIST_RUNS, show.runs)
+show_run = question("show", GET_RUN, show.run)
+cancel = question("cancel", CANCEL_RUN, show.run)
+watch = _watched()
 
 
 @click.command(name="call")
@@ -70,7 +94,7 @@ async def _work(bridge: Bridge, run: Run) -> None:
 )
 def call_procedure(procedure: str, request: str, timeout_s: float | None) -> None:
     """Call any procedure with a JSON object; one that streams prints an item a line."""
-    raw = _json_object(request)
+    raw = json_object(request)
 
     async def use(bridge: Bridge, _url: str) -> None:
         asker = caller(timeout_s)
@@ -81,12 +105,3 @@ def call_procedure(procedure: str, request: str, timeout_s: float | None) -> Non
             show.json_line(await bridge.call(asker, procedure, raw))
 
     on_bridge(use, log_level="error")
-
-
-def _json_object(text: str) -> dict[str, Any]:
-    try:
-        return msgspec.json.decode(text, type=dict[str, Any])
-    except msgspec.DecodeError as problem:
-        raise InvalidArgument(
-            f'the request is not a JSON object: {problem}; an example: \'{{"run_id": "a"}}\''
-        ) from None

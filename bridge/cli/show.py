@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import AsyncIterator
 
 import click
 import msgspec
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from rich.text import Text
 
 from bridge.contract.capability import VcvEntry
 from bridge.contract.operator import GateReport
-from bridge.contract.runs import Run, RunEvent, Trial
+from bridge.contract.runs import Run, RunEvent, RunList, Trial
 from cerebros.data.check import DatasetReport
 from cerebros.errors import CerebrosError
 from cerebros.metrics import TrainingMetrics
@@ -21,52 +20,127 @@ from cerebros.metrics import TrainingMetrics
 COLOUR = {"healthy": "green", "warning": "yellow", "critical": "red"}
 
 
+# Characters that a terminal obeys instead of showing them, as they are shown.
+_CONTROLS = {code: f"\\x{code:02x}" for code in (*range(9), *range(11, 32), *range(127, 160))}
+
+
+def plain(text: str) -> str:
+    """Return a text as it is, except that a terminal shows its control characters instead of obeying them."""
+    return text.translate(_CONTROLS)
+
+
+def console(*, stderr: bool = False) -> Console:
+    """Return a console that prints data as it is: brackets and colons in it mean nothing."""
+    stream = sys.stderr if stderr else sys.stdout
+    width = None if stream.isatty() else 110
+    return Console(stderr=stderr, width=width, markup=False, emoji=False, highlight=False)
+
+
+def duration(seconds: float) -> str:
+    """A duration in the two largest units, such as `1 h 20 min`."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
 def json_line(value: object) -> None:
     click.echo(msgspec.json.encode(value))
 
 
-def refusal(error: CerebrosError, *, json: bool) -> None:
-    """A typed error: one line on stderr, and with `json` an object on stdout."""
+def refusal(error: CerebrosError, said: str, *, json: bool) -> None:
+    """A typed error, said in the caller's words: one line on stderr, and with `json` an object on stdout."""
     if json:
-        json_line({"error": {"code": error.code, "class": error.error_class, "message": error.message}})
-    click.echo(f"{error.code}: {error.message}", err=True)
+        json_line({"error": {"code": error.code, "class": error.error_class, "message": said}})
+    click.echo(plain(f"{error.code}: {said}"), err=True)
 
 
-async def progress(events: AsyncIterator[RunEvent]) -> None:
-    """Follow a run on stderr until it has ended."""
-    columns = (TextColumn("{task.description:<10}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
-        bar = bars.add_task("queued", total=None)
-        async for event in events:
-            if event.name == "cerebros.run.queued":
-                bars.update(bar, total=event.measurements["trials"] or None)
-            elif event.name == "cerebros.stage.start":
-                bars.update(bar, description=str(event.metadata["stage"]))
-            elif event.name == "cerebros.trial.stop":
-                bars.advance(bar)
-
-
-def run(ended: Run, *, json: bool) -> None:
+def run(found: Run, *, json: bool) -> None:
     """Show a run's Pareto set, held-out score and promoted version, as far as it has them, or the error."""
     if json:
-        json_line(ended)
+        json_line(found)
         return
-    console = Console(width=None if sys.stdout.isatty() else 110, markup=False)
-    if (table := _candidates(ended)).row_count:
-        console.print(table)
-    if ended.promoted_version is not None:
-        console.print(f"PAC {ended.pac_id}: capability vector version {ended.promoted_version} promoted")
-    if ended.finished_at is None:
-        console.print(f"run {ended.state}, nothing of it is lost; go on with --run-id {ended.run_id}")
-    elif ended.error is not None:
-        console.print(f"run {ended.state}: {ended.error.code}: {ended.error.message}", style="red")
-    elif ended.promoted_version is None:
-        console.print(f"run {ended.run_id} {ended.state}")
+    out = console()
+    if (table := _candidates(found)).row_count:
+        out.print(table)
+    if found.promoted_version is not None:
+        out.print(plain(f"PAC {found.pac_id}: capability vector version {found.promoted_version} promoted"))
+    if found.error is not None:
+        out.print(plain(f"run {found.run_id} {found.state}: {found.error.code}: {found.error.message}"), style="red")
+    elif found.promoted_version is None:
+        out.print(plain(f"run {found.run_id} {found.state}"))
+
+
+def next_steps(found: Run) -> None:
+    """Tell on stderr how to go on after a run of this process."""
+    if found.finished_at is None:
+        said = f"nothing of the run is lost; go on with --run-id {found.run_id}"
+    elif found.promoted_version is not None:
+        said = (
+            f"next: `cerebros-bridge vcv {found.pac_id}` has what the PAC can do now, "
+            f"`cerebros-bridge report {found.run_id} run.html` draws the run, `cerebros-bridge up` serves"
+        )
+    else:
+        return
+    click.echo(plain(said), err=True)
+
+
+def runs(found: RunList, *, json: bool) -> None:
+    """Show runs as a table, newest first."""
+    if json:
+        json_line(found)
+        return
+    table = Table()
+    for heading in ("run", "PAC", "kind", "state", "dataset", "trials", "held-out", "version", "started"):
+        table.add_column(heading, no_wrap=heading == "run", overflow="fold")
+    for one in found.runs:
+        table.add_row(*map(plain, _run_row(one)))
+    console().print(table if found.runs else "no runs yet; `cerebros-bridge cycle` starts one")
+
+
+def _run_row(one: Run) -> tuple[str, ...]:
+    state = one.state if one.error is None else f"{one.state}: {one.error.code}"
+    held_out = "" if one.metrics is None else f"{one.metrics.accuracy:.4f}"
+    version = "" if one.promoted_version is None else str(one.promoted_version)
+    return (
+        one.run_id,
+        one.pac_id,
+        one.kind,
+        state,
+        one.dataset,
+        trials(one),
+        held_out,
+        version,
+        "" if one.started_at is None else one.started_at.strftime("%Y-%m-%d %H:%M"),
+    )
+
+
+def trials(one: Run) -> str:
+    """The ends of a run's trials in words, such as `56 ok, 144 pruned`."""
+    rest = one.trials_total - one.trials_ok - one.trials_failed
+    counts = {"ok": one.trials_ok, "failed": one.trials_failed, "pruned" if one.finished_at else "not ended": rest}
+    return ", ".join(f"{count} {end}" for end, count in counts.items() if count)
+
+
+def event(found: RunEvent, *, json: bool) -> None:
+    """Show an event on a line: its number, its time, its name, and what it tells."""
+    if json:
+        json_line(found)
+        return
+    told = {**found.metadata, **found.measurements}
+    facts = [f"{name}={_figure(value)}" for name, value in told.items() if value is not None and name != "run_id"]
+    name = found.name.removeprefix("cerebros.")
+    click.echo(plain(f"{found.seq:>5} {found.at:%H:%M:%S} {name:<16} {' '.join(facts)}"))
+
+
+def _figure(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def _candidates(ended: Run) -> Table:
     """The trials of the Pareto set and the held-out score; without rows for a run that has neither."""
-    table = Table(title=f"Run {ended.run_id}: candidates no other candidate beats")
+    table = Table(title=plain(f"Run {ended.run_id}: candidates no other candidate beats"))
     for heading in ("trial", *_HEADINGS):
         table.add_column(heading, justify="right")
     for trial in sorted(ended.pareto_set, key=_by_accuracy):
@@ -125,8 +199,8 @@ def gate(found: GateReport, *, json: bool) -> None:
     for heading in ("rule", "status", "finding"):
         table.add_column(heading)
     for finding in found.findings:
-        table.add_row(finding.rule, f"[{COLOUR[finding.status]}]{finding.status}[/]", finding.message)
-    Console().print(table)
+        table.add_row(finding.rule, Text(finding.status, COLOUR[finding.status]), plain(finding.message))
+    console().print(table)
 
 
 def vcv(entry: VcvEntry, *, json: bool) -> None:
@@ -149,7 +223,7 @@ def vcv(entry: VcvEntry, *, json: bool) -> None:
 
 
 def _pairs(title: str, pairs: dict[str, str]) -> None:
-    table = Table(title=title, show_header=False)
+    table = Table(title=plain(title), show_header=False)
     for name, value in pairs.items():
-        table.add_row(name, value)
-    Console(width=None if sys.stdout.isatty() else 110).print(table)
+        table.add_row(name, plain(value))
+    console().print(table)

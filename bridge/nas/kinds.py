@@ -50,6 +50,7 @@ async def prepare(spec: Nas | Cycle, deps: Deps) -> Prepared[SearchPayload]:
         dataset_digest=dataset_digest(manifest),
         identity=(msgspec.structs.replace(spec, manifest="."), manifest, base),
         trials=spec.budget.trials,
+        wall_s=spec.budget.wall_s,
     )
 
 

@@ -29,4 +29,4 @@ async def export_trials(deps: Deps, run_id: str, file: Path) -> None:
     try:
         await asyncio.to_thread(export_study, SPACE, seen, len(objectives), run_id, f"sqlite:///{file}")
     except DuplicatedStudyError:
-        raise AlreadyExists(f"{file} holds a study of run {run_id!r}; choose another file") from None
+        raise AlreadyExists(f"the file holds a study of run {run_id!r}; choose another file") from None

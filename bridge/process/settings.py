@@ -11,6 +11,7 @@ import os
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -23,6 +24,9 @@ from cerebros.errors import Internal, InvalidArgument
 
 Positive = Annotated[float, Meta(gt=0)]
 Address = Annotated[str, Meta(pattern=r"^.+:[0-9]{1,5}$", extra={"rule": "`host:port`"})]
+
+# Variables of our programs that are no settings: the Elixir client's, and what a parent tells its children.
+OTHERS = ("CEREBROS_BRIDGE_BIN", "CEREBROS_PARENT_PID")
 
 Room = TypeVar("Room", bound=msgspec.Struct)
 
@@ -94,6 +98,13 @@ def read_settings(rooms: Iterable[type[msgspec.Struct]], environ: Mapping[str, s
         return Settings({room: msgspec.convert(chosen[room], room, strict=False) for room in chosen})
     except msgspec.ValidationError as problem:
         raise InvalidArgument(f"settings: {problem}; look at CEREBROS_* variables and {home}/cerebros.toml") from None
+
+
+def unknown_variables(rooms: Iterable[type[msgspec.Struct]], environ: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """Map each `CEREBROS_*` variable that no setting of these rooms reads to the likest one that is, "" without one."""
+    known = [*_variables(owners_of(dict.fromkeys((HomeSettings, *rooms)))).values(), *OTHERS]
+    strange = sorted(name for name in environ if name.startswith("CEREBROS_") and name not in known)
+    return {name: next(iter(get_close_matches(name, known, 1)), "") for name in strange}
 
 
 def owners_of(rooms: Iterable[type[msgspec.Struct]]) -> dict[str, type[msgspec.Struct]]:

@@ -135,6 +135,7 @@ class Prepared(Generic[Payload]):
         dataset, dataset_digest: the dataset that the run learns from, by name and content.
         identity: equal for two requests of the same run, however they are spelt.
         trials: largest number of trials.
+        wall_s: seconds of work after which the run starts nothing more, None without such a limit.
     """
 
     payload: Payload
@@ -142,6 +143,7 @@ class Prepared(Generic[Payload]):
     dataset_digest: str
     identity: object
     trials: int = 0
+    wall_s: float | None = None
 
 
 @dataclass(frozen=True)

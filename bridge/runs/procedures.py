@@ -57,6 +57,7 @@ async def start_run(deps: Deps, caller: Caller, request: StartRun[Any]) -> Run:
     run_id = request.run_id or str(uuid_utils.uuid7())
     event = RunQueued(
         trials=prepared.trials,
+        wall_s=prepared.wall_s,
         run_id=run_id,
         kind=kind.name,
         pac_id=request.pac_id,
@@ -181,6 +182,7 @@ def _require_quick(seen: int, last_seq: int) -> None:
 START_RUN = Procedure("start_run", StartRun, Run, "run:start", start_run)
 GET_RUN = Procedure("get_run", GetRun, Run, "run:read", get_run, noun="run")
 LIST_RUNS = Procedure("list_runs", ListRuns, RunList, "run:read", list_runs, noun="runs")
+CANCEL_RUN = Procedure("cancel_run", CancelRun, Run, "run:cancel", cancel_run)
 LIST_ARTIFACTS = Procedure("list_artifacts", ListArtifacts, ArtifactList, "run:read", list_artifacts, noun="artifacts")
 WATCH_RUN = Stream("watch_run", WatchRun, RunEvent, "run:read", watch_run, noun="run_events")
 
@@ -193,7 +195,7 @@ def procedures(kinds: Iterable[Kind[Any, Any]]) -> tuple[AnyProcedure, ...]:
         Procedure("estimate", EstimateRun[spec], RunEstimate, "run:read", estimate),
         GET_RUN,
         LIST_RUNS,
-        Procedure("cancel_run", CancelRun, Run, "run:cancel", cancel_run),
+        CANCEL_RUN,
         Procedure("list_trials", ListTrials, TrialList, "run:read", list_trials, noun="trials"),
         LIST_ARTIFACTS,
         Procedure("get_artifact", GetArtifact, Artifact, "run:read", get_artifact, noun="artifact"),

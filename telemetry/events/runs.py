@@ -12,11 +12,12 @@ from telemetry.events.event import Event
 
 @dataclass(frozen=True, kw_only=True)
 class RunQueued(Event):
-    """A run was accepted and waits for a worker."""
+    """A run was accepted and waits for a worker; it takes at most `trials` trials and `wall_s` seconds of work."""
 
     name: ClassVar[str] = "cerebros.run.queued"
-    measured: ClassVar[tuple[str, ...]] = ("trials",)
+    measured: ClassVar[tuple[str, ...]] = ("trials", "wall_s")
     trials: int
+    wall_s: float | None = None
     run_id: str
     kind: str
     pac_id: str

@@ -1968,9 +1968,11 @@ defmodule CerebrosBridge.Generated do
       metadata: [:run_id, :pac_id, :artifact_digest, :verdict_id]
     },
     "cerebros.run.queued" => %{
-      doc: "A run was accepted and waits for a worker.",
+      doc:
+        "A run was accepted and waits for a worker; it takes at most `trials` trials and `wall_s` seconds of work.",
       measurements: [
-        trials: :integer
+        trials: :integer,
+        wall_s: :float
       ],
       metadata: [:run_id, :kind, :pac_id, :dataset, :correlation_id]
     },
