@@ -5,7 +5,7 @@ SHELL := bash
 .ONESHELL:
 MAKEFLAGS += --no-print-directory
 .SILENT:
-.PHONY: run test check lint types docs bench faults soak proto release-contract constraints clean
+.PHONY: run test check lint types docs bench faults attack soak proto release-contract constraints clean
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -72,6 +72,9 @@ bench bench-beam: $(VENV)/.system
 
 faults: $(VENV)/.all $(VENV)/.system ## everything that can be killed, frozen, filled or spoilt, with a control for each guard
 	$(BIN)/python -m tests.faults
+
+attack: $(VENV)/.all $(VENV)/.system ## what strangers may try over HTTP, GraphQL, gRPC, a port and with files, on a running service
+	$(BIN)/python -m tests.attacks
 
 SOAK_S ?= 1800
 
