@@ -1,24 +1,21 @@
-"""Thundergrid's schema: queries, mutations and subscriptions, and the limits of a request."""
+"""Thundergrid's schema: queries, mutations and subscriptions, and how a request is prepared and its errors told."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
+from typing import Any
 
 import strawberry
-from graphql import GraphQLError
-from strawberry.extensions import (
-    AddValidationRules,
-    MaskErrors,
-    MaxAliasesLimiter,
-    MaxTokensLimiter,
-    ParserCache,
-    QueryDepthLimiter,
-    ValidationCache,
-)
+from graphql import GraphQLDefaultInput, GraphQLError, GraphQLInputField, GraphQLInputObjectType
+from strawberry.extensions import MaskErrors
 from strawberry.types import ExecutionContext
+from strawberry.types.execution import PreExecutionError
 
 from bridge.contract.procedure import AnyProcedure
+from cerebros.errors import Internal, InvalidArgument
+from grid_graphql.asking import refusal
+from grid_graphql.documents import Documents
 from grid_graphql.fields import root_type
 from grid_graphql.vocabulary import CONFIG
 
@@ -27,34 +24,59 @@ def _is_defect(error: GraphQLError) -> bool:
     return error.original_error is not None and not isinstance(error.original_error, GraphQLError)
 
 
+class TypedErrors(MaskErrors):
+    """Gives each error a code; the text of an unforeseen exception is for the log."""
+
+    def __init__(self) -> None:
+        super().__init__(lambda error: "code" not in (error.extensions or {}))
+
+    def anonymise_error(self, error: GraphQLError) -> GraphQLError:
+        if _is_defect(error):
+            return refusal(Internal("INTERNAL: a defect of the bridge; its log says more"), error)
+        return refusal(InvalidArgument(error.message), error)
+
+
 class Thundergrid(strawberry.Schema):
     """The schema; it logs our own defects only, not the mistakes of callers."""
+
+    def __init__(self, **parts: Any) -> None:
+        super().__init__(**parts, config=CONFIG, extensions=[TypedErrors])
+        self._documents = Documents(self._schema)
+        for kind in self._schema.type_map.values():
+            if isinstance(kind, GraphQLInputObjectType):
+                _make_defaults_readable(kind.fields.values())
 
     def process_errors(self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None) -> None:
         super().process_errors([error for error in errors if _is_defect(error)], execution_context)
 
+    async def _prepare_operation_async(
+        self, context: ExecutionContext, extensions_runner: Any
+    ) -> PreExecutionError | None:
+        # Strawberry's own step, which reads and checks on the event loop. No extension can stand in for it: one
+        # that refuses a document while it is read ends a WebSocket.
+        checked = await self._documents.checked(context.query or "", context.variables or {})
+        if isinstance(checked, list):
+            return PreExecutionError(data=None, errors=checked)
+        context.graphql_document = checked
+        try:
+            allowed = context.operation_type in context.allowed_operations
+        except RuntimeError:
+            return _refused(f"the document has no operation {context.operation_name!r}; name one that it has")
+        if not allowed:
+            return _refused(f"a {context.operation_type.value} is not answered here; follow it over a WebSocket")
+        return None
 
-# The deepest data hangs four levels down (nearestCapabilities.entry.…, runs.paretoSet.metrics.…); one more
-# leaves room for a fragment. Introspection is not counted.
-MAX_DEPTH = 5
 
-# An alias repeats a whole answer, up to 1,000 rows of it or one run's Pareto set. There is no other way to ask for
-# more: no list inside a list takes a size, so these limits bound the cost of a query.
-MAX_ALIASES = 16
+def _make_defaults_readable(fields: Iterable[GraphQLInputField]) -> None:
+    """Give defaults that are objects in the one form that introspection can write: it fails for Strawberry's."""
+    for field in fields:
+        if isinstance(field.default_value, dict):
+            field.default = GraphQLDefaultInput(field.default_value)
 
-# GraphiQL's introspection has about 350 tokens, a query for every field of every type about 250.
-MAX_TOKENS = 1000
 
-# Documents kept parsed and validated. Clients send few different ones, with variables; parsing and
-# validation take most of a small query's time.
-KEPT_DOCUMENTS = 256
+def _refused(message: str) -> PreExecutionError:
+    return PreExecutionError(data=None, errors=[refusal(InvalidArgument(message))])
 
-# Made once: a limiter makes a new rule class each time it is made, and ValidationCache, whose key holds the
-# rules, would never find a document again.
-_LIMITS = [
-    *QueryDepthLimiter(max_depth=MAX_DEPTH).validation_rules,
-    *MaxAliasesLimiter(max_alias_count=MAX_ALIASES).validation_rules,
-]
 
 # One table is every process's; tests have a few more.
 TABLES_AT_MOST = 16
@@ -74,13 +96,4 @@ def _schema_of(procedures: tuple[AnyProcedure, ...]) -> Thundergrid:
         query=root_type("Query", reading, "Everything that can be read."),
         mutation=root_type("Mutation", changing, "Everything that can be changed."),
         subscription=root_type("Subscription", streams, "Everything that can be followed."),
-        config=CONFIG,
-        extensions=[
-            lambda: MaxTokensLimiter(max_token_count=MAX_TOKENS),
-            lambda: AddValidationRules(_LIMITS),
-            lambda: ParserCache(maxsize=KEPT_DOCUMENTS),
-            lambda: ValidationCache(maxsize=KEPT_DOCUMENTS),
-            # The text of an unforeseen exception is for the log.
-            lambda: MaskErrors(_is_defect, "INTERNAL: a defect of the bridge; its log says more"),
-        ],
     )

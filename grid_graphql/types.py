@@ -17,10 +17,12 @@ from typing import Any, Literal, NamedTuple, Union, get_args, get_origin
 
 import msgspec
 import strawberry
+from msgspec import Meta
 from strawberry.scalars import JSON
 from strawberry.types.field import StrawberryField
 
 from bridge.contract.telling import class_of, is_struct
+from grid_graphql.limits import ITEMS, LISTED
 from grid_graphql.telling import meaning, purpose, rules, unannotated
 from grid_graphql.vocabulary import BigInt, enum_of
 
@@ -82,7 +84,7 @@ def type_of(struct: Any) -> Any:
     members: dict[str, Any] = {"__annotations__": {}}
     for field in msgspec.structs.fields(struct):
         annotation = shape(field.type, Place(struct, field.name), ANSWERS)
-        members[field.name] = _field(annotation, meaning(field, struct))
+        members[field.name] = _field(annotation, meaning(field, struct), rules(field.type))
         members["__annotations__"][field.name] = annotation
     name = class_of(struct).__name__
     return strawberry.type(type(name, (), members), name=name, description=purpose(struct))
@@ -95,12 +97,13 @@ class Figures(StrawberryField):
         return _finite(getattr(source, self.python_name))
 
 
-def _field(annotation: Any, description: str | None) -> Any:
+def _field(annotation: Any, description: str | None, said: tuple[Meta, ...]) -> Any:
+    most = {ITEMS: next((rule.max_length for rule in said if rule.max_length is not None), LISTED)}
     if not _may_lack_a_figure(annotation):
-        return strawberry.field(description=description)
+        return strawberry.field(description=description, metadata=most)
     if description and get_origin(annotation) is list:
         description += " Null where it is not finite."
-    return Figures(description=description)
+    return Figures(description=description, metadata=most)
 
 
 def _may_lack_a_figure(annotation: Any) -> bool:

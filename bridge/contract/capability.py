@@ -16,7 +16,7 @@ class VcvDraft(Message, frozen=True, kw_only=True):
 
     pac_id: Annotated[str, Meta(description="Id of the PAC.")]
     task: Annotated[str, Meta(description="Ability of the PAC, in words.")]
-    capability: Annotated[tuple[float, ...], Meta(description="Unit embedding of `task`, 384 numbers.")]
+    capability: Annotated[tuple[float, ...], Meta(max_length=384, description="Unit embedding of `task`, 384 numbers.")]
     skills: Annotated[tuple[str, ...], Meta(description="Names of the PAC's abilities.")]
     accuracy: Annotated[float, Meta(description="Share of correct labels, F1 or R², on held-out rows.")]
     latency_s: Annotated[float, Meta(description="Median seconds of one prediction at batch size 1.")]

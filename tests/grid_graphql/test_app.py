@@ -84,10 +84,13 @@ async def test_a_query_over_http_answers(http):
     assert answer.json() == {"data": {"health": {"status": "serving"}}}
 
 
-async def test_a_mutation_by_get_is_refused(http):
-    answer = await http.get("/graphql", params={"query": 'mutation { cancelRun(runId: "x") { state } }'})
+@pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "DELETE", "OPTIONS"])
+@pytest.mark.parametrize("document", ["{ health { status } }", 'mutation { cancelRun(runId: "x") { state } }'])
+async def test_graphql_answers_post_only(http, method, document):
+    answer = await http.request(method, "/graphql", params={"query": document}, headers={"accept": "text/html"})
 
-    assert answer.status_code == 400
+    assert answer.status_code == 405
+    assert answer.headers["allow"] == "POST"
 
 
 async def test_the_page_shows_runs_and_loads_nothing(bridge, http, start):

@@ -166,7 +166,7 @@ async def test_a_syntax_error_is_a_graphql_error():
 async def test_a_query_too_deep_is_refused_however_often_it_is_sent():
     query = "{ runs { paretoSet { metrics { a { b { c { d } } } } } } }"
     for _ in range(2):
-        assert "exceeds maximum operation depth" in await refusal(query)
+        assert "levels of fields" in await refusal(query)
 
 
 async def test_the_figures_of_a_pareto_set_are_not_too_deep(bridge: Bridge):
@@ -176,12 +176,12 @@ async def test_the_figures_of_a_pareto_set_are_not_too_deep(bridge: Bridge):
 
 
 async def test_a_fragment_that_holds_itself_is_refused():
-    assert "within itself" in await refusal("{ runs { ...A } } fragment A on Run { ...A }")
+    assert "spreads itself" in await refusal("{ runs { ...A } } fragment A on Run { ...A }")
 
 
 async def test_too_many_aliases_are_refused():
     aliases = " ".join(f"a{number}: health {{ status }}" for number in range(17))
-    assert "17 aliases found" in await refusal(f"{{ {aliases} }}")
+    assert "17 aliases" in await refusal(f"{{ {aliases} }}")
 
 
 async def test_a_query_too_long_is_refused():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import cast
 
 import msgspec
@@ -10,9 +11,6 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route, WebSocketRoute
-from starlette.websockets import WebSocket
-from strawberry.asgi import GraphQL
-from strawberry.subscriptions import GRAPHQL_TRANSPORT_WS_PROTOCOL
 
 from bridge.api.bridge import Bridge
 from bridge.api.deadlines import within
@@ -24,10 +22,9 @@ from bridge.operator.procedures import HEALTH, scrape
 from bridge.process.defects import defects_answered
 from bridge.runs.procedures import LIST_RUNS
 from bridge.transports.http.callers import caller_of
+from bridge.transports.http.graphql import GraphqlEndpoint
 from bridge.transports.http.page import newest_page
 from cerebros.errors import CerebrosError, Code
-from grid_graphql.asking import Context
-from grid_graphql.schema import make_schema
 from telemetry.prometheus import CONTENT_TYPE
 
 # 499 is what proxies log for a caller that left; HTTP itself has no word for it.
@@ -80,35 +77,14 @@ def make_app(bridge: Bridge) -> Starlette:
     return Starlette(
         routes=[
             Route("/", people),
-            Route("/graphql", graphql),
+            Route("/graphql", graphql, methods=["POST"]),
             WebSocketRoute("/graphql", graphql),
             Route("/metrics", metrics),
             Route("/healthz", healthz),
             Route("/readyz", readyz),
         ],
-        exception_handlers={CerebrosError: _refused, HTTPException: _not_served},
+        exception_handlers={CerebrosError: _refused, HTTPException: _not_served, Exception: _failed},
     )
-
-
-class GraphqlEndpoint(GraphQL[Context, None]):
-    """GraphQL over HTTP and over WebSockets: the schema of a bridge's procedures, its resolvers given this bridge."""
-
-    def __init__(self, bridge: Bridge) -> None:
-        # The older graphql-ws protocol is left out: nobody new speaks it, and it is one more door.
-        super().__init__(make_schema(bridge.procedures), subscription_protocols=(GRAPHQL_TRANSPORT_WS_PROTOCOL,))
-        self._bridge = bridge
-
-    async def create_websocket_response(self, request: WebSocket, subprotocol: str | None) -> WebSocket:
-        caller_of(request)  # refused before the handshake, which is the last moment for an HTTP status
-        return await super().create_websocket_response(request, subprotocol)
-
-    async def get_context(self, request: Request | WebSocket, response: Response | WebSocket) -> Context:
-        return Context(self._bridge, caller_of(request))
-
-    def encode_json(self, data: object) -> str:
-        # The standard library would write NaN, which is not JSON; msgspec writes null. As text, because
-        # bytes would leave a WebSocket as a binary frame, which graphql-transport-ws does not know.
-        return msgspec.json.encode(data).decode()
 
 
 async def _refused(_request: Request, error: Exception) -> Response:
@@ -119,9 +95,14 @@ async def _refused(_request: Request, error: Exception) -> Response:
 async def _not_served(request: Request, error: Exception) -> Response:
     problem = cast(HTTPException, error)
     code = Code.NOT_FOUND if problem.status_code == 404 else Code.INVALID_ARGUMENT
-    message = f"{request.method} {request.url.path}: {problem.detail}; see / for what is served"
-    return _error(problem.status_code, code, message)
+    # Not `request.url`, which is made of the Host header, and of which not every one can be read.
+    message = f"{request.method} {request.scope['path']}: {problem.detail}; see / for what is served"
+    return _error(problem.status_code, code, message, problem.headers)
 
 
-def _error(status: int, code: Code, message: str) -> Response:
-    return JSONResponse({"error": {"code": code, "message": message}}, status_code=status)
+async def _failed(_request: Request, _error_of_ours: Exception) -> Response:
+    return _error(500, Code.INTERNAL, "a defect of the bridge; its log says more")
+
+
+def _error(status: int, code: Code, message: str, headers: Mapping[str, str] | None = None) -> Response:
+    return JSONResponse({"error": {"code": code, "message": message}}, status_code=status, headers=headers)

@@ -1795,7 +1795,7 @@ defmodule CerebrosBridge.Generated do
         },
         capability: %{
           type: {:list, :float},
-          doc: "Unit embedding of `task`, 384 numbers."
+          doc: "Unit embedding of `task`, 384 numbers. At most 384 entries."
         },
         skills: %{
           type: {:list, :string},
