@@ -7,10 +7,17 @@ from functools import lru_cache
 from typing import Any
 
 import strawberry
-from graphql import GraphQLDefaultInput, GraphQLError, GraphQLInputField, GraphQLInputObjectType
+from graphql import (
+    GraphQLDefaultInput,
+    GraphQLError,
+    GraphQLInputField,
+    GraphQLInputObjectType,
+    get_operation_ast,
+)
 from strawberry.extensions import MaskErrors
-from strawberry.types import ExecutionContext
+from strawberry.types import ExecutionContext, ExecutionResult
 from strawberry.types.execution import PreExecutionError
+from strawberry.types.graphql import OperationType
 
 from bridge.contract.procedure import AnyProcedure
 from cerebros.errors import Internal, InvalidArgument
@@ -18,6 +25,9 @@ from grid_graphql.asking import refusal
 from grid_graphql.documents import Documents
 from grid_graphql.fields import root_type
 from grid_graphql.vocabulary import CONFIG
+
+# The kinds of operations that have one answer.
+ANSWERED_ONCE = frozenset({OperationType.QUERY, OperationType.MUTATION})
 
 
 def _is_defect(error: GraphQLError) -> bool:
@@ -49,6 +59,10 @@ class Thundergrid(strawberry.Schema):
     def process_errors(self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None) -> None:
         super().process_errors([error for error in errors if _is_defect(error)], execution_context)
 
+    async def execute(self, query: str | None, *given: Any, **named: Any) -> ExecutionResult:
+        # Strawberry lets subscriptions in by POST, and then has no answer for them.
+        return await super().execute(query, *given, **{**named, "allowed_operation_types": ANSWERED_ONCE})
+
     async def _prepare_operation_async(
         self, context: ExecutionContext, extensions_runner: Any
     ) -> PreExecutionError | None:
@@ -57,13 +71,12 @@ class Thundergrid(strawberry.Schema):
         checked = await self._documents.checked(context.query or "", context.variables or {})
         if isinstance(checked, list):
             return PreExecutionError(data=None, errors=checked)
-        context.graphql_document = checked
-        try:
-            allowed = context.operation_type in context.allowed_operations
-        except RuntimeError:
+        operation = get_operation_ast(checked, context.operation_name)
+        if operation is None:
             return _refused(f"the document has no operation {context.operation_name!r}; name one that it has")
-        if not allowed:
-            return _refused(f"a {context.operation_type.value} is not answered here; follow it over a WebSocket")
+        if OperationType(operation.operation.value) not in context.allowed_operations:
+            return _refused(f"a {operation.operation.value} is followed over a WebSocket; it has no single answer")
+        context.graphql_document = checked
         return None
 
 

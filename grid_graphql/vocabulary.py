@@ -9,6 +9,7 @@ from typing import Any, NewType, cast, get_args
 import msgspec
 import strawberry
 from graphql import GraphQLError
+from graphql.pyutils import inspect
 from strawberry.scalars import JSON
 from strawberry.schema.config import StrawberryConfig
 
@@ -16,15 +17,19 @@ from bridge.contract.words import VOCABULARIES
 
 # GraphQL's own Int ends at 2^31 - 1, which a byte count or a number of operations passes.
 BigInt = NewType("BigInt", int)
+BIG_INT_FROM = -(2**63)
+BIG_INT_DIGITS = 19
 
 
 def _whole_number(value: object) -> BigInt:
     # Text is taken too: JavaScript cannot write the larger seeds as a number.
-    if isinstance(value, str) and value.removeprefix("-").isdecimal():
-        return BigInt(int(value))
-    if isinstance(value, int) and not isinstance(value, bool):
+    if isinstance(value, str) and len(value) <= BIG_INT_DIGITS + 1 and value.removeprefix("-").isdecimal():
+        value = int(value)
+    if isinstance(value, int) and not isinstance(value, bool) and BIG_INT_FROM <= value < -BIG_INT_FROM:
         return BigInt(value)
-    raise GraphQLError(f"BigInt cannot represent {value!r}; give a whole number, or its digits as text")
+    raise GraphQLError(
+        f"BigInt cannot represent {inspect(value)}; give a whole number of up to 64 bits, or its digits as text"
+    )
 
 
 _BIG_INT = strawberry.scalar(

@@ -74,7 +74,7 @@ def make_app(bridge: Bridge) -> Starlette:
         return JSONResponse(msgspec.to_builtins(report), status_code=200 if report.status == "serving" else 503)
 
     graphql = GraphqlEndpoint(bridge)
-    return Starlette(
+    app = Starlette(
         routes=[
             Route("/", people),
             Route("/graphql", graphql, methods=["POST"]),
@@ -85,6 +85,8 @@ def make_app(bridge: Bridge) -> Starlette:
         ],
         exception_handlers={CerebrosError: _refused, HTTPException: _not_served, Exception: _failed},
     )
+    app.router.redirect_slashes = False  # it would redirect to whatever the Host header says
+    return app
 
 
 async def _refused(_request: Request, error: Exception) -> Response:
