@@ -85,7 +85,9 @@ class TrainingMetrics(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     device: Annotated[
         str, Meta(description="Kind and name of what trained and was timed: `cpu: AMD EPYC`, `cuda: NVIDIA H200`.")
     ]
-    trials_total: Annotated[int, Meta(description="Number of trials behind these figures.")] = 0
+    trials_total: Annotated[
+        int, Meta(description="Number of trials behind a run's figures; 0 in those of one trial.")
+    ] = 0
     trials_ok: Annotated[int, Meta(description="Number of trials that gave a result.")] = 0
     trials_failed: Annotated[int, Meta(description="Number of trials that ended without a result.")] = 0
     trials_pruned: Annotated[int, Meta(description="Number of trials that were stopped early as hopeless.")] = 0

@@ -196,7 +196,9 @@ def _held(annotation: Any) -> Iterator[type]:
 def _declaration(told: Told) -> str:
     kind = _type_name(told)
     scalar = kind in SCALARS.values()
-    optional = told.nullable or (scalar and not told.required and bool(told.default))
+    # A list has no presence in protobuf: an absent one is an empty one there.
+    single = not kind.startswith(("repeated ", "map<"))
+    optional = single and (told.nullable or (scalar and not told.required and bool(told.default)))
     return f"{'optional ' if optional else ''}{kind} {told.name}"
 
 

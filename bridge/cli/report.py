@@ -59,7 +59,7 @@ def page(run: Run, trials: Sequence[Trial], goals: ObjectiveSet, architecture: A
     measured = [trial for trial in trials if trial.metrics is not None]
     sections = [f"<h1>Run {escape(run.run_id)}</h1>", _facts(run, trials, goals)]
     if measured:
-        pareto_set = {trial.number for trial in run.pareto_set}
+        pareto_set = {trial.number for trial in run.pareto_set or ()}
         drawn = architecture or _most_accurate(measured)
         sections += [
             _section("What accuracy costs", _trade_offs(measured, pareto_set)),

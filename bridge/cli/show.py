@@ -143,7 +143,7 @@ def _candidates(ended: Run) -> Table:
     table = Table(title=plain(f"Run {ended.run_id}: candidates no other candidate beats"))
     for heading in ("trial", *_HEADINGS):
         table.add_column(heading, justify="right")
-    for trial in sorted(ended.pareto_set, key=_by_accuracy):
+    for trial in sorted(ended.pareto_set or (), key=_by_accuracy):
         if trial.metrics is not None:
             table.add_row(str(trial.number), *_figures(trial.metrics))
     if ended.metrics is not None:

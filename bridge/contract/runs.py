@@ -73,6 +73,7 @@ class Run(Message, frozen=True, kw_only=True):
     trials_total: Annotated[int, Meta(description="Number of trials so far.")]
     trials_ok: Annotated[int, Meta(description="Number of trials that gave a result.")]
     trials_failed: Annotated[int, Meta(description="Number of trials that ended without a result.")]
+    trials_pruned: Annotated[int, Meta(description="Number of trials that were stopped early as hopeless.")]
     created_at: Annotated[datetime, Meta(description="Time at which the run was accepted.")]
     started_at: Annotated[
         datetime | None, Meta(description="Time at which a worker first claimed the run; absent while none has.")
@@ -83,7 +84,10 @@ class Run(Message, frozen=True, kw_only=True):
     metrics: Annotated[
         TrainingMetrics | None, Meta(description="Figures of the run's result; absent where it has none.")
     ] = None
-    pareto_set: Annotated[tuple[Trial, ...], Meta(description="Trials that no other trial beats.")] = ()
+    pareto_set: Annotated[
+        tuple[Trial, ...] | None,
+        Meta(description="Trials that no other trial beats; absent until all have ended, and where the run has none."),
+    ] = None
     promoted_version: Annotated[
         int | None,
         Meta(description="Version of the PAC's capability vector that the run wrote; absent where it wrote none."),

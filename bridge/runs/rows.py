@@ -73,7 +73,8 @@ class RunStore:
         for run_id, trial in await self._trials.pareto_set_of([row["run_id"] for row in rows]):
             best[run_id].append(trial)
         return tuple(
-            msgspec.structs.replace(msgspec.convert(row, Run), pareto_set=tuple(best[row["run_id"]])) for row in rows
+            msgspec.structs.replace(msgspec.convert(row, Run), pareto_set=tuple(best[row["run_id"]]) or None)
+            for row in rows
         )
 
     async def run_state(self, run_id: str) -> RunState:

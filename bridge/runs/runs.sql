@@ -38,10 +38,11 @@ SELECT payload_digest FROM runs WHERE run_id = %(run_id)s;
 SELECT r.run_id, r.kind, r.pac_id, r.state, r.queue, r.priority, r.dataset, r.last_seq, r.attempt, r.metrics, r.error,
        r.created_at, r.started_at, r.finished_at, r.promoted_version,
        coalesce((SELECT array_agg(s.name ORDER BY s.done_at) FROM stages s WHERE s.run_id = r.run_id), '{}') AS stages_done,
-       t.total AS trials_total, t.ok AS trials_ok, t.failed AS trials_failed
+       t.total AS trials_total, t.ok AS trials_ok, t.failed AS trials_failed, t.pruned AS trials_pruned
   FROM runs r,
        LATERAL (SELECT count(*)::int AS total, (count(*) FILTER (WHERE outcome = 'ok'))::int AS ok,
-                     (count(*) FILTER (WHERE outcome NOT IN ('ok', 'pruned')))::int AS failed
+                     (count(*) FILTER (WHERE outcome NOT IN ('ok', 'pruned')))::int AS failed,
+                     (count(*) FILTER (WHERE outcome = 'pruned'))::int AS pruned
                   FROM trials WHERE trials.run_id = r.run_id) t
  WHERE (%(run_id)s::text IS NULL OR r.run_id = %(run_id)s)
    AND (%(pac_id)s::text IS NULL OR r.pac_id = %(pac_id)s)

@@ -107,7 +107,7 @@ async def test_the_promoted_models_own_description_can_be_drawn(bridge, run_and_
 
 
 async def test_a_run_without_trials_says_so_and_markup_in_names_stays_text(run_and_trials):
-    run = msgspec.structs.replace(run_and_trials[0], run_id="<script>x</script>", pareto_set=(), metrics=None)
+    run = msgspec.structs.replace(run_and_trials[0], run_id="<script>x</script>", pareto_set=None, metrics=None)
     html = page(run, [], GOALS)
     assert "<h1>Run &lt;script&gt;x&lt;/script&gt;</h1>" in html
     assert "0, 0 of them with figures" in html

@@ -121,6 +121,7 @@ def test_the_page_escapes_what_others_wrote():
         trials_total=0,
         trials_ok=0,
         trials_failed=0,
+        trials_pruned=0,
         created_at=datetime.now(UTC),
     )
 

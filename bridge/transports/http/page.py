@@ -7,6 +7,7 @@ from datetime import datetime
 from html import escape
 
 from bridge.contract.capability import VcvEntry
+from bridge.contract.figures import dollars, measured, trials
 from bridge.contract.operator import HealthReport
 from bridge.contract.runs import Run
 
@@ -58,7 +59,7 @@ def _run_row(run: Run) -> tuple[str, ...]:
         run.kind,
         run.state,
         run.dataset,
-        f"{run.trials_ok} of {run.trials_total}",
+        trials(run) or ("none yet" if run.finished_at is None else "none"),
         _minute(run.created_at),
         "" if run.error is None else f"{run.error.code}: {run.error.message}",
     )
@@ -70,9 +71,9 @@ def _vcv_row(entry: VcvEntry) -> tuple[str, ...]:
         str(entry.version),
         entry.task,
         f"{entry.accuracy:.4f}",
-        f"{entry.latency_s * 1000:.3f} ms",
-        f"${entry.cost_usd:.6f}",
-        f"{entry.energy_j:.1f} J",
+        measured(entry.latency_s, "s"),
+        dollars(entry.cost_usd),
+        measured(entry.energy_j, "J"),
         f"{entry.trust:.2f}",
         _minute(entry.created_at),
     )

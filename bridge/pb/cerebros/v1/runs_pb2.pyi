@@ -108,7 +108,7 @@ class GetArtifactRequest(_message.Message):
     def __init__(self, digest: _Optional[str] = ...) -> None: ...
 
 class Run(_message.Message):
-    __slots__ = ("run_id", "kind", "pac_id", "state", "dataset", "stages_done", "last_seq", "attempt", "trials_total", "trials_ok", "trials_failed", "created_at", "started_at", "finished_at", "metrics", "pareto_set", "promoted_version", "error", "queue", "priority")
+    __slots__ = ("run_id", "kind", "pac_id", "state", "dataset", "stages_done", "last_seq", "attempt", "trials_total", "trials_ok", "trials_failed", "created_at", "started_at", "finished_at", "metrics", "pareto_set", "promoted_version", "error", "queue", "priority", "trials_pruned")
     RUN_ID_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
     PAC_ID_FIELD_NUMBER: _ClassVar[int]
@@ -129,6 +129,7 @@ class Run(_message.Message):
     ERROR_FIELD_NUMBER: _ClassVar[int]
     QUEUE_FIELD_NUMBER: _ClassVar[int]
     PRIORITY_FIELD_NUMBER: _ClassVar[int]
+    TRIALS_PRUNED_FIELD_NUMBER: _ClassVar[int]
     run_id: str
     kind: str
     pac_id: str
@@ -149,7 +150,8 @@ class Run(_message.Message):
     error: RunError
     queue: str
     priority: int
-    def __init__(self, run_id: _Optional[str] = ..., kind: _Optional[str] = ..., pac_id: _Optional[str] = ..., state: _Optional[str] = ..., dataset: _Optional[str] = ..., stages_done: _Optional[_Iterable[str]] = ..., last_seq: _Optional[int] = ..., attempt: _Optional[int] = ..., trials_total: _Optional[int] = ..., trials_ok: _Optional[int] = ..., trials_failed: _Optional[int] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., started_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., finished_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., metrics: _Optional[_Union[TrainingMetrics, _Mapping]] = ..., pareto_set: _Optional[_Iterable[_Union[Trial, _Mapping]]] = ..., promoted_version: _Optional[int] = ..., error: _Optional[_Union[RunError, _Mapping]] = ..., queue: _Optional[str] = ..., priority: _Optional[int] = ...) -> None: ...
+    trials_pruned: int
+    def __init__(self, run_id: _Optional[str] = ..., kind: _Optional[str] = ..., pac_id: _Optional[str] = ..., state: _Optional[str] = ..., dataset: _Optional[str] = ..., stages_done: _Optional[_Iterable[str]] = ..., last_seq: _Optional[int] = ..., attempt: _Optional[int] = ..., trials_total: _Optional[int] = ..., trials_ok: _Optional[int] = ..., trials_failed: _Optional[int] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., started_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., finished_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., metrics: _Optional[_Union[TrainingMetrics, _Mapping]] = ..., pareto_set: _Optional[_Iterable[_Union[Trial, _Mapping]]] = ..., promoted_version: _Optional[int] = ..., error: _Optional[_Union[RunError, _Mapping]] = ..., queue: _Optional[str] = ..., priority: _Optional[int] = ..., trials_pruned: _Optional[int] = ...) -> None: ...
 
 class RunList(_message.Message):
     __slots__ = ("runs",)

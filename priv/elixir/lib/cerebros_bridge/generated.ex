@@ -1168,6 +1168,10 @@ defmodule CerebrosBridge.Generated do
           type: :integer,
           doc: "Number of trials that ended without a result."
         },
+        trials_pruned: %{
+          type: :integer,
+          doc: "Number of trials that were stopped early as hopeless."
+        },
         created_at: %{
           type: :time,
           doc: "Time at which the run was accepted."
@@ -1193,7 +1197,9 @@ defmodule CerebrosBridge.Generated do
         pareto_set: %{
           type: {:list, {:struct, "Trial"}},
           optional: true,
-          doc: "Trials that no other trial beats."
+          nullable: true,
+          doc:
+            "Trials that no other trial beats; absent until all have ended, and where the run has none."
         },
         promoted_version: %{
           type: :integer,
@@ -1691,7 +1697,7 @@ defmodule CerebrosBridge.Generated do
           type: :integer,
           optional: true,
           default: 0,
-          doc: "Number of trials behind these figures."
+          doc: "Number of trials behind a run's figures; 0 in those of one trial."
         },
         trials_ok: %{
           type: :integer,
