@@ -100,6 +100,18 @@ async def test_the_pareto_set_is_the_set_of_trials_no_other_beats(bridge, cycle)
     assert [trial.number for trial in run.pareto_set] == [measured[index].number for index in np.flatnonzero(kept)]
 
 
+async def test_a_list_answers_all_that_is_answered_of_one(bridge, cycle):
+    """Issue 11, kind 16."""
+    run, _ = cycle
+    entry = await call(bridge, "get_capability", {"pac_id": "reader"})
+    artifacts = (await call(bridge, "list_artifacts", {"run_id": "digits-cycle"})).artifacts
+
+    assert run.pareto_set
+    assert run in (await call(bridge, "list_runs", {"limit": 1000})).runs
+    assert entry in (await call(bridge, "list_capabilities", {"limit": 1000})).entries
+    assert [await call(bridge, "get_artifact", {"digest": one.digest}) for one in artifacts] == list(artifacts)
+
+
 async def test_the_shortlist_was_persisted_with_its_densities_and_searched_first(bridge, cycle):
     shortlist = await call(bridge, "shortlist", {"run_id": "digits-cycle"})
     trials = (await call(bridge, "list_trials", {"run_id": "digits-cycle"})).trials

@@ -22,6 +22,7 @@ from bridge.operator.procedures import HEALTH
 from bridge.runs.kinds import Deps
 from bridge.transports.http.app import make_app
 from bridge.transports.http.page import newest_page
+from tests.bridge.test_policy import METRICS
 from tests.calling import call, watch
 
 
@@ -129,6 +130,20 @@ def test_the_page_escapes_what_others_wrote():
 
     assert "<script>" not in page
     assert page.count("&lt;script&gt;") == 2
+
+
+async def test_the_page_tells_how_trials_ended(http, ended_with, sql):
+    """Issue 11, kind 16."""
+    run_id = await ended_with(3)
+    sql.execute(
+        "UPDATE trials SET outcome = 'pruned', metrics = %s WHERE run_id = %s AND number > 0",
+        (msgspec.json.encode(METRICS).decode(), run_id),
+    )
+
+    page = (await http.get("/")).text
+
+    assert "<td>2 pruned, 1 failed</td>" in page[page.index(run_id) :].partition("</tr>")[0]
+    assert "of 0" not in page
 
 
 async def test_a_subscription_tells_a_runs_events_and_completes(bridge, address, start):

@@ -34,6 +34,7 @@ from cerebros.errors import family
 from grid_graphql.asking import Context
 from grid_graphql.fields import given_whole, listed_in
 from grid_graphql.schema import make_schema
+from tests.bridge.test_policy import METRICS
 from tests.calling import TESTER
 from tests.grid_graphql.asking import answer
 
@@ -231,6 +232,38 @@ async def test_a_runs_trials_are_read_in_two_pages(bridge: Bridge, ended_with):
     run_id = await ended_with(3)
 
     assert [await page(run=run_id), await page(run=run_id, after=1)] == [[0, 1], [2]]
+
+
+async def test_the_pareto_set_of_a_listed_run_is_that_of_the_run(bridge: Bridge, ended_with, sql):
+    """Issue 11, kind 16."""
+    run_id = await ended_with(3)
+    query = """query($run: String!) { run(runId: $run) { runId paretoSet { number outcome reason } }
+        runs(limit: 1000) { runId paretoSet { number outcome reason } } }"""
+
+    async def told() -> tuple[Any, Any]:
+        both = await answer(SCHEMA, bridge, query, run=run_id)
+        [listed] = [run for run in both["runs"] if run["runId"] == run_id]
+        return both["run"]["paretoSet"], listed["paretoSet"]
+
+    assert await told() == (None, None)
+    sql.execute("UPDATE trials SET in_pareto_set = number > 0 WHERE run_id = %s", (run_id,))
+    one, listed = await told()
+    assert one == listed
+    assert [trial["number"] for trial in listed] == [1, 2]
+
+
+async def test_pruned_trials_are_counted_apart(bridge: Bridge, ended_with, sql):
+    """Issue 11, kind 16."""
+    run_id = await ended_with(3)
+    sql.execute(
+        "UPDATE trials SET outcome = 'pruned', metrics = %s WHERE run_id = %s AND number > 0",
+        (msgspec.json.encode(METRICS).decode(), run_id),
+    )
+    query = "query($run: String!) { run(runId: $run) { trialsTotal trialsOk trialsFailed trialsPruned } }"
+
+    run = (await answer(SCHEMA, bridge, query, run=run_id))["run"]
+
+    assert run == {"trialsTotal": 3, "trialsOk": 0, "trialsFailed": 1, "trialsPruned": 2}
 
 
 async def test_a_run_started_here_with_defaults_has_the_defaults_of_the_contract(bridge: Bridge, start):
