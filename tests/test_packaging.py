@@ -45,4 +45,5 @@ def test_a_wheel_carries_the_migrations_and_the_policy(tmp_path):
     names = zipfile.ZipFile(wheel).namelist()
     assert "bridge/_priv/sql/0001_rooms.sql" in names
     assert "bridge/_priv/policy/default.toml" in names
+    assert "bridge/_priv/console/graphiql.min.js.gz" in names
     assert {name.split("/")[0] for name in names if ".dist-info" not in name} == set(PACKAGES)

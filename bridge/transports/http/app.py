@@ -22,8 +22,9 @@ from bridge.operator.procedures import HEALTH, scrape
 from bridge.process.defects import defects_answered
 from bridge.runs.procedures import LIST_RUNS
 from bridge.transports.http.callers import caller_of
+from bridge.transports.http.console import console_routes
 from bridge.transports.http.graphql import GraphqlEndpoint
-from bridge.transports.http.page import newest_page
+from bridge.transports.http.page import HEADERS, newest_page
 from cerebros.errors import CerebrosError, Code
 from telemetry.prometheus import CONTENT_TYPE
 
@@ -45,8 +46,6 @@ STATUS: dict[Code, int] = {
 # Rows of each table on the page for people; the rest is for GraphQL.
 PAGE_ROWS = 25
 
-_PAGE_HEADERS = {"content-security-policy": "default-src 'none'; style-src 'unsafe-inline'"}
-
 
 def make_app(bridge: Bridge) -> Starlette:
     """Return the ASGI application over one bridge; it opens and closes nothing of its own."""
@@ -58,7 +57,7 @@ def make_app(bridge: Bridge) -> Starlette:
             (await bridge.ask(LIST_RUNS, caller, ListRuns(limit=PAGE_ROWS))).runs,
             (await bridge.ask(LIST_CAPABILITIES, caller, ListCapabilities(limit=PAGE_ROWS))).entries,
         )
-        return HTMLResponse(page, headers=_PAGE_HEADERS)
+        return HTMLResponse(page, headers=HEADERS)
 
     async def metrics(request: Request) -> Response:
         with defects_answered("metrics"):
@@ -80,6 +79,7 @@ def make_app(bridge: Bridge) -> Starlette:
             Route("/graphql", graphql, methods=["POST"]),
             WebSocketRoute("/graphql", graphql),
             Route("/metrics", metrics),
+            *console_routes(),
             Route("/healthz", healthz),
             Route("/readyz", readyz),
         ],

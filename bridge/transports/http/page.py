@@ -11,7 +11,28 @@ from bridge.contract.figures import dollars, measured, trials
 from bridge.contract.operator import HealthReport
 from bridge.contract.runs import Run
 
-# The page carries its own style and loads nothing, which its Content-Security-Policy says too.
+# Of every answer that a browser shows: it is what it says, stands in no other site's frame, and tells no other site
+# where its reader came from.
+SAFE = {
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    "referrer-policy": "no-referrer",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+}
+
+# Nothing may be added to a page from elsewhere, and nothing sent elsewhere; a page says what it needs of its own.
+_CLOSED = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+
+
+def page_headers(needed: str) -> dict[str, str]:
+    """Return the headers of a page that needs no more than this part of a Content-Security-Policy allows."""
+    return {**SAFE, "content-security-policy": f"{_CLOSED}; {needed}"}
+
+
+# The page carries its own style and loads nothing.
+HEADERS = page_headers("style-src 'unsafe-inline'")
+
 _PAGE = """<!doctype html>
 <html lang="en">
 <head>
@@ -31,7 +52,7 @@ th, td {{ border-bottom: 1px solid #8884; padding: .3rem .8rem .3rem 0; text-ali
 <p>{health}</p>
 {runs}
 {entries}
-<p><a href="/graphql">GraphQL</a> · <a href="/metrics">metrics</a> · <a href="/readyz">readiness</a></p>
+<p><a href="/console">GraphQL</a> · <a href="/metrics">metrics</a> · <a href="/readyz">readiness</a></p>
 </body>
 </html>
 """
