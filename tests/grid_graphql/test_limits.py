@@ -188,6 +188,23 @@ def test_a_document_has_the_extent_of_the_same_without_fragments(parts):
     assert found._replace(nesting=0) == expected._replace(nesting=0)
 
 
+@pytest.mark.parametrize(
+    "document",
+    [
+        "{ " + "health { status } " * 249 + "}",
+        "{ " + ("runs(limit: 1) { " + "paretoSet { number } " * 24 + "} ") * 9 + "}",
+        "{ " + " ".join(f"field{number}" for number in range(900)) + " }",
+    ],
+    ids=["one field many times", "nested", "unknown fields"],
+)
+async def test_the_standard_rules_end_early(document):
+    errors = await Documents(SCHEMA).checked(document, {})
+
+    assert isinstance(errors, list)
+    assert 1 <= len(errors) <= documents.MAX_ERRORS + 1
+    assert "aborted" in errors[-1].message
+
+
 async def test_a_document_is_checked_once():
     kept = Documents(SCHEMA)
 
@@ -217,7 +234,7 @@ async def test_a_document_larger_than_all_that_is_kept_is_answered_and_forgotten
 
 
 async def test_a_check_that_takes_too_long_is_refused_while_the_loop_goes_on(monkeypatch):
-    monkeypatch.setattr(documents, "CHECK_S", 0.1)
+    monkeypatch.setattr(documents, "CHECK_S", 0.3)
     monkeypatch.setattr(documents, "MAX_TOKENS", 100_000)
     monkeypatch.setattr(documents, "MAX_LENGTH", 1_000_000)
     ticks = 0
@@ -229,7 +246,7 @@ async def test_a_check_that_takes_too_long_is_refused_while_the_loop_goes_on(mon
             await asyncio.sleep(0.001)
 
     ticking = asyncio.create_task(tick())
-    [error] = await Documents(SCHEMA).checked("{ " + "health { status } " * 8_000 + "}", {})
+    [error] = await Documents(SCHEMA).checked("{ " + "health { status } " * 16_000 + "}", {})
     ticking.cancel()
 
     assert error.extensions["code"] == "RESOURCE_EXHAUSTED"

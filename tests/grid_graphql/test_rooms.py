@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 from collections.abc import AsyncGenerator
 from typing import Annotated, Literal
 
 import msgspec
 import pytest
-from graphql import GraphQLInputObjectType, GraphQLObjectType
+from graphql import GraphQLInputObjectType, GraphQLObjectType, get_introspection_query
 from msgspec import Meta
 
 from bridge.api.bridge import Bridge
@@ -103,6 +104,33 @@ async def test_procedures_that_a_room_adds_are_served(dreaming: Bridge):
     assert await answer(schema, dreaming, 'mutation { forget(pacId: "a") { mood } }') == {
         "forget": [{"mood": "wide_awake"}] * 2
     }
+
+
+@pytest.mark.parametrize(
+    ("query", "times"),
+    [
+        ('{ memories(pacId: "a", depth: 3000) { text writtenS weights heldBytes mood } }', 1),
+        (get_introspection_query(), 9),
+    ],
+    ids=["one answer of many rows", "many answers in one piece each"],
+)
+async def test_others_have_their_turn_while_large_answers_are_made(dreaming: Bridge, query: str, times: int):
+    """Issue 11, kind 1."""
+    schema = make_schema(dreaming.procedures)
+    await answer(schema, dreaming, query)  # checked and kept
+    turns = 0
+
+    async def count() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    counting = asyncio.create_task(count())
+    await asyncio.gather(*(answer(schema, dreaming, query) for _ in range(times)))
+    counting.cancel()
+
+    assert turns >= 8
 
 
 async def test_a_stream_that_a_room_adds_is_followed(dreaming: Bridge):
