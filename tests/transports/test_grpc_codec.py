@@ -110,6 +110,8 @@ def holds(message: Message, reply: msgspec.Struct) -> bool:
 
 def reads(message: Message, name: str, value: object) -> bool:
     sent = getattr(message, name)
+    if value is None and message.DESCRIPTOR.fields_by_name[name].is_repeated:
+        return not sent  # a list has no presence in protobuf
     if value is None or isinstance(sent, Message):
         there = message.HasField(name)
         return not there if value is None else there and same(sent, value)

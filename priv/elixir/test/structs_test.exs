@@ -38,7 +38,9 @@ defmodule CerebrosBridge.StructsTest do
         "stages_done" => ["check"]
       })
 
-    assert %Run{state: :succeeded, finished_at: nil, stages_done: ["check"], pareto_set: nil} = run
+    assert %Run{state: :succeeded, finished_at: nil, stages_done: ["check"], pareto_set: nil} =
+             run
+
     assert run.created_at == ~U[2026-01-02 03:04:05.5Z]
     assert %TrainingMetrics{accuracy: 0.9, loss: nil, trials_total: 0} = run.metrics
     assert Run.ended?(run)
