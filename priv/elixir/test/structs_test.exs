@@ -45,6 +45,10 @@ defmodule CerebrosBridge.StructsTest do
     assert %TrainingMetrics{accuracy: 0.9, loss: nil, trials_total: 0} = run.metrics
     assert Run.ended?(run)
     refute Run.ended?(%Run{state: :queued})
+    assert %Run{pareto_set: nil} = Run.from_map(%{"run_id" => "r", "pareto_set" => []})
+
+    assert %Run{pareto_set: [%{"number" => 1}]} =
+             Run.from_map(%{"pareto_set" => [%{"number" => 1}]})
   end
 
   test "a field that a newer bridge adds is no mistake" do

@@ -44,6 +44,7 @@ defmodule CerebrosBridge.Message do
 
   # What a struct has before anything was read into it.
   defp default(%{default: default}), do: default
+  defp default(%{nullable: true}), do: nil
   defp default(%{type: {:list, _}}), do: []
   defp default(%{type: {:map, _}}), do: %{}
   defp default(%{type: :map}), do: %{}
@@ -71,6 +72,8 @@ defmodule CerebrosBridge.Message do
 
   defp reading(%{type: :time}, _word?, _module), do: :time
   defp reading(%{type: {:word, name}}, true, _module), do: {:word, Names.of_text(words(name))}
+  # protobuf has no absent list, only an empty one.
+  defp reading(%{type: {:list, _}, nullable: true}, _word?, nil), do: :some
   defp reading(_field, _word?, nil), do: :same
   defp reading(_field, _word?, module), do: {:struct, module}
 
@@ -147,6 +150,8 @@ defmodule CerebrosBridge.Message do
   end
 
   defp read_as(value, :same), do: value
+  defp read_as([], :some), do: nil
+  defp read_as(value, :some), do: value
   defp read_as(text, :time), do: Names.time(text)
   defp read_as(text, {:word, of_text}), do: Map.get(of_text, text, text)
   defp read_as(nil, {:struct, _module}), do: nil
