@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bridge.contract.capability import VcvEntry
+from bridge.contract.figures import dollars, measured, significant, trials
 from bridge.contract.operator import GateReport
 from bridge.contract.runs import Run, RunEvent, RunList, Trial
 from cerebros.data.check import DatasetReport
@@ -116,26 +117,19 @@ def _run_row(one: Run) -> tuple[str, ...]:
     )
 
 
-def trials(one: Run) -> str:
-    """The ends of a run's trials in words, such as `56 ok, 144 pruned`."""
-    rest = one.trials_total - one.trials_ok - one.trials_failed
-    counts = {"ok": one.trials_ok, "failed": one.trials_failed, "pruned" if one.finished_at else "not ended": rest}
-    return ", ".join(f"{count} {end}" for end, count in counts.items() if count)
-
-
 def event(found: RunEvent, *, json: bool) -> None:
     """Show an event on a line: its number, its time, its name, and what it tells."""
     if json:
         json_line(found)
         return
     told = {**found.metadata, **found.measurements}
-    facts = [f"{name}={_figure(value)}" for name, value in told.items() if value is not None and name != "run_id"]
+    facts = [
+        f"{name}={significant(value) if isinstance(value, float) else value}"
+        for name, value in told.items()
+        if value is not None and name != "run_id"
+    ]
     name = found.name.removeprefix("cerebros.")
     click.echo(plain(f"{found.seq:>5} {found.at:%H:%M:%S} {name:<16} {' '.join(facts)}"))
-
-
-def _figure(value: object) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def _candidates(ended: Run) -> Table:
@@ -158,11 +152,11 @@ _HEADINGS = ("accuracy", "latency p50", "energy", "cost", "duration", "parameter
 def _figures(metrics: TrainingMetrics) -> tuple[str, ...]:
     return (
         f"{metrics.accuracy:.4f}",
-        f"{metrics.latency_p50_s * 1e6:.0f} µs",
-        f"{metrics.energy_j:.2f} J ({metrics.energy_method})",
-        f"{metrics.cost_usd:.2e} USD",
-        f"{metrics.duration_s:.2f} s",
-        f"{metrics.parameters}",
+        measured(metrics.latency_p50_s, "s"),
+        f"{measured(metrics.energy_j, 'J')} ({metrics.energy_method})",
+        dollars(metrics.cost_usd),
+        measured(metrics.duration_s, "s"),
+        f"{metrics.parameters:,}",
     )
 
 
@@ -213,8 +207,8 @@ def vcv(entry: VcvEntry, *, json: bool) -> None:
             "task": entry.task,
             "skills": ", ".join(entry.skills),
             "accuracy": f"{entry.accuracy:.4f}",
-            "latency": f"{entry.latency_s * 1e6:.0f} µs",
-            "energy / cost": f"{entry.energy_j:.2f} J / {entry.cost_usd:.2e} USD",
+            "latency": measured(entry.latency_s, "s"),
+            "energy / cost": f"{measured(entry.energy_j, 'J')} / {dollars(entry.cost_usd)}",
             "trust / reliability": f"{entry.trust:.2f} / {entry.reliability:.2f}",
             "run, artifact": f"{entry.run_id}, {entry.artifact_digest}",
             "created": entry.created_at.isoformat(timespec="seconds"),
