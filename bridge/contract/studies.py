@@ -32,8 +32,8 @@ class CreateStudy(Message, frozen=True, kw_only=True):
             description="Decisions to make: `{root, types, limits}`, each type with its `params` (`float`, `int`, "
             "`choice` or `ordered`) and `slots` of ordered children. A parameter with `when: {other: [values]}` exists "
             "where the other one has such a value; `limits` bound the whole tree: `{count: type, at_most: n}`, "
-            '`{sum: "type.param", at_least: n}`. Its largest tree may have 16 levels, and 4,096 nodes and decisions. '
-            "Flat forms are read as well: a map of ranges and choices, or a list of parameters as "
+            '`{sum: "type.param", at_least: n}`. Its largest tree may have 16 levels, and 1,024 nodes, decisions '
+            "and conditions' values; all rules may list 20,000 values; numbers are finite and within ±2^53. Flat forms are read as well: a map of ranges and choices, or a list of parameters as "
             "`{parameters: [{name, type, …}]}`."
         ),
     ]

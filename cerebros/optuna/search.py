@@ -70,7 +70,7 @@ class OptunaSearch:
                 trees.append(self._first[number])
             elif self._study is None:
                 generator = np.random.default_rng([self._seed, number])
-                trees.append(draw_admissible(self._space.draw, self._admissible, generator))
+                trees.append(draw_admissible(self._space, self._admissible, generator))
             else:
                 trees.append(self._proposed(self._study, number))
         self._asked += n
@@ -116,7 +116,7 @@ class OptunaSearch:
                 self._trials[tree_hash(tree)] = trial
                 return tree
             study.tell(trial, state=TrialState.FAIL)
-        return draw_admissible(self._space.draw, self._admissible, np.random.default_rng([self._seed, number]))
+        return draw_admissible(self._space, self._admissible, np.random.default_rng([self._seed, number]))
 
     def _handed_over(self, study: optuna.Study, tree: Tree) -> Trial:
         study.enqueue_trial(parameters(self._space, tree))

@@ -14,13 +14,14 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
 from numpy.random import Generator
 
 from cerebros.errors import InvalidArgument, SpaceRejected
-from cerebros.search.admission import Admissible, draw_admissible, first_admissible, within_limits
+from cerebros.search.admission import Admissible, admissible_draws, attempts, first_admissible, within_limits
 from cerebros.search.histogram import History
 from cerebros.search.observations import POOL, RECENT, STARTUP_TRIALS, good_count
 from cerebros.search.pareto import Losses
@@ -218,7 +219,7 @@ class Motpe:
             ordered = rank_by_ehvi(drawn, model.screen, self._table, self._edits, generator, self._known_losses)
         else:
             ordered = self._by_ratio(drawn, model.density)
-        trees = (tree_of(self._space, sites) for sites in ordered)
+        trees = (tree_of(self._space, sites) for sites in ordered[: attempts(self._space)])
         if proposed := first_admissible(trees, 1, self._admissible, self._known):
             return proposed[0]
         try:
@@ -230,10 +231,10 @@ class Motpe:
 
     def _drawn(self, generator: Generator) -> Tree:
         """Draw a tree from the prior, one that was not asked before if `NEW_DRAWS` draws find one."""
-        for _ in range(NEW_DRAWS):
-            tree = draw_admissible(self._space.draw, self._admissible, generator)
-            if tree_hash(tree) not in self._known:
-                break
+        drawn = islice(admissible_draws(self._space, self._admissible, generator), NEW_DRAWS)
+        tree = next(drawn)
+        while tree_hash(tree) in self._known and (other := next(drawn, None)):
+            tree = other
         return tree
 
     def _by_ratio(self, drawn: list[Sites], density: TreeDensity) -> list[Sites]:

@@ -43,7 +43,7 @@ class RandomSampler:
         trees = []
         for number in range(self._asked, self._asked + n):
             generator = np.random.default_rng([self._seed, number])
-            trees.append(draw_admissible(self._space.draw, self._admissible, generator))
+            trees.append(draw_admissible(self._space, self._admissible, generator))
         self._asked += n
         return trees
 
