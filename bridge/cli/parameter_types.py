@@ -65,7 +65,8 @@ class JsonFile(click.ParamType[Any]):
         file = click.File("rb").convert(value, param, ctx)
         try:
             return self.read(file.read())
-        except (msgspec.DecodeError, UnicodeError, RecursionError) as problem:
+        # ValueError: bytes that are no UTF-8, or a number of more digits than Python reads.
+        except (msgspec.DecodeError, ValueError, RecursionError) as problem:
             raise InvalidArgument(f"{value} is no {self.expected}: {problem}") from None
 
     def read(self, document: bytes) -> Any:

@@ -24,7 +24,7 @@ from cerebros.errors import InvalidArgument, SpaceRejected
 from cerebros.search.admission import Admissible, admissible_draws, attempts, first_admissible, within_limits
 from cerebros.search.histogram import History
 from cerebros.search.observations import POOL, RECENT, STARTUP_TRIALS, good_count
-from cerebros.search.pareto import Losses
+from cerebros.search.pareto import Losses, tamed
 from cerebros.search.parzen import CANDIDATES, TreeDensity, candidates
 from cerebros.search.screening import Screen, rank_by_ehvi
 from cerebros.search.site_table import Entry, SiteTable
@@ -207,7 +207,7 @@ class Motpe:
         losses = np.array([kept.losses for kept in learned])
         rows = self._table.stacked([kept.entry for kept in learned])
         fidelities = np.array([kept.fidelity for kept in learned])
-        screen = Screen(self._table, rows, losses, self._targets.reference_for(losses), fidelities)
+        screen = Screen(self._table, rows, tamed(losses), self._targets.reference_for(losses), fidelities)
         if len(pending):
             screen.add_fantasies(pending)
         return screen

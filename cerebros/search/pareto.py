@@ -5,6 +5,8 @@ Notation: `losses` is (n_trials, n_objectives), finite, smaller is better.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,6 +17,25 @@ def _require_finite(losses: Losses) -> None:
     if not np.isfinite(losses).all():
         row = int(np.flatnonzero(~np.isfinite(losses).all(axis=1))[0])
         raise ValueError(f"losses[{row}] is {losses[row]}; every loss must be finite, leave failed trials out")
+
+
+# Losses up to here are as they are; four of these multiplied, or two of them squared, are still no infinity.
+TAME = 1e70
+
+
+def tamed(losses: Losses) -> Losses:
+    """Return losses in the same order, near enough to each other that differences and volumes stay finite.
+
+    Losses within ±`TAME` are left as they are, larger ones grow with their logarithm from there on. NaN stays NaN.
+
+    Args:
+        losses: of any shape; they may be infinite.
+    """
+    sizes = np.abs(losses)
+    if not (sizes > TAME).any():
+        return losses
+    beyond = np.log(np.clip(sizes, TAME, np.finfo(np.float64).max)) - math.log(TAME) + np.isinf(sizes)
+    return np.where(sizes > TAME, np.sign(losses) * TAME * (1.0 + beyond), losses)
 
 
 def nondominated(losses: Losses) -> NDArray[np.bool_]:
