@@ -50,7 +50,7 @@ def _path(place: Place) -> str:
 
 
 def _shown(value: float) -> str:
+    if isinstance(value, float):
+        return f"{value}"
     # Python refuses to print a whole number of more than 4,300 digits.
-    return (
-        f"{value}" if isinstance(value, float) else f"a number of {1 + int(value.bit_length() * math.log10(2))} digits"
-    )
+    return f"a number of {1 + int(value.bit_length() * math.log10(2))} digits"

@@ -20,7 +20,8 @@ def json_object(text: str) -> dict[str, Any]:
     """
     try:
         return msgspec.json.decode(text.encode(), type=dict[str, Any])
-    except (msgspec.DecodeError, UnicodeError, RecursionError) as problem:
+    # ValueError: text that is no UTF-8, or a number of more digits than Python reads.
+    except (msgspec.DecodeError, ValueError, RecursionError) as problem:
         raise InvalidArgument(
             f'the request is not a JSON object: {problem}; an example: \'{{"run_id": "a"}}\''
         ) from None

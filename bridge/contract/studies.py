@@ -32,8 +32,8 @@ class CreateStudy(Message, frozen=True, kw_only=True):
             description="Decisions to make: `{root, types, limits}`, each type with its `params` (`float`, `int`, "
             "`choice` or `ordered`) and `slots` of ordered children. A parameter with `when: {other: [values]}` exists "
             "where the other one has such a value; `limits` bound the whole tree: `{count: type, at_most: n}`, "
-            '`{sum: "type.param", at_least: n}`. Numbers are finite and within ±2^53. Its largest tree may have 16 levels, '
-            "and 1,024 nodes, decisions and values that conditions name; all its rules together may list 20,000 values. "
+            '`{sum: "type.param", at_least: n}`. Numbers are finite and within ±2^53. Its largest tree may have 16 '
+            "levels, and 1,024 nodes, decisions and values that conditions name; its rules may list 20,000 values. "
             "Flat forms are read as well: a map of ranges and choices, or a list of parameters as "
             "`{parameters: [{name, type, …}]}`."
         ),

@@ -158,6 +158,20 @@ class ObjectiveSet(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         goals = (goal.limited_to(limits[goal.name]) if goal.name in limits else goal for goal in self.objectives)
         return ObjectiveSet(self.name, self.trade_off, tuple(goals))
 
+    def figures(self, metrics: TrainingMetrics) -> list[float]:
+        """Return the figures that are objectives, each in its own unit and direction."""
+        return [float(getattr(metrics, OBJECTIVES[name].field)) for name in self.names]
+
+    def excesses(self, metrics: TrainingMetrics) -> dict[str, float]:
+        """Return by how much the figures break each hard limit, by objective; 0 or less where they keep it."""
+        found = {}
+        for goal, figure in zip(self.objectives, self.figures(metrics), strict=True):
+            if goal.at_most is not None:
+                found[goal.name] = figure - goal.at_most
+            if goal.at_least is not None:
+                found[goal.name] = goal.at_least - figure
+        return found
+
     def broken_by(self, metrics: TrainingMetrics) -> tuple[str, ...]:
         """Describe each hard limit that the figures break."""
         return tuple(broken for goal in self.objectives if (broken := goal.broken_by(metrics)) is not None)

@@ -26,16 +26,18 @@ TAME = 1e70
 def tamed(losses: Losses) -> Losses:
     """Return losses in the same order, near enough to each other that differences and volumes stay finite.
 
-    Losses within ±`TAME` are left as they are, larger ones grow with their logarithm from there on. NaN stays NaN.
+    Losses within ±`TAME` are left as they are, larger ones grow with their logarithm from there on. NaN and
+    infinities stay.
 
     Args:
-        losses: of any shape; they may be infinite.
+        losses: of any shape.
     """
     sizes = np.abs(losses)
-    if not (sizes > TAME).any():
+    wild = (sizes > TAME) & np.isfinite(sizes)
+    if not wild.any():
         return losses
-    beyond = np.log(np.clip(sizes, TAME, np.finfo(np.float64).max)) - math.log(TAME) + np.isinf(sizes)
-    return np.where(sizes > TAME, np.sign(losses) * TAME * (1.0 + beyond), losses)
+    beyond = np.log(np.where(wild, sizes, TAME)) - math.log(TAME)
+    return np.where(wild, np.sign(losses) * TAME * (1.0 + beyond), losses)
 
 
 def nondominated(losses: Losses) -> NDArray[np.bool_]:
