@@ -57,6 +57,6 @@ def _exported(tree: Tree, trial: Trial, goals: ObjectiveSet) -> FrozenTrial:
 
 
 def _attributes(trial: Trial) -> dict[str, Any]:
-    figures = msgspec.to_builtins(trial)
+    figures: dict[str, Any] = msgspec.to_builtins(trial)
     del figures["curve"]
     return figures | {"epochs": len(trial.curve)}

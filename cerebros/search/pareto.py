@@ -58,19 +58,17 @@ def nondominated(losses: Losses) -> NDArray[np.bool_]:
     Source: Deb et al. 2002, NSGA-II. O(n_trials² · n_objectives).
     """
     _require_finite(losses)
-    no_worse = (losses[:, None, :] <= losses[None, :, :]).all(axis=2)
-    better = (losses[:, None, :] < losses[None, :, :]).any(axis=2)
-    return np.asarray(~(no_worse & better).any(axis=0))
+    return ~_beaten(losses, losses)
 
 
-# nondominated() compares all pairs at once; a block of this many rows takes a few MB.
+# Trials are compared in blocks of this many: a few MB at a time.
 BLOCK = 512
 
 
 def pareto_set(losses: Losses) -> NDArray[np.intp]:
     """Return the indices of the nondominated trials, ascending.
 
-    Memory grows with the Pareto set and not with the number of trials.
+    Memory does not grow with the number of comparisons.
 
     Args:
         losses: (n_trials, n_objectives), smaller is better.
@@ -80,9 +78,23 @@ def pareto_set(losses: Losses) -> NDArray[np.intp]:
     """
     kept = np.arange(0)
     for start in range(0, len(losses), BLOCK):
-        kept = np.append(kept, np.arange(start, min(start + BLOCK, len(losses))))
-        kept = kept[nondominated(losses[kept])]
+        block = np.arange(start, min(start + BLOCK, len(losses)))
+        block = block[nondominated(losses[block])]
+        for part in range(0, len(kept), BLOCK):
+            block = block[~_beaten(losses[block], losses[kept[part : part + BLOCK]])]
+        unbeaten = [
+            kept[part : part + BLOCK][~_beaten(losses[kept[part : part + BLOCK]], losses[block])]
+            for part in range(0, len(kept), BLOCK)
+        ]
+        kept = np.concatenate([*unbeaten, block])
     return kept
+
+
+def _beaten(losses: Losses, others: Losses) -> NDArray[np.bool_]:
+    """Mark the trials that one of the others beats, (n_trials,)."""
+    no_worse = (others[:, None, :] <= losses[None, :, :]).all(axis=2)
+    better = (others[:, None, :] < losses[None, :, :]).any(axis=2)
+    return np.asarray((no_worse & better).any(axis=0))
 
 
 def nondomination_ranks(losses: Losses) -> NDArray[np.intp]:

@@ -150,11 +150,11 @@ def _described(name: str, parameter: _Parameter) -> Param:
     log = bool(parameter.log)
     if parameter.type == "float":
         return Float(float(low), float(high), log) if parameter.step is None else _steps(name, parameter, low, high)
-    if low != int(low) or high != int(high):
+    if low % 1 or high % 1:
         raise SpaceRejected(f"{name} is a whole number from {low} to {high}; both ends must be whole")
     if parameter.step in (None, 1):
         return Int(int(low), int(high), log)
-    if parameter.step != int(parameter.step):
+    if parameter.step % 1:  # NaN for an infinite one
         raise SpaceRejected(f"{name} is a whole number with step {parameter.step}; the step must be whole")
     return Ordered(tuple(int(value) for value in _steps(name, parameter, low, high).values))
 
