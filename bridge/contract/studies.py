@@ -80,9 +80,10 @@ class Report(Message, frozen=True, kw_only=True):
     outcome: Annotated[
         Outcome, Meta(description="End of the trial: `ok` with a value for each objective, any other without values.")
     ] = "ok"
-    values: Annotated[dict[str, float], Meta(description="Finite value of each objective, by its name.")] = (
-        msgspec.field(default_factory=dict)
-    )
+    values: Annotated[
+        dict[str, float],
+        Meta(description="Finite value of each objective, by its name; where one is not, report `diverged`."),
+    ] = msgspec.field(default_factory=dict)
     reason: Annotated[str, Meta(max_length=1024, description="Reason why it ended otherwise than `ok`.")] = ""
 
 

@@ -15,7 +15,6 @@ call whose caller has left ends with the step that it is at.
 from __future__ import annotations
 
 import asyncio
-import math
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, ParamSpec, TypeVar
@@ -273,12 +272,6 @@ def _require_values(report: Report, objectives: Sequence[StudyObjective]) -> Non
             f"outcome {report.outcome!r} has values for {sorted(report.values)}, it needs {sorted(wanted) or 'none'}; "
             "a trial without a value for each objective is reported with the outcome that says why"
         )
-    for name, value in report.values.items():
-        if not math.isfinite(value):
-            raise InvalidArgument(
-                f"value {name!r} of trial {report.number} is {value}, which is no measurement; "
-                "report the outcome 'diverged' without values"
-            )
 
 
 def _require_attempt(report: Report, trial: StudyTrial) -> None:
