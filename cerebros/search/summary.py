@@ -101,7 +101,9 @@ class Summary:
     def _coordinates(self, rows: Codes) -> Points:
         coordinates: list[Points] = [*rows[:, self._numbers].T]
         for part in self._expanded:
-            coordinates.extend(self._of_part(part, rows[:, part.columns]))
+            # A candidate may have siblings that no trial had yet.
+            columns = self._table.of_key[part.key] if part.summed else part.columns
+            coordinates.extend(self._of_part(part, rows[:, [c for c in columns if c < rows.shape[1]]]))
         return np.stack(coordinates, axis=1) if coordinates else np.zeros((len(rows), 0))
 
     def _of_part(self, part: Part, codes: Codes) -> list[Points]:

@@ -1,6 +1,7 @@
 """Losses of any size, and spaces of any numbers: Issue 11, kind 12."""
 
 import math
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -13,9 +14,11 @@ from cerebros.samplers import make_sampler
 from cerebros.search.hypervolume import elite, volumes
 from cerebros.search.importance import importances
 from cerebros.search.pareto import TAME, nondomination_ranks, pareto_set, tamed
-from cerebros.search.summary import COORDINATES_AT_MOST
+from cerebros.search.site_table import SiteTable
+from cerebros.search.summary import COORDINATES_AT_MOST, Summary
 from cerebros.search.targets import Targets, reference_point
-from cerebros.space.rose_tree import Choice, Float, NodeType, Ordered, Slot, Space
+from cerebros.space.edits import sites_of
+from cerebros.space.rose_tree import Choice, Float, NodeType, Ordered, Slot, Space, Tree
 from cerebros.space.spaces import VALUES_AT_MOST, space_from_document
 
 HUGE = 1.7e308
@@ -97,7 +100,6 @@ def test_figures_of_any_size_have_an_importance():
 
 
 def test_a_large_pareto_set_is_found_in_little_memory():
-    import tracemalloc
 
     losses = np.random.default_rng(0).random((6000, 1))
     losses = np.hstack([losses, -losses])
@@ -151,9 +153,6 @@ def test_numbers_of_lists_within_the_bounds_are_read():
 
 
 def test_points_have_a_bounded_number_of_coordinates_whatever_the_options():
-    from cerebros.search.site_table import SiteTable
-    from cerebros.search.summary import Summary
-    from cerebros.space.edits import sites_of
 
     options = Choice(tuple(range(300)))
     space = Space(
@@ -164,3 +163,15 @@ def test_points_have_a_bounded_number_of_coordinates_whatever_the_options():
     rows = table.rows([sites_of(space, space.draw(generator)) for _ in range(120)])
     summary = Summary(table, rows)
     assert summary.points(rows).shape[1] == COORDINATES_AT_MOST
+
+
+def test_a_candidates_new_siblings_count_in_the_sum_of_their_key():
+
+    space = Space("p", {"p": NodeType({}, (Slot("c", 0, 9),)), "c": NodeType({"x": Float(0, 1)})})
+    table = SiteTable(space)
+    values = ([0.1], [0.9, 0.5], [0.2, 0.2], [0.3])
+    trees = [Tree("p", {}, tuple(Tree("c", {"x": x}) for x in of)) for of in values]
+    summary = Summary(table, table.rows([sites_of(space, tree) for tree in trees * 3]))
+    wider = Tree("p", {}, trees[1].c + trees[1].c)
+    narrow, wide = summary.points(table.rows([sites_of(space, tree) for tree in (trees[1], wider)]))
+    assert (narrow != wide).sum() >= 2  # the number of children, and the sum

@@ -1085,8 +1085,7 @@ defmodule CerebrosBridge.Generated do
         values: %{
           type: {:map, :float},
           optional: true,
-          doc:
-            "Finite value of each objective, by its name; where one is not, report `diverged` without any."
+          doc: "Finite value of each objective, by its name; where one is not, report `diverged`."
         },
         reason: %{
           type: :string,
