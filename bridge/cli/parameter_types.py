@@ -20,7 +20,8 @@ def json_object(text: str) -> dict[str, Any]:
     """
     try:
         return msgspec.json.decode(text.encode(), type=dict[str, Any])
-    except (msgspec.DecodeError, UnicodeError, RecursionError) as problem:
+    # ValueError: text that is no UTF-8, or a number of more digits than Python reads.
+    except (msgspec.DecodeError, ValueError, RecursionError) as problem:
         raise InvalidArgument(
             f'the request is not a JSON object: {problem}; an example: \'{{"run_id": "a"}}\''
         ) from None
@@ -65,7 +66,8 @@ class JsonFile(click.ParamType[Any]):
         file = click.File("rb").convert(value, param, ctx)
         try:
             return self.read(file.read())
-        except (msgspec.DecodeError, UnicodeError, RecursionError) as problem:
+        # ValueError: bytes that are no UTF-8, or a number of more digits than Python reads.
+        except (msgspec.DecodeError, ValueError, RecursionError) as problem:
             raise InvalidArgument(f"{value} is no {self.expected}: {problem}") from None
 
     def read(self, document: bytes) -> Any:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from bridge.contract.words import Id, Message, PageSize
+from bridge.contract.words import COUNT, Id, Message, PageSize
 from telemetry.events import Scalar
 
 
@@ -72,7 +72,7 @@ class GetCapability(Message, frozen=True, kw_only=True):
 
     pac_id: Annotated[Id, Meta(description="Id of the PAC.")]
     version: Annotated[
-        Annotated[int, Meta(ge=1)] | None, Meta(description="Version to read; the current one when absent.")
+        Annotated[int, Meta(ge=1, le=COUNT)] | None, Meta(description="Version to read; the current one when absent.")
     ] = None
 
 
@@ -99,7 +99,7 @@ class Rollback(Message, frozen=True, kw_only=True):
     """
 
     pac_id: Annotated[Id, Meta(description="Id of the PAC.")]
-    version: Annotated[int, Meta(ge=1, description="Earlier version to write again.")]
+    version: Annotated[int, Meta(ge=1, le=COUNT, description="Earlier version to write again.")]
     reason: Annotated[str, Meta(min_length=1, max_length=1024, description="Reason, kept with the new version.")]
 
 

@@ -22,7 +22,7 @@ class Budget(Message, frozen=True, kw_only=True):
         int, Meta(ge=1, le=1_000_000_000, description="Largest number of trainable weights of a candidate.")
     ] = 2_000_000
     flops: Annotated[
-        Annotated[Large, Meta(ge=1)] | None,
+        Annotated[Large, Meta(ge=1, le=2**53)] | None,
         Meta(
             description="Largest number of floating-point operations of one prediction, two per multiply-accumulate; "
             "no limit when absent."

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from bridge.contract.words import VOCABULARIES, GateStatus, Id, LockState, Message, Queue, ServingStatus
+from bridge.contract.words import COUNT, VOCABULARIES, GateStatus, Id, LockState, Message, Queue, ServingStatus
 
 
 class CheckGate(Message, frozen=True, kw_only=True):
@@ -48,7 +48,7 @@ class SetTrainingLock(Message, frozen=True, kw_only=True):
     holder: Annotated[Id, Meta(description="Name of the one who decides this, for those who ask later.")]
     reason: Annotated[str, Meta(min_length=1, max_length=1024, description="Reason, for those who ask later.")]
     expected_revision: Annotated[
-        Annotated[int, Meta(ge=0)] | None,
+        Annotated[int, Meta(ge=0, le=COUNT)] | None,
         Meta(
             description="Revision that the caller has seen, 0 where nobody ever set the lock; FAILED_PRECONDITION "
             "where somebody was faster. Not compared when absent."

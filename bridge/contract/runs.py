@@ -197,7 +197,7 @@ class WatchRun(Message, frozen=True, kw_only=True):
 
     run_id: Annotated[Id, Meta(description="Id of the run.")]
     after_seq: Annotated[
-        int, Meta(ge=0, description="Number of the last event that the caller has seen; 0 for all events.")
+        int, Meta(ge=0, le=2**53, description="Number of the last event that the caller has seen; 0 for all events.")
     ] = 0
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from bridge.contract.words import Direction, Id, Message, Outcome, PageSize, Seconds, Seed, StudySampler
+from bridge.contract.words import COUNT, Direction, Id, Message, Outcome, PageSize, Seconds, Seed, StudySampler
 from cerebros.metrics import Large
 from cerebros.space.rose_tree import Space, Tree
 
@@ -32,7 +32,8 @@ class CreateStudy(Message, frozen=True, kw_only=True):
             description="Decisions to make: `{root, types, limits}`, each type with its `params` (`float`, `int`, "
             "`choice` or `ordered`) and `slots` of ordered children. A parameter with `when: {other: [values]}` exists "
             "where the other one has such a value; `limits` bound the whole tree: `{count: type, at_most: n}`, "
-            '`{sum: "type.param", at_least: n}`. Its largest tree may have 16 levels, and 4,096 nodes and decisions. '
+            '`{sum: "type.param", at_least: n}`. Numbers are finite and within ±2^53. Its largest tree may have 16 '
+            "levels, and 1,024 nodes, decisions and values that conditions name; its rules may list 20,000 values. "
             "Flat forms are read as well: a map of ranges and choices, or a list of parameters as "
             "`{parameters: [{name, type, …}]}`."
         ),
@@ -72,16 +73,17 @@ class Report(Message, frozen=True, kw_only=True):
     """
 
     study_id: Annotated[Id, Meta(description="Id of the study.")]
-    number: Annotated[int, Meta(ge=0, description="Number of the trial, as suggested.")]
+    number: Annotated[int, Meta(ge=0, le=COUNT, description="Number of the trial, as suggested.")]
     attempt: Annotated[
-        int, Meta(ge=1, description="Attempt of the suggestion; a trial handed out again has a higher one.")
+        int, Meta(ge=1, le=COUNT, description="Attempt of the suggestion; a trial handed out again has a higher one.")
     ]
     outcome: Annotated[
         Outcome, Meta(description="End of the trial: `ok` with a value for each objective, any other without values.")
     ] = "ok"
-    values: Annotated[dict[str, float], Meta(description="Finite value of each objective, by its name.")] = (
-        msgspec.field(default_factory=dict)
-    )
+    values: Annotated[
+        dict[str, float],
+        Meta(description="Finite value of each objective, by its name; where one is not, report `diverged`."),
+    ] = msgspec.field(default_factory=dict)
     reason: Annotated[str, Meta(max_length=1024, description="Reason why it ended otherwise than `ok`.")] = ""
 
 

@@ -25,6 +25,8 @@ Id = Annotated[
 ]
 Digest = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$", extra={"rule": "64 lower-case hexadecimal digits"})]
 Seconds = Annotated[float, Meta(gt=0, le=30 * 86400)]
+# Numbers of things, from 0 or 1, fit PostgreSQL's and protobuf's integers of 32 bits.
+COUNT = 2**31 - 1
 PageSize = Annotated[int, Meta(ge=1, le=1000)]
 Seed = Annotated[int, Meta(ge=0, le=2**53)]
 

@@ -120,7 +120,7 @@ def in_space(trials: Iterable[Trial]) -> Iterator[tuple[Tree, Trial]]:
 async def _probe(run: SearchRun, admissible: Admissible, deps: Deps) -> tuple[list[Observation], Spent]:
     seed = run.payload.spec.seed
     generator = np.random.default_rng([seed, _PROBE_STREAM])
-    trees = [draw_admissible(SPACE.draw, admissible, generator) for _ in range(run.payload.budget.probes)]
+    trees = [draw_admissible(SPACE, admissible, generator) for _ in range(run.payload.budget.probes)]
     jobs = [train_job(run, tree, seed, 1, deps) for tree in trees]
     in_flight = {number: asyncio.create_task(train_once(job, deps)) for number, job in enumerate(jobs)}
     try:

@@ -17,6 +17,7 @@ from psycopg.rows import DictRow, dict_row
 from psycopg.types.json import Jsonb, set_json_dumps, set_json_loads
 from psycopg_pool import AsyncConnectionPool, PoolTimeout, TooManyRequests
 
+from bridge.store import documents
 from cerebros.errors import InvalidArgument, ResourceExhausted, Unavailable
 
 Connection = psycopg.AsyncConnection[DictRow]
@@ -40,7 +41,7 @@ SESSION = {
 }
 
 set_json_loads(msgspec.json.decode)
-set_json_dumps(msgspec.json.encode)
+set_json_dumps(documents.encoded)
 
 
 def jsonb(value: object) -> Jsonb | None:

@@ -161,7 +161,7 @@ class StudyStore:
 
     async def study_values(self, study_id: str) -> list[tuple[int, dict[str, float]]]:
         rows = await self._sql.rows("study_values", study_id=study_id)
-        return [(row["number"], row["values"]) for row in rows]
+        return [(row["number"], msgspec.convert(row["values"], dict[str, float])) for row in rows]
 
     async def study_trials(self, study_id: str, numbers: Sequence[int]) -> tuple[StudyTrial, ...]:
         rows = await self._sql.rows("study_trials", study_id=study_id, numbers=list(numbers))

@@ -17,38 +17,45 @@ This module imports Optuna: install the extra `optuna`.
 
 from __future__ import annotations
 
-import math
 import re
+import warnings
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.random import Generator
-from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
-from optuna.samplers import BaseSampler
+from optuna.distributions import BaseDistribution
+from optuna.samplers import BaseSampler, TPESampler
 from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
+from cerebros.optuna import ranges
 from cerebros.search.hypervolume import elite
 from cerebros.search.observations import POOL, RECENT, STARTUP_TRIALS, good_count
-from cerebros.search.pareto import Losses
+from cerebros.search.pareto import Losses, tamed
 from cerebros.search.parzen import CANDIDATES, REDRAWN_UNIFORMLY, TreeDensity
 from cerebros.search.screening import Screen, rank_by_ehvi
 from cerebros.search.site_table import SiteTable
 from cerebros.search.surrogate import on_one_thread
 from cerebros.search.targets import reference_point
 from cerebros.space.edits import Edits, Site, Sites
-from cerebros.space.rose_tree import Choice, Float, Int, NodeType, Param, Space, Value, draw_uniform
+from cerebros.space.rose_tree import NodeType, Space, Value, draw_uniform
 
 # Only this many of the newest trials are read: ranking takes the square of their number in comparisons.
 TRIALS_READ = 500
+
+# Returns a trial's constraints; each is kept where it is 0 or less.
+Constraints = Callable[[FrozenTrial], Sequence[float]]
 
 # Number of running trials per process whose densities are remembered.
 TRIALS_AT_ONCE = 32
 
 _ROOT = "trial"
+
+# Longer ones are ids rather than positions; Python reads none of more than 4,300 digits.
+_NUMBER = re.compile(r"(?<!\d)\d{1,18}(?!\d)")
 
 
 class RoseTreeSampler(BaseSampler):
@@ -58,12 +65,31 @@ class RoseTreeSampler(BaseSampler):
 
     Args:
         seed: seeds each draw, together with the trial's number, so that workers may share one; random when None.
+        constraints_func: returns a trial's constraints, each kept where it is 0 or less, and is called when the
+            trial has ended, as Optuna's samplers do. Constraints that the objective function sets by
+            `trial.set_constraint` count without it. A trial that breaks some is worse than all that keep them, and
+            the more the worse.
     """
 
-    def __init__(self, seed: int | None = None) -> None:
-        self._seed = int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else seed
+    def __init__(self, seed: int | None = None, constraints_func: Constraints | None = None) -> None:
+        self._seed = _fresh_seed() if seed is None else seed
+        # Optuna has no public way to store constraints but a sampler of its own, or the objective function.
+        self._constraining: BaseSampler | None = None
+        if constraints_func is not None:
+            with warnings.catch_warnings():  # of deprecation in favour of `trial.set_constraint`
+                warnings.simplefilter("ignore")
+                self._constraining = TPESampler(constraints_func=constraints_func)
         # By the number of a running trial, the densities for parameters that no trial had yet.
         self._open: dict[int, tuple[_Parameters, TreeDensity]] = {}
+
+    def reseed_rng(self) -> None:
+        """Draw otherwise from here on."""
+        self._seed = _fresh_seed()
+
+    def after_trial(self, study: Study, trial: FrozenTrial, state: TrialState, values: Sequence[float] | None) -> None:
+        """Store the constraints of an ended trial where `study.best_trials` and other samplers look for them."""
+        if self._constraining is not None:
+            self._constraining.after_trial(study, trial, state, values)
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
         """Return every parameter of the finished trials, with its newest distribution."""
@@ -98,13 +124,13 @@ class RoseTreeSampler(BaseSampler):
         self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
     ) -> Any:
         """Draw a parameter that was not proposed, from its key's density or else uniformly."""
-        generator = np.random.default_rng([self._seed, trial.number, *param_name.encode()])
+        generator = np.random.default_rng([self._seed, trial.number, *param_name.encode(errors="surrogatepass")])
         if known := self._open.get(trial.number):
             parameters, density = known
             # One sibling more than any trial had: its key has a density.
             if site := parameters.site(param_name, param_distribution):
-                return _native(param_distribution, density.draw_value(*site, generator))
-        return _native(param_distribution, draw_uniform(_rule(param_distribution), generator))
+                return ranges.native(param_distribution, density.draw_value(*site, generator))
+        return ranges.native(param_distribution, draw_uniform(ranges.rule(param_distribution), generator))
 
 
 class _Parameters:
@@ -115,7 +141,7 @@ class _Parameters:
         self._sites = _sites(search_space)
         self._names = {site: name for name, site in self._sites.items()}
         self._of_key = {key: search_space[name] for name, (key, _) in self._sites.items()}
-        params = {key.removeprefix(f"{_ROOT}."): _rule(over) for key, over in self._of_key.items()}
+        params = {key.removeprefix(f"{_ROOT}."): ranges.rule(over) for key, over in self._of_key.items()}
         self.space = Space(_ROOT, {_ROOT: NodeType(params)})
 
     def site(self, name: str, over: BaseDistribution) -> Site | None:
@@ -126,7 +152,7 @@ class _Parameters:
     def sites(self, trial: FrozenTrial) -> Sites:
         """Return a trial's parameters as a table of sites."""
         return {
-            self._sites[name]: _value(self._distributions[name], native)
+            self._sites[name]: ranges.value(self._distributions[name], native)
             for name, native in trial.params.items()
             if name in self._sites
         }
@@ -138,7 +164,7 @@ class _Parameters:
     def natives(self, sites: Sites) -> dict[str, Any]:
         """Return sites as parameters in Optuna's own values, by name."""
         named = {self._names[site]: value for site, value in sites.items()}
-        return {name: _native(self._distributions[name], value) for name, value in named.items()}
+        return {name: ranges.native(self._distributions[name], value) for name, value in named.items()}
 
 
 class _Learned(NamedTuple):
@@ -201,18 +227,51 @@ def _learn(
 
 
 def _finished(trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
-    """Return the newest trials with finite values, oldest first, at most `TRIALS_READ`."""
-    told = (
-        trial
-        for trial in reversed(trials)
-        if trial.state is TrialState.COMPLETE and trial.params and all(map(math.isfinite, trial.values))
-    )
+    """Return the newest complete trials, oldest first, at most `TRIALS_READ`."""
+    told = (trial for trial in reversed(trials) if trial.state is TrialState.COMPLETE and trial.params)
     return [*islice(told, TRIALS_READ)][::-1]
 
 
 def _losses(study: Study, trials: Sequence[FrozenTrial]) -> Losses:
+    """Return losses by which plain dominance is what the study means by it, (n_trials, n_objectives).
+
+    An infinite value becomes one that lies a range beyond the finite ones; a trial that breaks constraints
+    is worse than all others in every objective, by the sum of what it breaks them by.
+
+    Source: Deb 2000, An Efficient Constraint Handling Method for Genetic Algorithms.
+    """
     signs = [-1.0 if direction is StudyDirection.MAXIMIZE else 1.0 for direction in study.directions]
-    return np.array([trial.values for trial in trials], dtype=np.float64) * signs
+    losses = _bounded(tamed(np.array([trial.values for trial in trials], dtype=np.float64) * signs))
+    broken = np.array([_broken(trial) for trial in trials])
+    if not broken.any():
+        return losses
+    kept = losses[broken == 0] if (broken == 0).any() else losses
+    worst, span = kept.max(axis=0), np.maximum(np.ptp(kept, axis=0), 1.0)
+    broken = _bounded(tamed(broken)[:, None])
+    share = broken / broken.max()
+    return np.where(broken > 0, worst + span * (1.0 + share), losses)
+
+
+def _bounded(losses: Losses) -> Losses:
+    """Replace infinite values by finite ones a range beyond the others."""
+    finite = np.isfinite(losses)
+    if finite.all():
+        return losses
+    low = np.where(finite, losses, np.inf).min(axis=0)
+    high = np.where(finite, losses, -np.inf).max(axis=0)
+    none = low > high
+    low, high = np.where(none, 0.0, low), np.where(none, 0.0, high)
+    span = np.maximum(high - low, 1.0)
+    return np.where(finite, losses, np.where(losses > 0, high + span, low - span))
+
+
+def _broken(trial: FrozenTrial) -> float:
+    """Return the sum of what a trial breaks its constraints by."""
+    return sum(max(0.0, by) for by in trial.constraints.values())
+
+
+def _fresh_seed() -> int:
+    return int(np.random.SeedSequence().generate_state(1)[0])
 
 
 def _repeats(params: Mapping[str, Any], trials: Sequence[FrozenTrial]) -> bool:
@@ -247,47 +306,4 @@ def _sites(search_space: Mapping[str, BaseDistribution]) -> dict[str, Site]:
 
 
 def _key_and_position(name: str) -> Site:
-    key = re.sub(r"\d+", "*", name)
-    return f"{_ROOT}.{key}", tuple(int(number) for number in re.findall(r"\d+", name))
-
-
-def _rule(over: BaseDistribution) -> Param:
-    """Return the rule of a distribution.
-
-    Options and steps are numbered from 0: an option may be of any type, and there may be millions of steps.
-    """
-    match over:
-        case CategoricalDistribution():
-            return Choice(tuple(range(len(over.choices))))
-        case FloatDistribution() | IntDistribution() if step := _step(over):
-            return Int(0, round((over.high - over.low) / step))
-        case IntDistribution():
-            return Int(over.low, over.high, over.log)
-        case FloatDistribution():
-            return Float(over.low, over.high, over.log)
-    raise NotImplementedError(f"distribution {over} is none that Optuna 5 documents")
-
-
-def _step(over: FloatDistribution | IntDistribution) -> float | None:
-    return None if over.log else over.step
-
-
-def _value(over: BaseDistribution, native: Any) -> Value:
-    """Convert a trial's parameter to a value under its newest distribution, clipped to its range."""
-    match over:
-        case FloatDistribution() | IntDistribution():
-            within: float = min(over.high, max(over.low, native))
-            step = _step(over)
-            return round((within - over.low) / step) if step else within
-        case CategoricalDistribution():
-            return int(over.to_internal_repr(native))
-    raise NotImplementedError(f"{over} has no rule")
-
-
-def _native(over: BaseDistribution, value: Any) -> Any:
-    match over:
-        case FloatDistribution() | IntDistribution() if step := _step(over):
-            return min(over.high, over.low + value * step)
-        case CategoricalDistribution():
-            return over.choices[value]
-    return value
+    return f"{_ROOT}.{_NUMBER.sub('*', name)}", tuple(int(number) for number in _NUMBER.findall(name))

@@ -17,6 +17,7 @@ from optuna.trial import Trial, TrialState
 
 from cerebros.optuna.trees import parameters, suggested
 from cerebros.search.admission import Admissible, draw_admissible, within_limits
+from cerebros.search.pareto import tamed
 from cerebros.search.targets import NO_TARGETS, Targets
 from cerebros.space.rose_tree import Space, Tree, tree_hash
 
@@ -70,7 +71,7 @@ class OptunaSearch:
                 trees.append(self._first[number])
             elif self._study is None:
                 generator = np.random.default_rng([self._seed, number])
-                trees.append(draw_admissible(self._space.draw, self._admissible, generator))
+                trees.append(draw_admissible(self._space, self._admissible, generator))
             else:
                 trees.append(self._proposed(self._study, number))
         self._asked += n
@@ -102,7 +103,8 @@ class OptunaSearch:
         if self._study is None:
             self._study = _quiet_study(OPTUNA_SAMPLERS[self._name](self._seed), len(losses))
         trial = self._trials.pop(name, None) or self._handed_over(self._study, tree)
-        self._study.tell(trial, list(losses))
+        # Optuna multiplies reference points, which overflow.
+        self._study.tell(trial, tamed(np.array(losses, dtype=np.float64)).tolist())
 
     def _proposed(self, study: optuna.Study, number: int) -> Tree:
         """Return Optuna's next tree within the limits, or one from the prior after `ATTEMPTS` trees beyond them.
@@ -116,7 +118,7 @@ class OptunaSearch:
                 self._trials[tree_hash(tree)] = trial
                 return tree
             study.tell(trial, state=TrialState.FAIL)
-        return draw_admissible(self._space.draw, self._admissible, np.random.default_rng([self._seed, number]))
+        return draw_admissible(self._space, self._admissible, np.random.default_rng([self._seed, number]))
 
     def _handed_over(self, study: optuna.Study, tree: Tree) -> Trial:
         study.enqueue_trial(parameters(self._space, tree))

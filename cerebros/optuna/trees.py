@@ -12,8 +12,10 @@ This module imports Optuna: install the extra `optuna`.
 from __future__ import annotations
 
 import math
+import warnings
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
@@ -21,6 +23,7 @@ from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from cerebros.errors import SpaceRejected
+from cerebros.search.objectives import Objective
 from cerebros.search.observations import Observation
 from cerebros.space.rose_tree import Choice, Float, Int, Ordered, Param, Space, Tree, Value
 
@@ -106,37 +109,44 @@ def tree_from(space: Space, trial: FrozenTrial) -> Tree:
     return tree
 
 
-def frozen_trial(space: Space, tree: Tree, losses: Sequence[float] | None) -> FrozenTrial:
-    """Return a finished trial in Optuna's form; a trial without losses has failed.
+def frozen_trial(
+    space: Space, tree: Tree, values: Sequence[float] | None, state: TrialState | None = None, **told: Any
+) -> FrozenTrial:
+    """Return an ended trial in Optuna's form; without a state, one that has no values has failed.
 
     Args:
-        losses: (n_objectives,), all minimised.
+        values: (n_objectives,) in the study's directions.
+        told: what else Optuna's `create_trial` takes: `user_attrs`, `intermediate_values`, `constraints`.
 
     Raises:
         SpaceRejected: the tree does not belong to the space.
     """
     rules = {parameter_name(d.key, d.position): distribution(d.param) for d in space.decisions(tree)}
-    state = TrialState.FAIL if losses is None else TrialState.COMPLETE
-    return create_trial(state=state, params=parameters(space, tree), distributions=rules, values=losses)
+    state = state or (TrialState.FAIL if values is None else TrialState.COMPLETE)
+    return create_trial(state=state, params=parameters(space, tree), distributions=rules, values=values, **told)
 
 
 def export_study(
-    space: Space, observations: Iterable[Observation], n_objectives: int, name: str, storage: str | None = None
+    trials: Iterable[FrozenTrial], objectives: Sequence[Objective], name: str, storage: str | None = None
 ) -> Study:
     """Write a run as an Optuna study, which Optuna's dashboard and samplers can read.
 
-    All losses are minimised.
+    The study's values have the objectives' names and directions.
 
     Args:
-        observations: trials in order.
+        trials: ended trials in order.
         name: name of the study.
         storage: Optuna's URL of a database; the study stays in memory when None.
 
     Raises:
         optuna.exceptions.DuplicatedStudyError: the storage has a study of this name.
     """
-    study = optuna.create_study(storage=storage, study_name=name, directions=["minimize"] * n_objectives)
-    study.add_trials([frozen_trial(space, seen.tree, seen.losses) for seen in observations])
+    directions = [StudyDirection.MAXIMIZE if one.maximise else StudyDirection.MINIMIZE for one in objectives]
+    study = optuna.create_study(storage=storage, study_name=name, directions=directions)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", category=optuna.exceptions.ExperimentalWarning)
+        study.set_metric_names([one.name for one in objectives])
+    study.add_trials(trials)
     return study
 
 

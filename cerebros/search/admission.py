@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 from numpy.random import Generator
 
@@ -12,6 +12,9 @@ from cerebros.space.rose_tree import Space, Tree, tree_hash
 # A tree beyond its limits is redrawn; a space where this many draws fail in a row is contradictory.
 ADMISSION_ATTEMPTS = 500
 
+# Large trees are redrawn less often: so many decisions take about half a second.
+DECISIONS_DRAWN = 50_000
+
 Admissible = Callable[[Tree], bool]
 
 
@@ -20,19 +23,35 @@ def within_limits(space: Space, admissible: Admissible) -> Admissible:
     return (lambda tree: space.admits(tree) and admissible(tree)) if space.limits else admissible
 
 
-def draw_admissible(draw: Callable[[Generator], Tree], admissible: Admissible, generator: Generator) -> Tree:
+def attempts(space: Space) -> int:
+    """Return the number of trees that may be drawn, or looked through, for one within the limits."""
+    return max(1, min(ADMISSION_ATTEMPTS, DECISIONS_DRAWN // space.size()))
+
+
+def admissible_draws(space: Space, admissible: Admissible, generator: Generator) -> Iterator[Tree]:
+    """Yield the trees within the limits among `attempts` draws.
+
+    Raises:
+        SpaceRejected: none of them is.
+    """
+    allowed, found = attempts(space), False
+    for _ in range(allowed):
+        if admissible(tree := space.draw(generator)):
+            found = True
+            yield tree
+    if not found:
+        raise SpaceRejected(
+            f"none of {allowed} trees drawn from the space is within the limits; raise the limit or narrow the space"
+        )
+
+
+def draw_admissible(space: Space, admissible: Admissible, generator: Generator) -> Tree:
     """Draw trees until one is within the limits.
 
     Raises:
-        SpaceRejected: none of `ADMISSION_ATTEMPTS` draws is.
+        SpaceRejected: none of `attempts` draws is.
     """
-    for _ in range(ADMISSION_ATTEMPTS):
-        if admissible(tree := draw(generator)):
-            return tree
-    raise SpaceRejected(
-        f"none of {ADMISSION_ATTEMPTS} trees drawn from the space is within the limits; "
-        "raise the limit or narrow the space"
-    )
+    return next(admissible_draws(space, admissible, generator))
 
 
 def first_admissible(

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats.qmc import Halton
 
-from cerebros.search.pareto import Losses, nondominated, nondomination_ranks
+from cerebros.search.pareto import Losses, nondominated, nondomination_ranks, tamed
 
 Point = NDArray[np.float64]
 
@@ -121,7 +121,7 @@ def greedy_cover(losses: Losses, count: int, reference: Point) -> list[int]:
 
 
 def volumes(losses: Losses, reference: Point) -> NDArray[np.float64]:
-    """Compute the hypervolume of the first n trials, for each n.
+    """Compute the hypervolume of the first n trials, `tamed`, for each n.
 
     Exact for one and two objectives. For more it is estimated by the share of
     `PLACES` Halton points that the trials beat, in O(n_trials · PLACES).
@@ -135,6 +135,7 @@ def volumes(losses: Losses, reference: Point) -> NDArray[np.float64]:
     """
     if not len(losses):
         return np.zeros(0)
+    losses = tamed(losses)
     if losses.shape[1] <= 2:
         return np.cumsum(_successive_improvements(losses, reference))
     low = losses.min(axis=0)
@@ -249,6 +250,7 @@ def elite(losses: Losses, count: int) -> list[int]:
     """
     if not len(losses):
         return []
+    losses = tamed(losses)
     ranks = nondomination_ranks(losses)
     low, usual, worst = losses.min(axis=0), np.quantile(losses, 0.9, axis=0), losses.max(axis=0)
     high = np.minimum(worst, np.maximum(usual + OUTLIER * (usual - low), losses[ranks == 0].max(axis=0)))

@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from cerebros.search.pareto import tamed
 from cerebros.space.rose_tree import Choice, Space, Tree, Value
 
 # Numbers fall into this many groups of about equal size: enough for a hump, few enough for forty trials.
@@ -56,7 +57,7 @@ def importances(values: Sequence[Mapping[str, Value]], figures: Sequence[float])
     """
     if len(values) < TREES_AT_LEAST:
         return {}
-    figure = np.asarray(figures, dtype=np.float64)
+    figure = tamed(np.asarray(figures, dtype=np.float64))
     keys = sorted({key for of_tree in values for key in of_tree})
     found = {key: _explained(_groups([of_tree.get(key) for of_tree in values]), figure) for key in keys}
     return dict(sorted(found.items(), key=lambda item: -item[1]))

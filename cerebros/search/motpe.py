@@ -13,17 +13,18 @@ docs/search.md has the method at length, docs/LOG.md what was tried in vain.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
 from numpy.random import Generator
 
 from cerebros.errors import InvalidArgument, SpaceRejected
-from cerebros.search.admission import Admissible, draw_admissible, first_admissible, within_limits
+from cerebros.search.admission import Admissible, admissible_draws, attempts, first_admissible, within_limits
 from cerebros.search.histogram import History
 from cerebros.search.observations import POOL, RECENT, STARTUP_TRIALS, good_count
-from cerebros.search.pareto import Losses
+from cerebros.search.pareto import Losses, tamed
 from cerebros.search.parzen import CANDIDATES, TreeDensity, candidates
 from cerebros.search.screening import Screen, rank_by_ehvi
 from cerebros.search.site_table import Entry, SiteTable
@@ -34,6 +35,9 @@ from cerebros.space.rose_tree import Space, Tree, tree_hash
 
 # The pool is cut back to its best when it is this much larger: ranking at every trial would cost more than it tells.
 POOL_SLACK = 10
+
+# Only this many of the newest pending trees are fantasies: each makes the next proposal dearer.
+FANTASIES_AT_MOST = 64
 
 # A tree that was asked before is drawn anew up to this many times; a small space may have no other left.
 NEW_DRAWS = 64
@@ -101,30 +105,40 @@ class Motpe:
         Raises:
             SpaceRejected: the limits on the tree leave nothing to propose.
         """
-        with on_one_thread():
-            return self._asked_for(n)
+        return list(self.proposals(n))
 
-    def _asked_for(self, n: int) -> list[Tree]:
-        """Propose `n` trees and note each as pending."""
-        trees, model, columns = list(self._first[self._asked : self._asked + n]), None, len(self._table.keys)
-        noted = [self._note(tree) for tree in trees]
-        while len(trees) < n:
-            generator = np.random.default_rng([self._seed, self._asked])
-            if self._finished >= STARTUP_TRIALS:
+    def proposals(self, n: int) -> Iterator[Tree]:
+        """Yield the next `n` trees as `ask` proposes them, so that the caller may stop between two.
+
+        A sampler whose proposals were not taken to their end has asked for trees that nobody knows of.
+
+        Raises:
+            SpaceRejected: the limits on the tree leave nothing to propose.
+        """
+        model, columns, noted = None, len(self._table.keys), list[Sites]()
+        for made in range(n):
+            with on_one_thread():
                 # One fit serves a batch: each proposal becomes a fantasy before the next is made.
-                model = model or self._learned()
-                tree = self._modelled(model, generator)
-            else:
-                tree = self._drawn(generator)
-            noted.append(self._note(tree))
-            if model and model.screen and len(trees) < n - 1:
-                model.screen.add_fantasies(self._table.rows([noted[-1]]))
-            trees.append(tree)
+                model = model or self._learned_if_enough()
+                tree = self._next(model)
+                noted.append(self._note(tree))
+                if model and model.screen and made < n - 1:
+                    model.screen.add_fantasies(self._table.rows([noted[-1]]))
+            yield tree
         # Candidates that were not chosen leave no trace, so that `recall` need not draw them again.
         self._table.forget_behind(columns)
         for sites in noted:
             self._see(sites)
-        return trees
+
+    def _next(self, model: Model | None) -> Tree:
+        if self._asked < len(self._first):
+            return self._first[self._asked]
+        generator = np.random.default_rng([self._seed, self._asked])
+        return self._modelled(model, generator) if model else self._drawn(generator)
+
+    def _learned_if_enough(self) -> Model | None:
+        told = self._finished >= STARTUP_TRIALS and self._asked >= len(self._first)
+        return self._learned() if told else None
 
     def tell(self, tree: Tree, losses: Sequence[float] | None, fidelity: float = 1.0) -> None:
         """Report a tree's losses, or None when it has none (failed, diverged).
@@ -187,13 +201,13 @@ class Motpe:
         return Model(good, TreeDensity(self._table, good), self._fitted_screen() if self._screened else None)
 
     def _fitted_screen(self) -> Screen:
-        pending = self._table.rows([*self._pending.values()])
+        pending = self._table.rows([*self._pending.values()][-FANTASIES_AT_MOST:])
         # The newest trials beside the best ones show where the present model was wrong.
         learned = {id(kept): kept for kept in (*self._pool, *self._recent)}.values()
         losses = np.array([kept.losses for kept in learned])
         rows = self._table.stacked([kept.entry for kept in learned])
         fidelities = np.array([kept.fidelity for kept in learned])
-        screen = Screen(self._table, rows, losses, self._targets.reference_for(losses), fidelities)
+        screen = Screen(self._table, rows, tamed(losses), self._targets.reference_for(losses), fidelities)
         if len(pending):
             screen.add_fantasies(pending)
         return screen
@@ -205,7 +219,7 @@ class Motpe:
             ordered = rank_by_ehvi(drawn, model.screen, self._table, self._edits, generator, self._known_losses)
         else:
             ordered = self._by_ratio(drawn, model.density)
-        trees = (tree_of(self._space, sites) for sites in ordered)
+        trees = (tree_of(self._space, sites) for sites in ordered[: attempts(self._space)])
         if proposed := first_admissible(trees, 1, self._admissible, self._known):
             return proposed[0]
         try:
@@ -217,10 +231,10 @@ class Motpe:
 
     def _drawn(self, generator: Generator) -> Tree:
         """Draw a tree from the prior, one that was not asked before if `NEW_DRAWS` draws find one."""
-        for _ in range(NEW_DRAWS):
-            tree = draw_admissible(self._space.draw, self._admissible, generator)
-            if tree_hash(tree) not in self._known:
-                break
+        drawn = islice(admissible_draws(self._space, self._admissible, generator), NEW_DRAWS)
+        tree = next(drawn)
+        while tree_hash(tree) in self._known and (other := next(drawn, None)):
+            tree = other
         return tree
 
     def _by_ratio(self, drawn: list[Sites], density: TreeDensity) -> list[Sites]:

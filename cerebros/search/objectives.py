@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
 
@@ -19,22 +20,27 @@ from cerebros.space.rose_tree import Tree
 
 
 class Objective(msgspec.Struct, frozen=True):
-    """A figure of `TrainingMetrics` (`field`) to maximise or minimise."""
+    """A figure of `TrainingMetrics` (`field`) to maximise or minimise; `best` is the best value that it can have."""
 
     name: str
     field: str
     maximise: bool
+    best: float
+
+    def attainable(self, value: float) -> bool:
+        """Return True if a model may have this value, or a better one."""
+        return math.isfinite(value) and (value <= self.best if self.maximise else value >= self.best)
 
 
 OBJECTIVES: dict[str, Objective] = {
     objective.name: objective
     for objective in (
-        Objective("accuracy", "accuracy", maximise=True),
-        Objective("latency", "latency_p50_s", maximise=False),
-        Objective("energy", "energy_j", maximise=False),
-        Objective("cost", "cost_usd", maximise=False),
-        Objective("parameters", "parameters", maximise=False),
-        Objective("operations", "flops", maximise=False),
+        Objective("accuracy", "accuracy", maximise=True, best=1.0),
+        Objective("latency", "latency_p50_s", maximise=False, best=0.0),
+        Objective("energy", "energy_j", maximise=False, best=0.0),
+        Objective("cost", "cost_usd", maximise=False, best=0.0),
+        Objective("parameters", "parameters", maximise=False, best=0.0),
+        Objective("operations", "flops", maximise=False, best=0.0),
     )
 }
 
@@ -76,7 +82,8 @@ class Goal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         reference: the worst value that counts for hypervolume; it follows the trials when None.
 
     Raises:
-        InvalidArgument: on construction, when the name is unknown or the limit is on the good side.
+        InvalidArgument: on construction, when the name is unknown, the limit is on the good side, or a value is
+            none that a model can have.
     """
 
     name: str
@@ -90,6 +97,13 @@ class Goal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         if against is not None:
             side = "at_least" if objective.maximise else "at_most"
             raise InvalidArgument(f"{self.name} is limited to {against} on its good side; use {side}")
+        for value in (self.at_least, self.at_most, self.reference):
+            if value is not None and not objective.attainable(value):
+                side = "at most" if objective.maximise else "at least"
+                raise InvalidArgument(
+                    f"{self.name} is limited to {value}, and no model reaches that; "
+                    f"give a finite number, {objective.best:g} {side}"
+                )
 
     def limited_to(self, value: float) -> Goal:
         """Return the goal with a hard limit: `at_least` if the objective is maximised, else `at_most`."""
@@ -143,6 +157,20 @@ class ObjectiveSet(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             )
         goals = (goal.limited_to(limits[goal.name]) if goal.name in limits else goal for goal in self.objectives)
         return ObjectiveSet(self.name, self.trade_off, tuple(goals))
+
+    def figures(self, metrics: TrainingMetrics) -> list[float]:
+        """Return the figures that are objectives, each in its own unit and direction."""
+        return [float(getattr(metrics, OBJECTIVES[name].field)) for name in self.names]
+
+    def excesses(self, metrics: TrainingMetrics) -> dict[str, float]:
+        """Return by how much the figures break each hard limit, by objective; 0 or less where they keep it."""
+        found = {}
+        for goal, figure in zip(self.objectives, self.figures(metrics), strict=True):
+            if goal.at_most is not None:
+                found[goal.name] = figure - goal.at_most
+            if goal.at_least is not None:
+                found[goal.name] = goal.at_least - figure
+        return found
 
     def broken_by(self, metrics: TrainingMetrics) -> tuple[str, ...]:
         """Describe each hard limit that the figures break."""

@@ -5,6 +5,8 @@ Notation: `losses` is (n_trials, n_objectives), finite, smaller is better.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,6 +17,27 @@ def _require_finite(losses: Losses) -> None:
     if not np.isfinite(losses).all():
         row = int(np.flatnonzero(~np.isfinite(losses).all(axis=1))[0])
         raise ValueError(f"losses[{row}] is {losses[row]}; every loss must be finite, leave failed trials out")
+
+
+# Losses up to here are as they are; four of these multiplied, or two of them squared, are still no infinity.
+TAME = 1e70
+
+
+def tamed(losses: Losses) -> Losses:
+    """Return losses in the same order, near enough to each other that differences and volumes stay finite.
+
+    Losses within ±`TAME` are left as they are, larger ones grow with their logarithm from there on. NaN and
+    infinities stay.
+
+    Args:
+        losses: of any shape.
+    """
+    sizes = np.abs(losses)
+    wild = (sizes > TAME) & np.isfinite(sizes)
+    if not wild.any():
+        return losses
+    beyond = np.log(np.where(wild, sizes, TAME)) - math.log(TAME)
+    return np.where(wild, np.sign(losses) * TAME * (1.0 + beyond), losses)
 
 
 def nondominated(losses: Losses) -> NDArray[np.bool_]:
@@ -35,19 +58,17 @@ def nondominated(losses: Losses) -> NDArray[np.bool_]:
     Source: Deb et al. 2002, NSGA-II. O(n_trials² · n_objectives).
     """
     _require_finite(losses)
-    no_worse = (losses[:, None, :] <= losses[None, :, :]).all(axis=2)
-    better = (losses[:, None, :] < losses[None, :, :]).any(axis=2)
-    return np.asarray(~(no_worse & better).any(axis=0))
+    return ~_beaten(losses, losses)
 
 
-# nondominated() compares all pairs at once; a block of this many rows takes a few MB.
+# Trials are compared in blocks of this many: a few MB at a time.
 BLOCK = 512
 
 
 def pareto_set(losses: Losses) -> NDArray[np.intp]:
     """Return the indices of the nondominated trials, ascending.
 
-    Memory grows with the Pareto set and not with the number of trials.
+    Memory does not grow with the number of comparisons.
 
     Args:
         losses: (n_trials, n_objectives), smaller is better.
@@ -57,9 +78,23 @@ def pareto_set(losses: Losses) -> NDArray[np.intp]:
     """
     kept = np.arange(0)
     for start in range(0, len(losses), BLOCK):
-        kept = np.append(kept, np.arange(start, min(start + BLOCK, len(losses))))
-        kept = kept[nondominated(losses[kept])]
+        block = np.arange(start, min(start + BLOCK, len(losses)))
+        block = block[nondominated(losses[block])]
+        for part in range(0, len(kept), BLOCK):
+            block = block[~_beaten(losses[block], losses[kept[part : part + BLOCK]])]
+        unbeaten = [
+            kept[part : part + BLOCK][~_beaten(losses[kept[part : part + BLOCK]], losses[block])]
+            for part in range(0, len(kept), BLOCK)
+        ]
+        kept = np.concatenate([*unbeaten, block])
     return kept
+
+
+def _beaten(losses: Losses, others: Losses) -> NDArray[np.bool_]:
+    """Mark the trials that one of the others beats, (n_trials,)."""
+    no_worse = (others[:, None, :] <= losses[None, :, :]).all(axis=2)
+    better = (others[:, None, :] < losses[None, :, :]).any(axis=2)
+    return np.asarray((no_worse & better).any(axis=0))
 
 
 def nondomination_ranks(losses: Losses) -> NDArray[np.intp]:

@@ -242,7 +242,7 @@ def shortlist(
     trees = first_admissible((tree_of(space, drawn[n]) for n in order), count, admissible, known)
     if not trees:
         # Every candidate is beyond the limits or known; limits that no tree can meet raise here.
-        tree = draw_admissible(space.draw, admissible, generator)
+        tree = draw_admissible(space, admissible, generator)
         trees = [] if tree_hash(tree) in known else [tree]
     return densities.rated(trees)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -43,9 +43,14 @@ class RandomSampler:
         trees = []
         for number in range(self._asked, self._asked + n):
             generator = np.random.default_rng([self._seed, number])
-            trees.append(draw_admissible(self._space.draw, self._admissible, generator))
+            trees.append(draw_admissible(self._space, self._admissible, generator))
         self._asked += n
         return trees
+
+    def proposals(self, n: int) -> Iterator[Tree]:
+        """Yield the next `n` trees as `ask` draws them."""
+        for _ in range(n):
+            yield from self.ask(1)
 
     def tell(self, tree: Tree, losses: Sequence[float] | None, fidelity: float = 1.0) -> None:
         """Do nothing; the method exists so that samplers can be exchanged."""

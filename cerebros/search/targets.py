@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from cerebros.errors import InvalidArgument
 from cerebros.search.hypervolume import Point, elite
-from cerebros.search.pareto import Losses, pareto_set
+from cerebros.search.pareto import Losses, pareto_set, tamed
 from cerebros.space.rose_tree import Tree
 
 
@@ -66,28 +66,35 @@ class Targets(msgspec.Struct, frozen=True):
         """
         if not self.at_most:
             return elite(losses, count)
-        excess = np.maximum(0.0, losses - self._filled(self.at_most, np.inf))
-        beyond = (excess / np.maximum(losses.std(axis=0), 1e-12)).sum(axis=1)
+        excess = np.maximum(0.0, tamed(losses) - self._limits(losses.shape[1]))
+        beyond = (excess / np.maximum(tamed(losses).std(axis=0), 1e-12)).sum(axis=1)
         within = np.flatnonzero(self.within(losses))
         chosen = [int(within[n]) for n in elite(losses[within], count)]
         nearest = np.argsort(beyond, kind="stable")[len(within) :]
         return chosen + [int(n) for n in nearest[: count - len(chosen)]]
 
     def reference_for(self, losses: Losses) -> Point:
-        """Return the point from which hypervolume is measured, (n_objectives,); it is never beyond a hard limit."""
-        given = self._filled(self.reference, np.nan, losses.shape[1])
+        """Return the point from which hypervolume of `tamed` losses is measured, (n_objectives,).
+
+        It is never beyond a hard limit.
+        """
+        given = tamed(self._filled(self.reference, np.nan, losses.shape[1]))
         reference = np.where(np.isnan(given), reference_point(losses), given)
-        return np.asarray(np.minimum(reference, self._filled(self.at_most, np.inf, losses.shape[1])))
+        return np.asarray(np.minimum(reference, self._limits(losses.shape[1])))
 
     def known_losses(self, trees: Sequence[Tree], n_objectives: int) -> Losses | None:
-        """Return the known losses, (n_trees, n_objectives), NaN where one must be measured.
+        """Return the known losses, `tamed`, (n_trees, n_objectives), NaN where one must be measured.
 
         Returns None when all losses must be measured.
         """
         if self.known is None:
             return None
         rows = [[math.nan if loss is None else loss for loss in self.known(tree)] for tree in trees]
-        return np.array(rows, dtype=np.float64).reshape(len(trees), n_objectives)
+        return tamed(np.array(rows, dtype=np.float64).reshape(len(trees), n_objectives))
+
+    def _limits(self, n_objectives: int) -> Point:
+        limits = self._filled(self.at_most, np.nan, n_objectives)
+        return np.where(np.isnan(limits), np.inf, tamed(limits))
 
     @staticmethod
     def _filled(limits: Sequence[float | None], missing: float, count: int = 0) -> Point:
@@ -98,7 +105,7 @@ NO_TARGETS = Targets()
 
 
 def reference_point(losses: Losses) -> Point:
-    """Return a reference point for hypervolume, (n_objectives,).
+    """Return a reference point for the hypervolume of `tamed` losses, (n_objectives,).
 
     It lies a tenth of the range beyond the 0.9 quantile of each loss, and
     beyond the whole Pareto set. Nearer to the Pareto set, its extreme trials
@@ -108,6 +115,7 @@ def reference_point(losses: Losses) -> Point:
     Args:
         losses: (n_trials, n_objectives), finite.
     """
+    losses = tamed(losses)
     best = losses[pareto_set(losses)]
     low, high = best.min(axis=0), np.maximum(best.max(axis=0), np.quantile(losses, 0.9, axis=0))
     return np.asarray(high + 0.1 * np.maximum(high - low, 1e-9))

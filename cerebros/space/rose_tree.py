@@ -13,9 +13,8 @@ children in a slot is a decision as well (`network#level`).
 
 from __future__ import annotations
 
-import hashlib
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Sequence
 from typing import Annotated
 
 import msgspec
@@ -37,8 +36,9 @@ from cerebros.space.rules import (
     draw_uniform,
     exists,
 )
+from cerebros.space.tree import Tree, from_mapping, to_json, tree_hash
 
-# Code that writes a space needs the rules too, and gets them here.
+# Code that writes a space needs rules and trees too, and gets them here.
 __all__ = [
     "DEPTH_AT_MOST",
     "Choice",
@@ -87,18 +87,6 @@ class NodeType(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     slots: tuple[Slot, ...] = ()
 
 
-class Tree(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A node with its parameter values `p` and its children `c`."""
-
-    t: str
-    p: dict[str, Value] = {}
-    c: tuple[Tree, ...] = ()
-
-    def children(self, node_type: str) -> tuple[Tree, ...]:
-        """Return the children of one type, in order."""
-        return tuple(child for child in self.c if child.t == node_type)
-
-
 class Limit(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """Bounds on a whole tree's count of nodes, or on its sum of a number.
 
@@ -131,19 +119,26 @@ class Limit(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         """The bounded quantity in words."""
         return f"the sum of {self.sum}" if self.count is None else f"the count of {self.count}"
 
-    def total(self, tree: Tree) -> float:
-        """Compute the tree's count or sum."""
-        own = [value for name, value in tree.p.items() if f"{tree.t}.{name}" == self.sum]
-        return sum(map(float, own), float(tree.t == self.count)) + sum(map(self.total, tree.c))
-
-    def admits(self, tree: Tree) -> bool:
-        """Return True if the tree's count or sum is within the bounds."""
-        total = self.total(tree)
-        return self.overlaps(total, total)
-
     def overlaps(self, least: float, most: float) -> bool:
         """Return True if some number from `least` to `most` is within the bounds."""
         return (self.at_least is None or most >= self.at_least) and (self.at_most is None or least <= self.at_most)
+
+
+def totals(limits: Sequence[Limit], tree: Tree) -> list[float]:
+    """Compute the tree's count or sum for each limit, in one walk."""
+    found = [0.0] * len(limits)
+    counts = {limit.count: n for n, limit in enumerate(limits)}
+    sums = {limit.sum: n for n, limit in enumerate(limits)}
+    nodes = [tree]
+    while nodes:
+        node = nodes.pop()
+        nodes += node.c
+        if node.t in counts:
+            found[counts[node.t]] += 1.0
+        for name, value in node.p.items():
+            if (n := sums.get(f"{node.t}.{name}")) is not None:
+                found[n] += float(value)
+    return found
 
 
 class Decision(msgspec.Struct, frozen=True):
@@ -219,13 +214,18 @@ class Space(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
         return depths[name]
 
     def size(self) -> int:
-        """Return the number of nodes and decisions of the largest tree; an empty slot counts as one child."""
+        """Return the work that the largest tree takes: the number of its nodes, decisions and conditions' values.
+
+        An empty slot counts as one child.
+        """
         sizes: dict[str, int] = {}
 
         def of(name: str) -> int:
             if name not in sizes:
                 kind = self.types[name]
-                sizes[name] = 1 + len(kind.params) + sum(1 + max(1, slot.max) * of(slot.type) for slot in kind.slots)
+                waits = sum(len(wanted) for rule in kind.params.values() for wanted in rule.when.values())
+                below = sum(1 + max(1, slot.max) * of(slot.type) for slot in kind.slots)
+                sizes[name] = 1 + len(kind.params) + waits + below
             return sizes[name]
 
         return of(self.root)
@@ -269,8 +269,8 @@ class Space(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
         return of(self.root)
 
     def admits(self, tree: Tree) -> bool:
-        """Return True if a tree of this space is within its limits."""
-        return all(limit.admits(tree) for limit in self.limits)
+        """Return True if a tree of this space is within its limits; one walk serves them all."""
+        return all(limit.overlaps(n, n) for limit, n in zip(self.limits, totals(self.limits, tree), strict=True))
 
     def grow(self, decide: Decide) -> Tree:
         """Build a tree from decisions, which are asked for root first, parameters before children.
@@ -366,28 +366,6 @@ class Space(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
     def draw(self, generator: Generator) -> Tree:
         """Draw a tree from the prior, every decision uniform over its rule; it may be beyond the limits."""
         return self.grow(lambda _key, rule, _position: draw_uniform(rule, generator))
-
-
-def to_json(tree: Tree) -> bytes:
-    """Encode a tree as canonical JSON: keys sorted, no spaces, so that equal trees have equal bytes."""
-    return msgspec.json.encode(tree, order="deterministic")
-
-
-def from_mapping(document: Mapping[str, object]) -> Tree:
-    """Read a `{t, p, c}` document.
-
-    Raises:
-        SpaceRejected: it has another shape.
-    """
-    try:
-        return msgspec.convert(document, Tree)
-    except msgspec.ValidationError as problem:
-        raise SpaceRejected(f"not a rose tree: {problem}; a tree is {{t, p, c}}") from None
-
-
-def tree_hash(tree: Tree) -> str:
-    """Return the first 16 hex digits of the SHA-256 of a tree's canonical JSON."""
-    return hashlib.sha256(to_json(tree)).hexdigest()[:16]
 
 
 def _check_value(name: str, rule: Param, value: Value) -> None:

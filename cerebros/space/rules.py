@@ -134,21 +134,40 @@ def decidable(node: str, params: dict[str, Param]) -> dict[str, Param]:
 def _check_rule(name: str, rule: Param) -> None:
     if isinstance(rule, Choice):
         if len(set(map(repr, rule.options))) != len(rule.options):
-            raise SpaceRejected(f"{name} offers an option twice: {rule.options}")
-        if any(isinstance(option, float) and not math.isfinite(option) for option in rule.options):
-            raise SpaceRejected(f"{name} offers {rule.options}; a number must be finite")
+            raise SpaceRejected(f"{name} offers an option twice: {_some(rule.options)}")
+        strange = [option for option in rule.options if not isinstance(option, str) and not _exact(option)]
+        if strange:
+            raise SpaceRejected(f"{name} offers {strange[0]}; a number must be finite and within ±2^53, or be a text")
         return
     if isinstance(rule, Ordered):
-        if not all(a < b for a, b in pairwise(rule.values)) or not all(map(math.isfinite, rule.values)):
-            raise SpaceRejected(f"{name}: {rule.values} must be finite and rise")
+        if not all(map(_exact, rule.values)) or not all(a < b for a, b in pairwise(rule.values)):
+            raise SpaceRejected(f"{name}: {_some(rule.values)} must rise, and be finite and within ±2^53")
         return
-    if not -EXACT <= rule.low <= rule.high <= EXACT:
-        raise SpaceRejected(
-            f"{name}: low {rule.low} must be not above high {rule.high}, and both finite within ±2^53, "
-            "beyond which numbers lose digits in JSON"
-        )
+    require_range(name, rule.low, rule.high)
     if rule.log and rule.low <= 0:
         raise SpaceRejected(f"{name}: a log scale needs low above 0, not {rule.low}")
+
+
+def require_range(name: str, low: float, high: float) -> None:
+    """Check the ends of a range of numbers.
+
+    Raises:
+        SpaceRejected: one is not finite, beyond ±2^53, or on the other's side.
+    """
+    if not -EXACT <= low <= high <= EXACT:
+        raise SpaceRejected(
+            f"{name}: low {low} must be not above high {high}, and both finite within ±2^53, "
+            "beyond which numbers lose digits in JSON"
+        )
+
+
+def _exact(number: float) -> bool:
+    return -EXACT <= number <= EXACT
+
+
+def _some(values: tuple[Value, ...]) -> str:
+    """Return a list of values for a message, which need not hold ten thousand."""
+    return f"{values[:8]}" if len(values) <= 8 else f"{values[:8]} and {len(values) - 8} more"
 
 
 def _check_conditions(node: str, params: Mapping[str, Param]) -> None:

@@ -19,7 +19,8 @@ Every rule that is a map may have conditions (`rules.py`):
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from reprlib import repr  # a message need not hold a whole document
 from typing import Annotated, Literal, TypeVar
 
 import msgspec
@@ -27,7 +28,7 @@ from msgspec import Meta
 
 from cerebros.errors import SpaceRejected
 from cerebros.space.rose_tree import Choice, Float, Int, NodeType, Ordered, Param, Space, Value
-from cerebros.space.rules import Conditions
+from cerebros.space.rules import Conditions, require_range
 
 FLAT_ROOT = "params"
 
@@ -35,6 +36,9 @@ T = TypeVar("T")
 
 # More steps than this are taken for a mistake; a continuum needs no step.
 STEPS_AT_MOST = 10_000
+
+# Options, numbers of lists, steps and conditions' values of a whole space: whoever uses the space reads them all.
+VALUES_AT_MOST = 20_000
 
 
 class _Parameter(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -62,28 +66,50 @@ def space_from_document(document: object) -> Space:
     """
     match document:
         case {"root": _, "types": _}:
-            return _converted(document, Space)
+            space = _converted(document, Space)
+            _count_values(rule for kind in space.types.values() for rule in kind.params.values())
+            return space
         case {"parameters": [{}, *_] as parameters, **others} if not others:
             return _listed(parameters)
         case Mapping() if document:
-            return _flat({str(name): _rule(str(name), rule) for name, rule in document.items()})
+            return _flat((str(name), _rule(str(name), rule)) for name, rule in document.items())
         case [_, *_]:
             return _listed(document)
         case _:
-            raise SpaceRejected(f"{document!r} has no parameters; a space is a map or a list of at least one")
+            raise SpaceRejected(f"{repr(document)} has no parameters; a space is a map or a list of at least one")
 
 
 def _listed(document: Sequence[object]) -> Space:
     parameters = [_converted(item, _Parameter) for item in document]
     names = [parameter.name for parameter in parameters]
     if "" in names or len(set(names)) != len(names):
-        raise SpaceRejected(f"parameters are named {names}; give each a name of its own")
-    rules = [(parameter, _described(parameter.name, parameter)) for parameter in parameters]
-    return _flat({parameter.name: msgspec.structs.replace(rule, when=parameter.when) for parameter, rule in rules})
+        raise SpaceRejected(f"parameters are named {repr(names)}; give each a name of its own")
+    rules = ((parameter, _described(parameter.name, parameter)) for parameter in parameters)
+    return _flat((parameter.name, msgspec.structs.replace(rule, when=parameter.when)) for parameter, rule in rules)
 
 
-def _flat(params: dict[str, Param]) -> Space:
-    return Space(FLAT_ROOT, {FLAT_ROOT: NodeType(params)})
+def _flat(params: Iterable[tuple[str, Param]]) -> Space:
+    read: dict[str, Param] = {}
+    # Counted as they are read: a short document may tell of millions of steps.
+    _count_values(read.setdefault(name, rule) for name, rule in params)
+    return Space(FLAT_ROOT, {FLAT_ROOT: NodeType(read)})
+
+
+def _count_values(rules: Iterable[Param]) -> None:
+    """Check that the rules list `VALUES_AT_MOST` values at most.
+
+    Raises:
+        SpaceRejected: they list more.
+    """
+    total = 0
+    for rule in rules:
+        listed = rule.options if isinstance(rule, Choice) else rule.values if isinstance(rule, Ordered) else ()
+        total += len(listed) + sum(map(len, rule.when.values()))
+        if total > VALUES_AT_MOST:
+            raise SpaceRejected(
+                f"the space lists {total} values or more, and {VALUES_AT_MOST} are allowed in all; "
+                "let an int be the place in a list of your own, or use a range without steps"
+            )
 
 
 def _rule(name: str, rule: object) -> Param:
@@ -120,14 +146,15 @@ def _described(name: str, parameter: _Parameter) -> Param:
     high = parameter.high if parameter.high is not None else parameter.max
     if low is None or high is None:
         raise SpaceRejected(f"{name} goes from {low} to {high}; a number needs both low and high")
+    require_range(name, low, high)
     log = bool(parameter.log)
     if parameter.type == "float":
         return Float(float(low), float(high), log) if parameter.step is None else _steps(name, parameter, low, high)
-    if low != int(low) or high != int(high):
+    if low % 1 or high % 1:
         raise SpaceRejected(f"{name} is a whole number from {low} to {high}; both ends must be whole")
     if parameter.step in (None, 1):
         return Int(int(low), int(high), log)
-    if parameter.step != int(parameter.step):
+    if parameter.step % 1:  # NaN for an infinite one
         raise SpaceRejected(f"{name} is a whole number with step {parameter.step}; the step must be whole")
     return Ordered(tuple(int(value) for value in _steps(name, parameter, low, high).values))
 
@@ -136,8 +163,8 @@ def _steps(name: str, parameter: _Parameter, low: int | float, high: int | float
     step = parameter.step or 1.0
     if parameter.log:
         raise SpaceRejected(f"{name} has a step and a log scale; leave one out")
-    if not (math.isfinite(low) and math.isfinite(high) and low <= high and (high - low) / step < STEPS_AT_MOST):
-        raise SpaceRejected(f"{name} goes from {low} to {high} by {step}; that is none or above {STEPS_AT_MOST} values")
+    if not (high - low) / step < STEPS_AT_MOST:
+        raise SpaceRejected(f"{name} goes from {low} to {high} by {step}; that is above {STEPS_AT_MOST} values")
     # Rounding errors must not lose the last value.
     return Ordered(tuple(low + n * step for n in range(math.floor((high - low) / step + 1e-9) + 1)))
 
@@ -153,4 +180,4 @@ def _converted(document: object, shape: type[T], name: str = "") -> T:
         return msgspec.convert(plain, shape)
     except msgspec.ValidationError as problem:
         where = f"parameter {name!r}" if name else "the space"
-        raise SpaceRejected(f"{where} is not readable: {problem}; it is {document!r}") from None
+        raise SpaceRejected(f"{where} is not readable: {problem}; it is {repr(document)}") from None

@@ -149,9 +149,19 @@ def test_a_cycle_prints_its_run_and_exports_onnx_its_trials_for_optuna_and_a_rep
     assert (again.returncode, "choose another file" in again.stderr) == (1, True)
     import optuna
 
-    trials = optuna.load_study(study_name=run["run_id"], storage=f"sqlite:///{study}").trials
-    assert len(trials) == 3
-    assert {len(trial.values) for trial in trials if trial.state.is_finished() and trial.values} == {4}
+    opened = optuna.load_study(study_name=run["run_id"], storage=f"sqlite:///{study}")
+    assert len(opened.trials) == 3
+    assert opened.metric_names == ["accuracy", "latency", "energy", "cost"]
+    assert [direction.name for direction in opened.directions] == ["MAXIMIZE", "MINIMIZE", "MINIMIZE", "MINIMIZE"]
+    for trial in opened.trials:
+        attributes = trial.user_attrs
+        assert len(trial.intermediate_values) == attributes["epochs"] > 0
+        if trial.state.name == "COMPLETE":
+            told = [attributes["metrics"][name] for name in ("accuracy", "latency_p50_s", "energy_j", "cost_usd")]
+            assert trial.values == told
+            assert 0 < trial.values[0] <= 1
+    best = {trial.user_attrs["number"] for trial in opened.best_trials}
+    assert best == {trial["number"] for trial in run["pareto_set"]}
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from cerebros.errors import SpaceRejected
 from cerebros.samplers import SAMPLERS, make_sampler
 from cerebros.search.parzen import shortlist
-from cerebros.space.rose_tree import Choice, Float, Int, Limit, NodeType, Ordered, Slot, Space, Tree
+from cerebros.space.rose_tree import Choice, Float, Int, Limit, NodeType, Ordered, Slot, Space, Tree, totals
 from cerebros.space.spaces import space_from_document
 
 TYPES = {
@@ -45,9 +45,8 @@ def test_a_tree_is_admitted_when_its_counts_and_sums_are_within_the_limits(seed)
 def test_a_node_without_the_parameter_adds_nothing_to_its_sum():
     unit = Tree("unit", {"act": "relu", "neurons": 4})
     tree = Tree("net", {"x": 0.0}, (Tree("level", {}, (unit, Tree("unit", unit.p | {"act": "gelu", "pool": 4}))),))
-    assert Limit(sum="unit.pool", at_most=9).total(tree) == 4
-    assert Limit(count="unit", at_most=9).total(tree) == 2
-    assert Limit(count="net", at_most=9).total(tree) == 1
+    assert totals((Limit(sum="unit.pool", at_most=9), Limit(count="unit", at_most=9)), tree) == [4, 2]
+    assert totals((Limit(count="net", at_most=9),), tree) == [1]
 
 
 @pytest.mark.parametrize("name", SAMPLERS)

@@ -37,7 +37,11 @@ def test_limits_of_a_set_become_limits_on_losses():
         ('name="a"\ntrade_off=""\nobjectives=[{name="speed"}]', "unknown"),
         ('name="a"\ntrade_off=""\nobjectives=[{name="cost"},{name="cost"}]', "twice"),
         ('name="a"\ntrade_off=""\nobjectives=[{name="accuracy", at_most=0.5}]', "good side"),
-        ('name="a"\ntrade_off=""\nobjectives=[{name="cost", at_most=inf}]', "good side|says nothing"),
+        ('name="a"\ntrade_off=""\nobjectives=[{name="cost", at_most=inf}]', "no model reaches that"),
+        ('name="a"\ntrade_off=""\nobjectives=[{name="accuracy", at_least=nan}]', "finite number, 1 at most"),
+        ('name="a"\ntrade_off=""\nobjectives=[{name="accuracy", at_least=1.01}]', "no model reaches that"),
+        ('name="a"\ntrade_off=""\nobjectives=[{name="latency", at_most=-1e-9}]', "finite number, 0 at least"),
+        ('name="a"\ntrade_off=""\nobjectives=[{name="latency", reference=-inf}]', "finite number, 0 at least"),
     ],
 )
 def test_a_set_that_breaks_a_rule_is_refused(text, rule):

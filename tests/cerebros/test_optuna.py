@@ -15,6 +15,7 @@ from cerebros.optuna.search import OptunaSearch
 from cerebros.optuna.trees import export_study, frozen_trial, import_study, parameters, tree_from
 from cerebros.search.hypervolume import hypervolume
 from cerebros.search.motpe import Motpe
+from cerebros.search.objectives import Objective
 from cerebros.search.observations import Observation
 from cerebros.space.rose_tree import Choice, Float, Int, NodeType, Ordered, Slot, Space, Tree
 
@@ -25,6 +26,8 @@ SPACE = Space(
         "cell": NodeType({"width": Ordered((16, 32, 64)), "n": Int(1, 9, log=True), "on": Choice((True, False))}),
     },
 )
+
+COST, HEAT = (Objective(name, name, maximise=False, best=0.0) for name in ("cost", "heat"))
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 
@@ -42,7 +45,8 @@ def test_a_tree_survives_as_parameters_of_a_trial(space):
 def test_a_run_survives_as_a_study_in_a_database(tmp_path):
     seen = [Observation(tree, None if n == 2 else (float(n), -float(n))) for n, tree in enumerate(drawn_trees(5))]
     url = f"sqlite:///{tmp_path}/study.db"
-    export_study(SPACE, seen, 2, "run", url)
+    trials = [frozen_trial(SPACE, one.tree, one.losses) for one in seen]
+    export_study(trials, (COST, HEAT), "run", url)
     loaded = optuna.load_study(study_name="run", storage=url)
     assert [trial.number for trial in loaded.best_trials] == [0, 1, 3, 4]
     assert import_study(SPACE, loaded) == seen
@@ -52,7 +56,7 @@ def test_maximised_values_become_losses():
     study = optuna.create_study(directions=["maximize", "minimize"])
     (tree,) = drawn_trees(1)
     study.enqueue_trial(parameters(SPACE, tree))
-    study.add_trial(export_study(SPACE, [Observation(tree, (3.0, 4.0))], 2, "one").trials[0])
+    study.add_trial(frozen_trial(SPACE, tree, (3.0, 4.0)))
     assert import_study(SPACE, study) == [Observation(tree, (-3.0, 4.0))]
 
 
@@ -172,7 +176,8 @@ def test_an_imported_study_is_a_warm_start():
     space = Space("a", {"a": NodeType({"x": Float(0.0, 1.0)})})
     earlier = [Observation(Tree("a", {"x": x}), ((x - 0.7) ** 2,)) for x in np.linspace(0.05, 0.95, 12).tolist()]
     sampler = Motpe(space, 0)
-    for seen in import_study(space, export_study(space, earlier, 1, "earlier")):
+    trials = [frozen_trial(space, one.tree, one.losses) for one in earlier]
+    for seen in import_study(space, export_study(trials, (COST,), "earlier")):
         sampler.tell(seen.tree, seen.losses)
     assert abs(float(sampler.ask(1)[0].p["x"]) - 0.7) < 0.05
 

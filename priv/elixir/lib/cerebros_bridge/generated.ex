@@ -291,7 +291,7 @@ defmodule CerebrosBridge.Generated do
           optional: true,
           nullable: true,
           doc:
-            "Largest number of floating-point operations of one prediction, two per multiply-accumulate; no limit when absent. At least 1."
+            "Largest number of floating-point operations of one prediction, two per multiply-accumulate; no limit when absent. 1 to 9,007,199,254,740,992."
         },
         epochs: %{
           type: :integer,
@@ -415,7 +415,7 @@ defmodule CerebrosBridge.Generated do
         space: %{
           type: {:map, :any},
           doc:
-            "Decisions to make: `{root, types, limits}`, each type with its `params` (`float`, `int`, `choice` or `ordered`) and `slots` of ordered children. A parameter with `when: {other: [values]}` exists where the other one has such a value; `limits` bound the whole tree: `{count: type, at_most: n}`, `{sum: \"type.param\", at_least: n}`. Its largest tree may have 16 levels, and 4,096 nodes and decisions. Flat forms are read as well: a map of ranges and choices, or a list of parameters as `{parameters: [{name, type, …}]}`."
+            "Decisions to make: `{root, types, limits}`, each type with its `params` (`float`, `int`, `choice` or `ordered`) and `slots` of ordered children. A parameter with `when: {other: [values]}` exists where the other one has such a value; `limits` bound the whole tree: `{count: type, at_most: n}`, `{sum: \"type.param\", at_least: n}`. Numbers are finite and within ±2^53. Its largest tree may have 16 levels, and 1,024 nodes, decisions and values that conditions name; its rules may list 20,000 values. Flat forms are read as well: a map of ranges and choices, or a list of parameters as `{parameters: [{name, type, …}]}`."
         },
         objectives: %{
           type: {:list, {:struct, "StudyObjective"}},
@@ -723,7 +723,7 @@ defmodule CerebrosBridge.Generated do
           type: :integer,
           optional: true,
           nullable: true,
-          doc: "Version to read; the current one when absent. At least 1."
+          doc: "Version to read; the current one when absent. 1 to 2,147,483,647."
         }
       ]
     },
@@ -1068,11 +1068,12 @@ defmodule CerebrosBridge.Generated do
         },
         number: %{
           type: :integer,
-          doc: "Number of the trial, as suggested. At least 0."
+          doc: "Number of the trial, as suggested. 0 to 2,147,483,647."
         },
         attempt: %{
           type: :integer,
-          doc: "Attempt of the suggestion; a trial handed out again has a higher one. At least 1."
+          doc:
+            "Attempt of the suggestion; a trial handed out again has a higher one. 1 to 2,147,483,647."
         },
         outcome: %{
           type: {:word, "Outcome"},
@@ -1084,7 +1085,7 @@ defmodule CerebrosBridge.Generated do
         values: %{
           type: {:map, :float},
           optional: true,
-          doc: "Finite value of each objective, by its name."
+          doc: "Finite value of each objective, by its name; where one is not, report `diverged`."
         },
         reason: %{
           type: :string,
@@ -1103,7 +1104,7 @@ defmodule CerebrosBridge.Generated do
         },
         version: %{
           type: :integer,
-          doc: "Earlier version to write again. At least 1."
+          doc: "Earlier version to write again. 1 to 2,147,483,647."
         },
         reason: %{
           type: :string,
@@ -1322,7 +1323,7 @@ defmodule CerebrosBridge.Generated do
           optional: true,
           nullable: true,
           doc:
-            "Revision that the caller has seen, 0 where nobody ever set the lock; FAILED_PRECONDITION where somebody was faster. Not compared when absent. At least 0."
+            "Revision that the caller has seen, 0 where nobody ever set the lock; FAILED_PRECONDITION where somebody was faster. Not compared when absent. 0 to 2,147,483,647."
         }
       ]
     },
@@ -1940,7 +1941,8 @@ defmodule CerebrosBridge.Generated do
           type: :integer,
           optional: true,
           default: 0,
-          doc: "Number of the last event that the caller has seen; 0 for all events. At least 0."
+          doc:
+            "Number of the last event that the caller has seen; 0 for all events. 0 to 9,007,199,254,740,992."
         }
       ]
     }
