@@ -166,13 +166,11 @@ def unlabelled(place: str, label: str, cell: str, count: int) -> str:
 
 def feature_problems(manifest: Manifest, table: Table) -> list[str]:
     """Find columns of names that have too many."""
-    wide = {
-        name: found
-        for name in feature_names(manifest, table)
-        if table.columns[name].dtype != np.float64 and (found := len(set(table.columns[name]) - {""})) > CLASSES_AT_MOST
-    }
+    columns = {name: table.columns[name] for name in feature_names(manifest, table) if name in table.columns}
+    found = {name: len(set(column) - {""}) for name, column in columns.items() if column.dtype != np.float64}
     return [
-        f"column {quoted(name)} holds {found:,} different names in {table.rows:,} rows, each an input of the network; "
+        f"column {quoted(name)} holds {count:,} different names in {table.rows:,} rows, each an input of the network; "
         f"at most {CLASSES_AT_MOST:,} make sense: join rare ones, or leave the column out of features"
-        for name, found in wide.items()
+        for name, count in found.items()
+        if count > CLASSES_AT_MOST
     ]

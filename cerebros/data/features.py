@@ -16,6 +16,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from cerebros.data.cells import name_of
 from cerebros.data.dataset import Column, Rows, Table, class_labels, class_names, feature_names, names_of, rows_of
 from cerebros.data.manifest import Manifest
 
@@ -65,8 +66,9 @@ class Categorical(msgspec.Struct, frozen=True, tag="categorical", forbid_unknown
         return len(self.categories)
 
     def encode(self, column: Column) -> NDArray[np.float32]:
-        """Encode a column, (n,), as (n, width)."""
-        return _marked(([name] for name in column), len(column), self.categories)
+        """Encode a column, (n,), as (n, width); names may be in any spelling of `cerebros.data.cells`."""
+        known = frozenset(self.categories)
+        return _marked(([name if name in known else name_of(name)] for name in column), len(column), self.categories)
 
 
 class Encoding(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

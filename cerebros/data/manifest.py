@@ -13,7 +13,7 @@ from msgspec import Meta
 from cerebros.data.quoting import listed, near, quoted, reject
 from cerebros.errors import ManifestRejected
 
-Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$", extra={"rule": "64 lower-case hexadecimal digits"})]
+Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$(?!\n)", extra={"rule": "64 lower-case hexadecimal digits"})]
 Share = Annotated[float, Meta(gt=0.0, lt=0.9)]
 # One class a row; any number of names a row, written `a|b`; one number a row.
 Task = Literal["classification", "multilabel", "regression"]
@@ -58,7 +58,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     name: Annotated[
         str,
         Meta(
-            pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$",
+            pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$(?!\n)",
             description="Name of the dataset.",
             extra={"rule": "1 to 64 lower-case letters, digits, `_` or `-`, the first a letter or a digit"},
         ),

@@ -33,7 +33,7 @@ def listed(names: Iterable[str]) -> str:
 
 def toml_list(names: Iterable[str]) -> str:
     """Write names as a TOML array of strings, for the owner to copy; cut where it is very long."""
-    shown = ", ".join(json.dumps(name, ensure_ascii=False) for name in names)
+    shown = ", ".join(json.dumps(name, ensure_ascii=not name.isprintable()) for name in names)
     return f"[{shown}]" if len(shown) <= SHOWN_LIST else f"[{shown[:SHOWN_LIST]}…"
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from cerebros.data.cells import LARGEST, Missing, missing_marks, name_of, names, numbers
 from cerebros.data.dataset import Column, Part, Table
 from cerebros.data.diagnosis import (
+    feature_problems,
     header_problems,
     kind_of,
     label_problems,
@@ -85,6 +86,7 @@ def table_of(manifest: Manifest, sources: Sequence[Written]) -> Table:
         *faults,
         *names_problems(kinds, {name: read[name].example for name in kinds}),
         *chain.from_iterable(column.faults for column in read.values()),
+        *feature_problems(meant, table),
     )
     readable = meant.label in read and not faults and not read[meant.label].faults and meant.label not in kinds
     reject(manifest.name, (*problems, *(label_problems(meant, table) if readable else ())))
@@ -137,7 +139,7 @@ def _read_numbers(name: str, cells: Sequence[str], missing: Missing, places: Tab
         odd = [cells[row] for row in strange]
         known = len(strange) + int((~np.isnan(values)).sum())
         if 2 * len(strange) > known and label:
-            fault = f"label column {column} holds names such as {quoted(odd[0])}, but the task regression needs numbers"
+            fault = f"label column {column} holds names such as {quoted(odd[0])}, but regression needs numbers"
             return _Read(values, faults=(fault,))
         if 2 * len(strange) > known:
             return _Read(values, kind_of(odd, known), odd[0])
