@@ -11,7 +11,7 @@ from msgspec import Meta
 from numpy.typing import NDArray
 
 from cerebros.data.dataset import Column, Rows, Table, class_names, classes_of, feature_names, rows_of
-from cerebros.data.diagnosis import feature_problems, header_problems, label_problems
+from cerebros.data.diagnosis import ROWS_OF_AN_ID, feature_problems, header_problems, label_problems
 from cerebros.data.features import FURTHEST, Encoding, fit_encoding
 from cerebros.data.manifest import Manifest, dataset_digest
 from cerebros.data.quoting import quoted, reject
@@ -61,9 +61,7 @@ def check(manifest: Manifest, table: Table) -> DatasetReport:
     encoding = fit_encoding(manifest, table, rows.train)
     _require_near_labels(manifest, table, encoding)
     report = _report(manifest, table, features, rows, encoding)
-    return msgspec.structs.replace(
-        report, warnings=(*_warnings(report), *table.remarks, *_row_numbers(table, features))
-    )
+    return msgspec.structs.replace(report, warnings=(*_warnings(report), *table.remarks, *_ids(table, features)))
 
 
 def _report(manifest: Manifest, table: Table, features: Sequence[str], rows: Rows, encoding: Encoding) -> DatasetReport:
@@ -135,16 +133,17 @@ def _fingerprints(table: Table, names: Sequence[str]) -> NDArray[np.object_]:
     return np.array([row.tobytes() for row in stacked], dtype=object)
 
 
-def _row_numbers(table: Table, features: Sequence[str]) -> tuple[str, ...]:
-    """Warn of columns that count the rows."""
-
-    def counts(column: Column) -> bool:
-        return (
-            column.dtype == np.float64 and len(column) > 2 and bool((np.diff(column.astype(np.float64)) == 1.0).all())
-        )
-
-    counting = [name for name in features if counts(table.columns[name])]
-    return tuple(f"column {quoted(name)} counts the rows; leave it out of features if it is an id" for name in counting)
+def _ids(table: Table, features: Sequence[str]) -> list[str]:
+    """Warn of columns that tell rows apart and nothing else."""
+    found = []
+    for name in features:
+        column = table.columns[name]
+        if column.dtype == np.float64:
+            if len(column) > 2 and (np.diff(column.astype(np.float64)) == 1.0).all():
+                found.append(f"column {quoted(name)} counts the rows; leave it out of features if it is an id")
+        elif len(column) > ROWS_OF_AN_ID and len(set(column)) == len(column):
+            found.append(f"column {quoted(name)} has another name in every row; leave it out of features")
+    return found
 
 
 def _warnings(report: DatasetReport) -> tuple[str, ...]:

@@ -14,14 +14,31 @@ from cerebros.data.dataset import CLASSES_AT_MOST, Column, Table, class_names, c
 from cerebros.data.manifest import Manifest
 from cerebros.data.quoting import SHOWN_NAMES, listed, near, quoted, toml_list
 
-_DATE = re.compile(r"\d{4}-\d{1,2}-\d{1,2}([T ].*)?|\d{4}/\d{1,2}/\d{1,2}( .*)?|\d{1,2}[./]\d{1,2}[./]\d{2,4}( .*)?")
-_DECIMAL_COMMA = re.compile(r"[+-]?[0-9]{1,3}(\.[0-9]{3})*,[0-9]+")
+# Kinds of columns that should hold numbers and hold something else, the first that fits: how their cells are spelt, and
+# what to do with them.
+_KINDS = {
+    "commas": (
+        re.compile(r"[+-]?[0-9][0-9.]*,[0-9][0-9.,]*"),
+        "numbers with commas; write a point before decimals and nothing between thousands",
+    ),
+    "dates": (
+        re.compile(
+            r"\d{4}-\d{1,2}(-\d{1,2}([T ].*)?)?|\d{4}/\d{1,2}/\d{1,2}( .*)?|\d{1,2}[./-]\d{1,2}[./-]\d{2,4}( .*)?"
+            r"|\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?( ?[AaPp][Mm])?"
+        ),
+        "dates or times; write them as numbers, such as days since one, or leave them out of features",
+    ),
+    "units": (
+        re.compile(r"[$€£¥]? ?[+-]?[0-9][0-9.,]*( ?(%|°|[$€£¥])| [^\W\d]{1,8})?"),
+        "numbers with a unit; write the numbers alone, or list the columns in categorical",
+    ),
+}
 
 # Cells of a column that are looked at for its kind; the others are like them.
 _SAMPLE = 1_000
 
 # Distinct names in as many rows by chance: in fewer rows a category can be all different.
-_ROWS_OF_AN_ID = 20
+ROWS_OF_AN_ID = 20
 
 
 def without_header(manifest: Manifest, names: Sequence[str], uri: str) -> str:
@@ -37,6 +54,8 @@ def header_problems(manifest: Manifest, names: Sequence[str]) -> list[str]:
     twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
         problems.append(f"the header names a column twice: {listed(twice)}; rename one of each")
+    if any("\0" in name for name in names):
+        problems.append("the header has a name with a NUL character, which no database keeps; rename that column")
     if manifest.label not in names:
         problems.append(f"label column {quoted(manifest.label)} is missing; {_instead(manifest.label, names)}")
     elif len(set(names)) < 2 and not manifest.features:
@@ -73,18 +92,16 @@ def _meant(name: str, names: Sequence[str]) -> str:
 
 
 def kind_of(strange: Sequence[str], rows: int) -> str:
-    """Return the kind of a column whose cells are no numbers: `dates`, `decimal commas`, `ids` or `names`.
+    """Return the kind of a column whose cells are no numbers: one of `_KINDS`, `ids` or `names`.
 
     Args:
         strange: the cells that are no numbers.
         rows: number of cells in the column that are not missing.
     """
-    sample = strange[:_SAMPLE]
-    if all(_DATE.fullmatch(cell) for cell in sample):
-        return "dates"
-    if all(_DECIMAL_COMMA.fullmatch(cell) for cell in sample):
-        return "decimal commas"
-    return "ids" if rows > _ROWS_OF_AN_ID and len(set(strange)) == len(strange) == rows else "names"
+    for kind, (spelling, _) in _KINDS.items():
+        if all(spelling.fullmatch(cell) for cell in strange[:_SAMPLE]):
+            return kind
+    return "ids" if rows > ROWS_OF_AN_ID and len(set(strange)) == len(strange) == rows else "names"
 
 
 def names_problems(kinds: Mapping[str, str], examples: Mapping[str, str]) -> list[str]:
@@ -102,13 +119,7 @@ def names_problems(kinds: Mapping[str, str], examples: Mapping[str, str]) -> lis
         which = f"column{'s' if names[1:] else ''} {', '.join(map(quoted, names[:SHOWN_NAMES]))}{_more(names)}"
         return f"{which}: cells such as {quoted(examples[names[0]])} are {rule}"
 
-    problems = []
-    if commas := of("decimal commas"):
-        problems.append(told(commas, "numbers with a decimal comma; write a point"))
-    if dates := of("dates"):
-        problems.append(
-            told(dates, "dates; write them as numbers, such as days since one, or leave them out of features")
-        )
+    problems = [told(columns, rule) for kind, (_, rule) in _KINDS.items() if (columns := of(kind))]
     if ids := of("ids"):
         problems.append(
             told(ids, "another name in every row, as ids are; leave them out: list the other columns as features")
@@ -130,7 +141,8 @@ def label_problems(manifest: Manifest, table: Table) -> list[str]:
     bad = ~np.isfinite(labels) if labels.dtype == np.float64 else labels == ""
     if bad.any():
         row, count = int(np.flatnonzero(bad)[0]), int(bad.sum())
-        return [unlabelled(table.place(row), manifest.label, str(labels[row]), count)]
+        cause = f"label is {labels[row]}" if labels[row] else "label is empty"
+        return [unlabelled(table.place(row), manifest.label, cause, count)]
     if manifest.task == "regression":
         same = len(labels) > 0 and labels.min() == labels.max()
         return [f"every label in {quoted(manifest.label)} is {labels[0]}; there is nothing to learn"] if same else []
@@ -151,16 +163,13 @@ def class_problems(manifest: Manifest, labels: Column) -> list[str]:
         return []
     return [
         f"{manifest.task} needs two classes and three rows of each in {column}; "
-        f"too small: {listed(lonely) or 'there is one class only'}"
+        f"too small: {listed(lonely) if lonely else 'there is one class only'}"
     ]
 
 
-def unlabelled(place: str, label: str, cell: str, count: int) -> str:
-    """Tell of rows without a label; `cell` is what the first of them has in its place."""
-    cause = f"label is {cell or 'empty'}"
-    if cell not in ("", "nan"):
-        cause = f"label is {quoted(cell)}, a word that the manifest's `missing` lists (missing = [] keeps it)"
-    move = f"mend or remove the {count:,} rows without one"
+def unlabelled(place: str, label: str, cause: str, count: int) -> str:
+    """Tell of rows without a label, the first of which is at `place`."""
+    move = f"mend or remove the {count:,} without one"
     return f"{place}, column {quoted(label)}: {cause}; every row needs a label, {move}"
 
 

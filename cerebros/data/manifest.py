@@ -162,6 +162,8 @@ def _contradictions(manifest: Manifest) -> list[str]:
     """Find parts of a manifest that contradict each other."""
     features, label = manifest.features, manifest.label
     found = []
+    if b"\\u0000" in msgspec.json.encode(manifest):
+        found.append("a text has a NUL character, which no database keeps; remove it")
     if label in features:
         found.append(f"label {quoted(label)} is also a feature; a model would read the answer, remove it")
     for key, names in (("features", features), ("categorical", manifest.categorical)):

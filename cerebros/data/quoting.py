@@ -27,6 +27,8 @@ def quoted(text: str) -> str:
 def listed(names: Iterable[str]) -> str:
     """List names; those that could be misread are quoted."""
     every = tuple(names)
+    if not every:
+        return "none"
     shown = ", ".join(_cut(name) if _is_plain(name) else quoted(name) for name in every[:SHOWN_NAMES])
     return shown if len(every) <= SHOWN_NAMES else f"{shown} and {len(every) - SHOWN_NAMES:,} more"
 

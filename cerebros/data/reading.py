@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain
 
 import numpy as np
@@ -53,14 +53,14 @@ class _Read:
     Attributes:
         kind, example: kind of a column that should hold numbers and holds something else, and a cell of it.
         faults: problems of single cells.
-        remark: what the owner should know of it, in words.
+        remarks: what the owner should know of it, in words.
     """
 
     values: Column
     kind: str = ""
     example: str = ""
     faults: tuple[str, ...] = ()
-    remark: str = ""
+    remarks: tuple[str, ...] = ()
 
 
 def table_of(manifest: Manifest, sources: Sequence[Written]) -> Table:
@@ -77,7 +77,7 @@ def table_of(manifest: Manifest, sources: Sequence[Written]) -> Table:
     meant = with_meant_names(manifest, first.names)
     read = dict(zip(first.names, _read_columns(meant, alike, Table({}, parts)), strict=False))
     columns = {name: column.values for name, column in read.items()}
-    table = Table(columns, parts, tuple(column.remark for column in read.values() if column.remark))
+    table = Table(columns, parts, tuple(chain.from_iterable(column.remarks for column in read.values())))
     faults = [f"{source.uri}{fault}" for source in sources for fault in source.faults]
     kinds = {name: column.kind for name, column in read.items() if column.kind}
     problems = (
@@ -108,13 +108,17 @@ def _read_columns(manifest: Manifest, sources: Sequence[Written], places: Table)
         cells = [cell for source in sources for cell in source.cells(place)]
         if not seen:
             yield _Read(names(cells, missing))
-        elif name in manifest.categorical or (label and manifest.task != "regression"):
-            yield _read_names(name, cells, missing, places, label=label and whole)
+            continue
+        if name in manifest.categorical or (label and manifest.task != "regression"):
+            column = _read_names(name, cells, missing, places)
         else:
-            yield _read_numbers(name, cells, missing, places, label=label and whole)
+            column = _read_numbers(name, cells, missing, places, label=label)
+        if label and whole and not column.faults and not column.kind:  # else rows are without a label for a reason
+            column = replace(column, faults=_unlabelled(name, cells, column.values, places))
+        yield column
 
 
-def _read_names(name: str, cells: Sequence[str], missing: Missing, places: Table, *, label: bool) -> _Read:
+def _read_names(name: str, cells: Sequence[str], missing: Missing, places: Table) -> _Read:
     values = names(cells, missing)
     faults = []
     long = [row for row, cell in enumerate(cells) if len(cell) > NAME_CHARACTERS_AT_MOST]
@@ -123,13 +127,13 @@ def _read_names(name: str, cells: Sequence[str], missing: Missing, places: Table
             f"{places.place(long[0])}, column {quoted(name)}: {quoted(cells[long[0]])} has {len(cells[long[0]]):,} "
             f"characters; a name has at most {NAME_CHARACTERS_AT_MOST:,}, shorten it or leave the column out"
         )
+    if any("\0" in cell for cell in set(cells)):
+        faults.append(f"column {quoted(name)} has a cell with a NUL character, which no database keeps; remove it")
     words = {cell: None for cell, value in zip(cells, values, strict=True) if value == "" != cell}
-    if label and (values == "").any():
-        faults.append(_unlabelled(name, cells, np.flatnonzero(values == "").tolist(), places))
-    elif words:
-        remark = f"column {quoted(name)}: {listed(words)} counts as missing, by `missing` in the manifest"
-        return _Read(values, faults=tuple(faults), remark=remark)
-    return _Read(values, faults=tuple(faults), remark=_spellings(name, cells))
+    remarks = _spellings(name, cells)
+    if words:
+        remarks += (f"column {quoted(name)}: {listed(words)} counts as missing, by `missing` in the manifest",)
+    return _Read(values, faults=tuple(faults), remarks=remarks)
 
 
 def _read_numbers(name: str, cells: Sequence[str], missing: Missing, places: Table, *, label: bool) -> _Read:
@@ -156,24 +160,28 @@ def _read_numbers(name: str, cells: Sequence[str], missing: Missing, places: Tab
             f"{places.place(huge[0])}, column {column}: {quoted(cells[huge[0]])} is beyond ±1e100, so that a variance "
             f"would overflow{others}; {move}"
         )
-    empty = [] if strange else np.flatnonzero(np.isnan(values)).tolist()
-    if label and empty:
-        faults.append(_unlabelled(name, cells, empty, places))
     return _Read(values, faults=tuple(faults))
 
 
-def _unlabelled(name: str, cells: Sequence[str], rows: Sequence[int], places: Table) -> str:
-    return unlabelled(places.place(rows[0]), name, cells[rows[0]], len(rows))
+def _unlabelled(name: str, cells: Sequence[str], labels: Column, places: Table) -> tuple[str, ...]:
+    rows = np.flatnonzero(np.isnan(labels) if labels.dtype == np.float64 else labels == "").tolist()
+    if not rows:
+        return ()
+    cell = cells[rows[0]]
+    cause = "label is empty"
+    if cell:
+        cause = f"label is {quoted(cell)}, a word that the manifest's `missing` lists (missing = [] keeps it)"
+    return (unlabelled(places.place(rows[0]), name, cause, len(rows)),)
 
 
-def _spellings(name: str, cells: Sequence[str]) -> str:
+def _spellings(name: str, cells: Sequence[str]) -> tuple[str, ...]:
     """Tell of fractions that are one name in several spellings, which versions and codes do not mean: 1.1 and 1.10."""
     first: dict[str, str] = {}
     for cell in dict.fromkeys(cells):
         other = first.setdefault(name_of(cell), cell)
         if other != cell and "." in name_of(cell):
-            return f"column {quoted(name)}: {other} and {cell} are one name, as they are one number"
-    return ""
+            return (f"column {quoted(name)}: {other} and {cell} are one name, as they are one number",)
+    return ()
 
 
 def _other_columns(source: Written, first: Written) -> str:

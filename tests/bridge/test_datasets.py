@@ -3,6 +3,7 @@
 import hashlib
 import json
 import math
+import re
 import time
 
 import numpy as np
@@ -256,8 +257,8 @@ def test_all_problems_are_in_one_answer_the_likeliest_first(tmp_path):
     message = refusal(tmp_path, content)
     marks = (
         "label column 'y' is missing; columns are id, day, price, colour, odd, u, Y (did you mean 'Y'?)",
-        "column 'price': cells such as '0,5' are numbers with a decimal comma",
-        "column 'day': cells such as '2020-01-01' are dates",
+        "column 'price': cells such as '0,5' are numbers with commas",
+        "column 'day': cells such as '2020-01-01' are dates or times",
         "column 'id': cells such as 'K0' are another name in every row, as ids are",
         "column 'colour': cells such as 'red' are names",
         "rows.csv, row 8, column 'odd': '?' is not a number",
@@ -265,6 +266,54 @@ def test_all_problems_are_in_one_answer_the_likeliest_first(tmp_path):
     assert "6 problems" in message
     places = [message.index(mark) for mark in marks]
     assert places == sorted(places)
+
+
+@pytest.mark.parametrize(
+    ("cell", "kind"),
+    [
+        ("1,100", "commas"),
+        ("-0,25", "commas"),
+        ("1.234.567,8", "commas"),
+        ("31.12.2020", "dates or times"),
+        ("12/31/2020 10:00", "dates or times"),
+        ("2020-12-31T10:00:00Z", "dates or times"),
+        ("2020-12", "dates or times"),
+        ("10:30 pm", "dates or times"),
+        ("12 %", "a unit"),
+        ("$1.50", "a unit"),
+        ("3.5 kg", "a unit"),
+        ("10_0", "names"),
+        ("A-12", "names"),
+        ("7b", "names"),
+    ],
+)
+def test_a_column_that_should_hold_numbers_is_told_what_it_holds(tmp_path, cell, kind):
+    message = refusal(tmp_path, csv_of("u,v,y", lambda i: f'"{cell}",{i * i}'))
+    assert re.search(rf"column 'u': cells such as '{re.escape(cell)}' are .*{kind}", message)
+
+
+def test_no_number_in_parquet_is_missing_whatever_the_words(tmp_path):
+    columns = {"u": [math.nan, 2.0] * 3, "v": [1.5, math.nan] * 3, "y": ["a", "b"] * 3}
+    read, _ = told(tmp_path, columns, ".parquet", missing=(), categorical=("u",))
+    assert read["u"] == ["", "2"] * 3
+    assert np.isnan(read["v"]).tolist() == [False, True] * 3
+
+
+def test_a_name_with_a_nul_is_refused(tmp_path):
+    assert "NUL character" in refusal(tmp_path, csv_of("u,y,z", lambda i: f"{i},a\0b"), features=("u",))
+
+
+def test_an_infinite_target_is_refused_with_its_place(tmp_path):
+    content = csv_of("u,y,z", lambda i: f"{i},{'inf' if i == 3 else i % 5}")
+    message = refusal(tmp_path, content, task="regression", features=("u",))
+    assert "row 4, column 'y': label is inf; every row needs a label" in message
+
+
+def test_rows_that_cannot_be_read_do_not_hide_what_is_wrong_with_the_labels(tmp_path):
+    content = csv_of("u,v,y", lambda i: f"{i},{i * i}" if i else "1,2,3").replace("u,v,y", "u,v,y", 1)
+    message = refusal(tmp_path, content, task="regression")
+    assert "row 1: has 4 cells" in message
+    assert "label column 'y' holds names such as 'b', but regression needs numbers" in message
 
 
 @pytest.mark.parametrize(("separator", "words"), [(";", "semicolons"), ("\t", "tabs"), ("|", "bars")])

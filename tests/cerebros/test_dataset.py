@@ -103,6 +103,11 @@ def test_toml_that_python_cannot_hold_is_refused(text):
         parse_manifest(text, "m.toml")
 
 
+def test_a_nul_in_a_manifest_is_refused():
+    with pytest.raises(ManifestRejected, match="NUL character"):
+        parse_manifest(TOML.format(digest="0" * 64).replace("a toy", "a\\u0000toy"), "m.toml")
+
+
 @pytest.mark.parametrize("name", ["toy\\n", "toy\\r", " toy"])
 def test_a_name_has_no_line_end(name):
     with pytest.raises(ManifestRejected, match=r"\$\.name"):
