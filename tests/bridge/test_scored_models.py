@@ -35,7 +35,14 @@ async def pool():
 
 def manifest(uri: str, content: bytes, **fields) -> Manifest:
     source = Source(uri, hashlib.sha256(content).hexdigest())
-    usual = {"schema": 1, "name": "t", "description": "a test", "label": "y", "licence": "CC0-1.0", "purposes": ("train",)}
+    usual = {
+        "schema": 1,
+        "name": "t",
+        "description": "a test",
+        "label": "y",
+        "licence": "CC0-1.0",
+        "purposes": ("train",),
+    }
     return Manifest(**(usual | {"task": "classification", "sources": (source,)} | fields))
 
 
