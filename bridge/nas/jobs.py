@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import nullcontext, suppress
 from functools import cache, lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 import numpy as np
@@ -34,12 +34,13 @@ from bridge.nas.work import (
     TrainJob,
 )
 from cerebros.data import check as dataset_check
+from cerebros.data.dataset import Column, rows_of
 from cerebros.data.features import Fold, Folds, make_folds
-from cerebros.errors import FailedPrecondition
+from cerebros.errors import ArtifactCorrupt, FailedPrecondition
 from cerebros.metrics import NOTHING, AccuracyKind, Spent, TrainingMetrics
 from cerebros.nets import training
 from cerebros.nets.latency import Latency, measure_latency
-from cerebros.nets.model_file import Description, load_model, onnx_bytes, weights_bytes
+from cerebros.nets.model_file import Description, Model, load_model, onnx_bytes, weights_bytes
 from cerebros.nets.module import CerebrosNet
 from cerebros.nets.population import populations, repeat_over_seeds, train_together
 from cerebros.nets.wiring import Architecture, count_flops, count_parameters, wire
@@ -56,7 +57,7 @@ if TYPE_CHECKING:
 
 def train(job: TrainJob, due: CheckpointDue) -> Iterator[Checkpoint | Trained]:
     """Train one trial with early stopping on the validation rows, then measure it."""
-    folds = _folds(msgspec.msgpack.encode(job.data))
+    folds = _dataset(msgspec.msgpack.encode(job.data)).folds
     fit = _Fit(job, folds, folds.train, folds.validation, due)
     try:
         yield from fit.checkpoints()
@@ -74,7 +75,7 @@ def train(job: TrainJob, due: CheckpointDue) -> Iterator[Checkpoint | Trained]:
 
 def train_group(job: GroupJob) -> TrainedGroup:
     """Train several trials; those with narrow rows and the same batch size together, as one population."""
-    folds = _folds(msgspec.msgpack.encode(job.members[0].data))
+    folds = _dataset(msgspec.msgpack.encode(job.members[0].data)).folds
     fits = [
         training.Training(*_task(member, folds, folds.train, folds.validation), _device()) for member in job.members
     ]
@@ -126,8 +127,10 @@ def score(job: ScoreJob, due: CheckpointDue) -> Iterator[Checkpoint | Scored]:
 
     Raises:
         FailedPrecondition: the refit diverged, or has no finite score.
+        ArtifactCorrupt: its files do not make the model that was scored.
     """
-    folds = _folds(msgspec.msgpack.encode(job.data))
+    dataset = _dataset(msgspec.msgpack.encode(job.data))
+    folds = dataset.folds
     known = Fold(
         np.concatenate([folds.train.inputs, folds.validation.inputs]),
         np.concatenate([folds.train.targets, folds.validation.targets]),
@@ -139,14 +142,35 @@ def score(job: ScoreJob, due: CheckpointDue) -> Iterator[Checkpoint | Scored]:
     metrics = _metrics(job, fit.end, fit.reading(), folds.test)
     net = fit.end.net
     weights = weights_bytes(net)
-    description = Description(1, net.architecture, folds.encoding, hashlib.sha256(weights).hexdigest())
-    baseline = _baseline(known, folds.test, job.data.manifest.task)
-    yield Scored(metrics, baseline, weights, msgspec.json.encode(description))
+    description = msgspec.json.encode(
+        Description(1, net.architecture, folds.encoding, hashlib.sha256(weights).hexdigest())
+    )
+    require_same_answers(Model(net.cpu(), folds.encoding), description, weights, folds.test, dataset.held_out)
+    yield Scored(metrics, _baseline(known, folds.test, job.data.manifest.task), weights, description)
+
+
+def require_same_answers(
+    scored: Model, description: bytes, weights: bytes, test: Fold, held_out: dict[str, Column]
+) -> None:
+    """Load a model from the two documents as its users will, and ask it the held-out rows as its score did.
+
+    Args:
+        test, held_out: the same rows, encoded and as they were read.
+
+    Raises:
+        ArtifactCorrupt: it does not load, or answers otherwise than the model that was scored.
+    """
+    said, meant = load_model(description, weights).predict(held_out), scored.answer(test.inputs)
+    if not np.array_equal(said, meant):
+        raise ArtifactCorrupt(
+            f"the model loaded from its files answers {np.sum(said != meant)} of {len(meant)} held-out rows otherwise "
+            "than the one that was scored; it is not kept, report this with the dataset's check"
+        )
 
 
 def repeat(job: RepeatJob) -> Repeated:
     """Train one network from several seeds: the mean and spread of its accuracy on the validation rows."""
-    folds = _folds(msgspec.msgpack.encode(job.data))
+    folds = _dataset(msgspec.msgpack.encode(job.data)).folds
     architecture = wire(job.tree, folds.encoding.width, folds.encoding.outputs)
     meter = Meter(job.prices, on_gpu=_device() == "cuda")
     repeats = repeat_over_seeds(
@@ -213,13 +237,21 @@ def export(job: ExportJob) -> Exported:
     return Exported(onnx_bytes(load_model(job.description, job.weights)))
 
 
+class _Dataset(NamedTuple):
+    """Encoded parts of a dataset, and its test rows as they were read."""
+
+    folds: Folds
+    held_out: dict[str, Column]
+
+
 @lru_cache(maxsize=2)
-def _folds(encoded: bytes) -> Folds:
+def _dataset(encoded: bytes) -> _Dataset:
     """Read, check and split a dataset, once per process; its trials share the arrays."""
     data = msgspec.msgpack.decode(encoded, type=Data)
     table = table_of(data)
     dataset_check.check(data.manifest, table)
-    return make_folds(data.manifest, table)
+    test = rows_of(data.manifest, table).test
+    return _Dataset(make_folds(data.manifest, table), {name: column[test] for name, column in table.columns.items()})
 
 
 @cache

@@ -45,7 +45,7 @@ class StoredTrials:
 
 
 async def train_once(job: TrainJob, deps: Deps, keep: Keep | None = None) -> Trained:
-    """Train one trial; a timeout, a crash or a lost process is an outcome, not an exception."""
+    """Train one trial; a timeout, too little memory, a crash or a lost process is an outcome, not an exception."""
     try:
         return await deps.jobs.run(TRAIN, job, keep=keep)
     except JobTimedOut as problem:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from typing import Annotated
 
@@ -11,10 +10,11 @@ import numpy as np
 from msgspec import Meta
 from numpy.typing import NDArray
 
-from cerebros.data.dataset import Column, Table, class_labels, class_names, feature_names, names_of, rows_of
-from cerebros.data.features import fit_encoding
+from cerebros.data.dataset import Column, Rows, Table, class_names, classes_of, feature_names, rows_of
+from cerebros.data.diagnosis import ROWS_OF_AN_ID, feature_problems, header_problems, label_problems
+from cerebros.data.features import FURTHEST, Encoding, fit_encoding
 from cerebros.data.manifest import Manifest, dataset_digest
-from cerebros.errors import ManifestRejected
+from cerebros.data.quoting import quoted, reject
 
 
 class DatasetReport(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -50,19 +50,22 @@ def check(manifest: Manifest, table: Table) -> DatasetReport:
 
     Raises:
         ManifestRejected: a named column is missing, a label is missing or not
-            finite, there is one class only or one of fewer than three rows,
-            or a part of the split is empty.
+            finite, or too far from the others, there is one class only or one
+            of fewer than three rows, a column has too many names, or a part of
+            the split is empty.
     """
     features = feature_names(manifest, table)
-    _require_columns(manifest, table, features)
-    _require_labels(manifest, table)
-    report = _report(manifest, table, features)
-    return msgspec.structs.replace(report, warnings=_warnings(report))
-
-
-def _report(manifest: Manifest, table: Table, features: Sequence[str]) -> DatasetReport:
-    """Count everything but the warnings."""
+    reject(manifest.name, header_problems(manifest, tuple(table.columns)))
+    reject(manifest.name, (*label_problems(manifest, table), *feature_problems(manifest, table)))
     rows = rows_of(manifest, table)
+    encoding = fit_encoding(manifest, table, rows.train)
+    _require_near_labels(manifest, table, encoding)
+    report = _report(manifest, table, features, rows, encoding)
+    return msgspec.structs.replace(report, warnings=(*_warnings(report), *table.remarks, *_ids(table, features)))
+
+
+def _report(manifest: Manifest, table: Table, features: Sequence[str], rows: Rows, encoding: Encoding) -> DatasetReport:
+    """Count everything but the warnings."""
     fingerprints = _fingerprints(table, features)
     whole = _fingerprints(table, (*features, manifest.label))
     # The final refit trains on the validation rows too.
@@ -77,7 +80,7 @@ def _report(manifest: Manifest, table: Table, features: Sequence[str]) -> Datase
         rows=table.rows,
         columns=len(table.columns),
         features=len(features),
-        inputs=fit_encoding(manifest, table, rows.train).width,
+        inputs=encoding.width,
         train_rows=len(rows.train),
         validation_rows=len(rows.validation),
         test_rows=len(rows.test),
@@ -91,35 +94,20 @@ def _report(manifest: Manifest, table: Table, features: Sequence[str]) -> Datase
     )
 
 
-def _require_columns(manifest: Manifest, table: Table, features: Sequence[str]) -> None:
-    have = ", ".join(table.columns)
-    if manifest.label not in table.columns:
-        raise ManifestRejected(f"{manifest.name}: label column {manifest.label!r} is missing; columns are {have}")
-    if not features:
-        raise ManifestRejected(f"{manifest.name}: there is no column beside the label {manifest.label!r} to learn from")
-    for name in (*features, *manifest.categorical):
-        if name not in table.columns:
-            raise ManifestRejected(f"{manifest.name}: feature column {name!r} is missing; columns are {have}")
-
-
-def _require_labels(manifest: Manifest, table: Table) -> None:
-    labels = table.columns[manifest.label]
-    if manifest.task == "regression" and labels.dtype != np.float64:
-        raise ManifestRejected(f"{manifest.name}: regression needs numbers in label column {manifest.label!r}")
-    bad = ~np.isfinite(labels) if labels.dtype == np.float64 else labels == ""
-    if bad.any():
-        row = int(np.flatnonzero(bad)[0])
-        raise ManifestRejected(
-            f"{table.place(row)}, column {manifest.label!r}: label is {labels[row]!s}; every row needs a label, "
-            f"remove or mend the {int(bad.sum())} rows without one"
-        )
+def _require_near_labels(manifest: Manifest, table: Table, encoding: Encoding) -> None:
+    """Refuse a label to predict whose squared error would drown all others, or overflow."""
     if manifest.task != "regression":
-        lonely = [name for name, count in _balance(manifest, table).items() if count < 3]
-        if lonely or len(_balance(manifest, table)) < 2:
-            raise ManifestRejected(
-                f"{manifest.name}: {manifest.task} needs two classes and three rows of each; "
-                f"too small: {', '.join(lonely) or 'there is one class only'}"
-            )
+        return
+    labels = table.columns[manifest.label].astype(np.float64)
+    far = np.flatnonzero(np.abs((labels - encoding.target_mean) / encoding.target_deviation) > FURTHEST)
+    if len(far):
+        row = int(far[0])
+        problem = (
+            f"{table.place(row)}, column {quoted(manifest.label)}: label {labels[row]} is more than {FURTHEST:,.0f} "
+            f"deviations from the mean of the training rows, {encoding.target_mean:.6g}; mend or remove the "
+            f"{len(far):,} rows like it"
+        )
+        reject(manifest.name, [problem])
 
 
 def _missing(column: Column) -> int:
@@ -129,11 +117,8 @@ def _missing(column: Column) -> int:
 def _balance(manifest: Manifest, table: Table) -> dict[str, int]:
     if manifest.task == "regression":
         return {}
-    if manifest.task == "multilabel":
-        counts = Counter(name for names in names_of(table.columns[manifest.label]) for name in names)
-        return {name: counts[name] for name in class_names(counts)}
-    labels = class_labels(table.columns[manifest.label])
-    return {name: int((labels == name).sum()) for name in class_names(labels)}
+    counts = classes_of(manifest, table.columns[manifest.label])
+    return {name: counts[name] for name in class_names(counts)}
 
 
 def _fingerprints(table: Table, names: Sequence[str]) -> NDArray[np.object_]:
@@ -146,6 +131,19 @@ def _fingerprints(table: Table, names: Sequence[str]) -> NDArray[np.object_]:
     ]
     stacked = np.ascontiguousarray(np.column_stack(codes).astype(np.float64) + 0.0)  # -0.0 equals 0.0
     return np.array([row.tobytes() for row in stacked], dtype=object)
+
+
+def _ids(table: Table, features: Sequence[str]) -> list[str]:
+    """Warn of columns that tell rows apart and nothing else."""
+    found = []
+    for name in features:
+        column = table.columns[name]
+        if column.dtype == np.float64:
+            if len(column) > 2 and (np.diff(column.astype(np.float64)) == 1.0).all():
+                found.append(f"column {quoted(name)} counts the rows; leave it out of features if it is an id")
+        elif len(column) > ROWS_OF_AN_ID and len(set(column)) == len(column):
+            found.append(f"column {quoted(name)} has another name in every row; leave it out of features")
+    return found
 
 
 def _warnings(report: DatasetReport) -> tuple[str, ...]:

@@ -2,19 +2,26 @@
 
 Notation: `n` rows, `d` feature columns. Numeric columns are float64 with NaN
 for a missing value; categorical columns are object arrays of str, "" missing.
+How text becomes either is told in `cerebros.data.cells`.
 """
 
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cerebros.data.cells import is_number, name_of
 from cerebros.data.manifest import Manifest, Split
 from cerebros.errors import ManifestRejected
+
+# Each class is an output of the network, and each name of a feature an input: with more, a table of a million rows
+# would take 40 GB, and a column of so many names is an id or an amount.
+CLASSES_AT_MOST = 10_000
 
 Column = NDArray[np.float64] | NDArray[np.object_]
 
@@ -29,10 +36,15 @@ class Part:
 
 @dataclass(frozen=True)
 class Table:
-    """The rows of all sources of a dataset, in order; every column has the same length."""
+    """The rows of all sources of a dataset, in order; every column has the same length.
+
+    Attributes:
+        remarks: what its owner should know of how cells were read, in words.
+    """
 
     columns: dict[str, Column]
     parts: tuple[Part, ...]
+    remarks: tuple[str, ...] = ()
 
     @property
     def rows(self) -> int:
@@ -79,26 +91,31 @@ def feature_names(manifest: Manifest, table: Table) -> tuple[str, ...]:
 
 
 def class_labels(labels: Column) -> NDArray[np.object_]:
-    """Return labels as names, (n,); whole numbers lose their `.0`, so that 3.0 and "3" are the same class."""
+    """Return labels as names, (n,), in their canonical spelling, so that 3.0 and "3" are the same class."""
     if labels.dtype != np.float64:
         return np.asarray(labels, dtype=object)
-    names = [str(int(value)) if float(value).is_integer() else repr(float(value)) for value in labels]
-    return np.array(names, dtype=object)
+    return np.array([name_of(repr(value)) for value in labels.tolist()], dtype=object)
 
 
 def names_of(labels: Column) -> list[frozenset[str]]:
     """Return the names in each cell of a multilabel column: `a|b` holds a and b."""
-    return [frozenset(name.strip() for name in cell.split("|") if name.strip()) for cell in class_labels(labels)]
+    return [
+        frozenset(name_of(name.strip()) for name in cell.split("|") if name.strip()) for cell in class_labels(labels)
+    ]
+
+
+def classes_of(manifest: Manifest, labels: Column) -> Counter[str]:
+    """Count the rows of each class of a label column that holds names."""
+    if manifest.task == "multilabel":
+        return Counter(name for names in names_of(labels) for name in names)
+    return Counter(class_labels(labels).tolist())
 
 
 def class_names(labels: Iterable[str]) -> tuple[str, ...]:
     """Return the distinct classes, numbers in numeric order and before names."""
 
     def order(name: str) -> tuple[int, float, str]:
-        try:
-            return (0, float(name), name)
-        except ValueError:
-            return (1, 0.0, name)
+        return (0, float(name), name) if is_number(name) else (1, 0.0, name)
 
     return tuple(sorted(set(labels), key=order))
 
@@ -113,8 +130,7 @@ def split_rows(labels: Column, split: Split, *, stratify: bool) -> Rows:
     generator = np.random.default_rng(split.seed)
     groups = [np.arange(len(labels))]
     if stratify:
-        names = class_labels(labels)
-        groups = [np.flatnonzero(names == name) for name in class_names(names)]
+        groups = _groups(class_labels(labels))
     test, validation, train = [], [], []
     for group in groups:
         shuffled = generator.permutation(group)
@@ -124,6 +140,14 @@ def split_rows(labels: Column, split: Split, *, stratify: bool) -> Rows:
         validation.append(shuffled[n_test : n_test + n_validation])
         train.append(shuffled[n_test + n_validation :])
     return Rows(*(np.sort(np.concatenate(part)) for part in (train, validation, test)))
+
+
+def _groups(names: NDArray[np.object_]) -> list[NDArray[np.intp]]:
+    """Return the row numbers of each class, in the order of `class_names`; one pass, whatever their number."""
+    rows: dict[str, list[int]] = {}
+    for row, name in enumerate(names.tolist()):
+        rows.setdefault(name, []).append(row)
+    return [np.array(rows[name], dtype=np.intp) for name in class_names(rows)]
 
 
 def rows_of(manifest: Manifest, table: Table) -> Rows:

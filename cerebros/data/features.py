@@ -1,30 +1,45 @@
 """Encoding of columns as network inputs, fitted on training rows only.
 
-Numeric columns are standardised (mean 0, deviation 1 on the training rows);
-a missing or infinite value becomes the mean, and a column that misses values
-in training gains a 0/1 indicator. Categorical columns become one 0/1 input
+Numeric columns are standardised (mean 0, deviation 1 on the training rows)
+and cut off at a million deviations; a missing or infinite value becomes the
+mean, and a column that misses values in training gains a 0/1 indicator. No
+finite number overflows on the way. Categorical columns become one 0/1 input
 per category seen in training; an unseen category is all zeros.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from cerebros.data.cells import name_of
 from cerebros.data.dataset import Column, Rows, Table, class_labels, class_names, feature_names, names_of, rows_of
 from cerebros.data.manifest import Manifest
 
+# Deviations from the mean beyond which a number is not told from others: squares of sums of such inputs, weighted
+# many times over, are still within float32, which a network computes in.
+FURTHEST = 1e6
+
 
 class Numeric(msgspec.Struct, frozen=True, tag="numeric", forbid_unknown_fields=True):
-    """The encoding of a numeric column: standardised, with a 0/1 indicator of missing values if `indicator`."""
+    """The encoding of a numeric column: standardised, with a 0/1 indicator of missing values if `indicator`.
+
+    Raises:
+        ValueError: on construction, when the column could not be scaled by these figures.
+    """
 
     name: str
     mean: float
     deviation: float
     indicator: bool
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.mean) and 0.0 < self.deviation < math.inf):
+            raise ValueError(f"mean {self.mean} and deviation {self.deviation} of column {self.name!r} scale nothing")
 
     @property
     def width(self) -> int:
@@ -33,10 +48,8 @@ class Numeric(msgspec.Struct, frozen=True, tag="numeric", forbid_unknown_fields=
 
     def encode(self, column: Column) -> NDArray[np.float32]:
         """Encode a column, (n,), as (n, width)."""
-        with np.errstate(over="ignore"):
-            scaled = ((column.astype(np.float64) - self.mean) / self.deviation).astype(np.float32)
-        known = np.isfinite(scaled)  # a value beyond float32 counts as missing
-        values = np.where(known, scaled, np.float32(0.0))
+        known = np.isfinite(column.astype(np.float64))
+        values = np.where(known, _standardised(column, self.mean, self.deviation), np.float32(0.0))
         stacked = np.column_stack([values, ~known]) if self.indicator else values[:, None]
         return stacked.astype(np.float32)  # (n, width)
 
@@ -53,9 +66,9 @@ class Categorical(msgspec.Struct, frozen=True, tag="categorical", forbid_unknown
         return len(self.categories)
 
     def encode(self, column: Column) -> NDArray[np.float32]:
-        """Encode a column, (n,), as (n, width)."""
-        hits: NDArray[np.bool_] = column[:, None] == np.array(self.categories, dtype=object)[None, :]
-        return hits.astype(np.float32)
+        """Encode a column, (n,), as (n, width); names may be in any spelling of `cerebros.data.cells`."""
+        known = frozenset(self.categories)
+        return _marked(([name if name in known else name_of(name)] for name in column), len(column), self.categories)
 
 
 class Encoding(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -91,11 +104,11 @@ class Encoding(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def targets(self, labels: Column) -> NDArray[np.int64] | NDArray[np.float32]:
         """Encode labels as class numbers, (n,), 0/1 per class, (n, classes), or standardised values, (n,)."""
         if self.several:
-            return np.array([[name in names for name in self.classes] for names in names_of(labels)], dtype=np.float32)
+            return _marked(names_of(labels), len(labels), self.classes)
         if self.classes:
             number = {name: index for index, name in enumerate(self.classes)}
             return np.array([number[name] for name in class_labels(labels)], dtype=np.int64)
-        return ((labels.astype(np.float64) - self.target_mean) / self.target_deviation).astype(np.float32)
+        return _standardised(labels, self.target_mean, self.target_deviation)
 
 
 class Fold(msgspec.Struct, frozen=True):
@@ -126,8 +139,8 @@ def fit_encoding(manifest: Manifest, table: Table, train: NDArray[np.intp]) -> E
         return Encoding(inputs, classes=class_names(class_labels(labels)))
     if manifest.task == "multilabel":
         return Encoding(inputs, classes=class_names(set().union(*names_of(labels))), several=True)
-    known = labels[train].astype(np.float64)
-    return Encoding(inputs, (), target_mean=float(known.mean()), target_deviation=float(known.std()) or 1.0)
+    mean, deviation = _mean_and_deviation(labels[train].astype(np.float64))
+    return Encoding(inputs, (), target_mean=mean, target_deviation=deviation)
 
 
 def make_folds(manifest: Manifest, table: Table) -> Folds:
@@ -150,5 +163,36 @@ def _fit_column(name: str, column: Column) -> Numeric | Categorical:
     known = column[np.isfinite(column.astype(np.float64))].astype(np.float64)
     if len(known) == 0:
         return Numeric(name, 0.0, 1.0, indicator=False)
-    # A constant column carries nothing; a deviation of 1 keeps it at zero.
-    return Numeric(name, float(known.mean()), float(known.std()) or 1.0, indicator=len(known) < len(column))
+    return Numeric(name, *_mean_and_deviation(known), indicator=len(known) < len(column))
+
+
+def _mean_and_deviation(known: NDArray[np.float64]) -> tuple[float, float]:
+    """Compute mean and deviation of finite values, (n,) with n > 0, of any magnitude.
+
+    A constant column carries nothing; a deviation of 1 keeps it at zero.
+    """
+    # By a power of two, which is exact: squares then neither overflow nor vanish.
+    exponent = int(np.frexp(np.abs(known).max())[1])
+    part = np.ldexp(known, -exponent)
+    mean, deviation = (float(np.ldexp(figure, exponent)) for figure in (part.mean(), part.std()))
+    if known.min() == known.max() or deviation == 0.0:
+        return float(known[0]), 1.0
+    return mean, deviation
+
+
+def _standardised(column: Column, mean: float, deviation: float) -> NDArray[np.float32]:
+    """Scale values, (n,), and cut them off at `FURTHEST`; what is not a number stays none."""
+    with np.errstate(over="ignore"):
+        scaled = (column.astype(np.float64) - mean) / deviation
+    return np.clip(scaled, -FURTHEST, FURTHEST).astype(np.float32)
+
+
+def _marked(rows: Iterable[Iterable[str]], n: int, names: Sequence[str]) -> NDArray[np.float32]:
+    """Mark the names of each of `n` rows with a 1, (n, names); one pass, whatever their number."""
+    place = {name: index for index, name in enumerate(names)}
+    marks = np.zeros((n, len(names)), dtype=np.float32)
+    for row, held in enumerate(rows):
+        for name in held:
+            if name in place:
+                marks[row, place[name]] = 1.0
+    return marks

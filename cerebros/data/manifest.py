@@ -5,18 +5,22 @@ from __future__ import annotations
 import hashlib
 import tomllib
 from datetime import date
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 import msgspec
 from msgspec import Meta
 
+from cerebros.data.quoting import listed, near, quoted, reject
 from cerebros.errors import ManifestRejected
 
-Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$", extra={"rule": "64 lower-case hexadecimal digits"})]
+Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$(?!\n)", extra={"rule": "64 lower-case hexadecimal digits"})]
 Share = Annotated[float, Meta(gt=0.0, lt=0.9)]
 # One class a row; any number of names a row, written `a|b`; one number a row.
 Task = Literal["classification", "multilabel", "regression"]
 Purpose = Literal["train", "evaluate", "share"]
+
+# What programs write for no value; the empty cell is one always.
+MISSING_WORDS = ("NA", "N/A", "NaN", "null", "None")
 
 
 class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -54,7 +58,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     name: Annotated[
         str,
         Meta(
-            pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$",
+            pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$(?!\n)",
             description="Name of the dataset.",
             extra={"rule": "1 to 64 lower-case letters, digits, `_` or `-`, the first a letter or a digit"},
         ),
@@ -76,7 +80,22 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     features: Annotated[
         tuple[str, ...], Meta(description="Columns that a model may see; all but the label when empty.")
     ] = ()
-    categorical: Annotated[tuple[str, ...], Meta(description="Features that hold names, not numbers.")] = ()
+    categorical: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="Features that hold names, not numbers. The same rules hold in every file format: a name that "
+            "is spelt as a JSON number is that number, so that `1`, `1.0` and `1e0` are the name `1`, but `01` is "
+            "`01`; `True` and `TRUE` are `true`."
+        ),
+    ] = ()
+    missing: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="Words that mean a missing value, in small or capital letters and in every file format; they "
+            'take the place of the usual ones. A word that is a number, such as `"-999"`, stands for each spelling '
+            "of that number. Empty cells and nulls are missing always; with `missing = []` nothing else is."
+        ),
+    ] = MISSING_WORDS
     split: Annotated[Split, Meta(description="Shares of rows that are held out.")] = Split()
     retain_until: Annotated[
         date | None, Meta(description="Last day on which the data may be trained on; no end when absent.")
@@ -88,37 +107,88 @@ def parse_manifest(text: str, origin: str) -> Manifest:
 
     Raises:
         ManifestRejected: not TOML, an unknown or missing key, or a value
-            outside its rule. The message has the key's path.
+            outside its rule. The message has all of them, with their paths.
     """
     try:
-        manifest = msgspec.convert(tomllib.loads(text), Manifest)
-    except tomllib.TOMLDecodeError as problem:
+        table = tomllib.loads(text.removeprefix("\ufeff"))  # a byte order mark, as some editors write it
+    except (ValueError, RecursionError) as problem:  # also a number of too many digits, and arrays in arrays
         raise ManifestRejected(f"{origin}: not valid TOML: {problem}") from None
-    except msgspec.ValidationError as problem:
-        keys = ", ".join(field.name for field in msgspec.structs.fields(Manifest))
-        raise ManifestRejected(f"{origin}: {problem}; a manifest's keys are {keys}") from None
-    _check_columns(manifest, origin)
+    try:
+        manifest = msgspec.convert(table, Manifest)
+    except msgspec.ValidationError:
+        reject(origin, _faults(table, Manifest, "$"))
+        raise
+    reject(origin, _contradictions(manifest))
     return manifest
 
 
-def _check_columns(manifest: Manifest, origin: str) -> None:
-    if manifest.label in manifest.features:
-        raise ManifestRejected(
-            f"{origin}: label {manifest.label!r} is also a feature; a model would read the answer, remove it"
-        )
-    strangers = [name for name in manifest.categorical if manifest.features and name not in manifest.features]
+def _faults(value: Any, wanted: Any, path: str) -> list[str]:
+    """Find every part of a value that breaks its type's rules; msgspec tells of the first only."""
+    parts: list[str] = []
+    bare = get_args(wanted)[0] if get_origin(wanted) is Annotated else wanted
+    if isinstance(value, dict) and isinstance(bare, type) and issubclass(bare, msgspec.Struct):
+        return _key_faults(value, bare, path)
+    if isinstance(value, list) and get_origin(bare) is tuple:
+        parts = [fault for n, part in enumerate(value) for fault in _faults(part, get_args(bare)[0], f"{path}[{n}]")]
+    if parts:
+        return parts
+    try:
+        msgspec.convert(value, wanted)
+    except msgspec.ValidationError as problem:
+        told, _, place = str(problem).partition(" - at `$")
+        return [f"{told} - at `{path}{place.removesuffix('`')}`"]
+    return []
+
+
+def _key_faults(table: dict[str, Any], wanted: type[msgspec.Struct], path: str) -> list[str]:
+    """Find the keys that a table should not have, lacks, or has with a value that breaks a rule."""
+    fields = {field.name: field for field in msgspec.structs.fields(wanted)}
+    found = []
+    for key in table:
+        if key not in fields:
+            meant = f" (did you mean {quoted(near(key, fields)[0])}?)" if near(key, fields) else ""
+            # Names beyond our own may be anything.
+            shown = key if key.isidentifier() and len(key) < 60 else quoted(key)
+            found.append(f"unknown field `{shown}` at `{path}`{meant}; a manifest's keys here are {', '.join(fields)}")
+    for name, field in fields.items():
+        if name in table:
+            found += _faults(table[name], field.type, f"{path}.{name}")
+        elif field.required:
+            found.append(f"required field `{name}` is missing at `{path}`")
+    return found
+
+
+def _contradictions(manifest: Manifest) -> list[str]:
+    """Find parts of a manifest that contradict each other."""
+    features, label = manifest.features, manifest.label
+    found = []
+    if b"\\u0000" in msgspec.json.encode(manifest):
+        found.append("a text has a NUL character, which no database keeps; remove it")
+    if label in features:
+        found.append(f"label {quoted(label)} is also a feature; a model would read the answer, remove it")
+    for key, names in (("features", features), ("categorical", manifest.categorical)):
+        twice = [name for n, name in enumerate(names) if name in names[:n]]
+        if twice:
+            found.append(f"{key} names a column twice: {listed(dict.fromkeys(twice))}")
+    strangers = [name for name in manifest.categorical if features and name not in features]
     if strangers:
-        raise ManifestRejected(f"{origin}: categorical column {strangers[0]!r} is not among the features")
-    if manifest.split.test + manifest.split.validation >= 0.95:
-        raise ManifestRejected(
-            f"{origin}: split leaves {1 - manifest.split.test - manifest.split.validation:.2f} of the rows "
-            "for training; test + validation must stay below 0.95"
+        plural = "s" if strangers[1:] else ""
+        verb = "are" if strangers[1:] else "is"
+        found.append(
+            f"categorical column{plural} {', '.join(map(quoted, strangers[:8]))} {verb} not among the features, "
+            f"{listed(features)}"
         )
+    if manifest.split.test + manifest.split.validation >= 0.95:
+        found.append(
+            f"split leaves {1 - manifest.split.test - manifest.split.validation:.2f} of the rows for training; "
+            "test + validation must stay below 0.95"
+        )
+    return found
 
 
 def dataset_digest(manifest: Manifest) -> str:
     """Compute the SHA-256 of sources, columns, task and split, which together decide the numbers a model sees."""
-    identity = {
+    identity: dict[str, Any] = {
         "sources": [source.sha256 for source in manifest.sources],
         "task": manifest.task,
         "label": manifest.label,
@@ -126,6 +196,8 @@ def dataset_digest(manifest: Manifest) -> str:
         "categorical": manifest.categorical,
         "split": manifest.split,
     }
+    if manifest.missing != MISSING_WORDS:  # the usual ones were there before the key was, and digests stay
+        identity["missing"] = manifest.missing
     return hashlib.sha256(msgspec.json.encode(identity, order="deterministic")).hexdigest()
 
 

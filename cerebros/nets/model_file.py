@@ -14,6 +14,7 @@ import msgspec
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 
@@ -40,10 +41,14 @@ class Model:
         self.net = net.eval()
         self.encoding = encoding
 
-    @torch.inference_mode()
     def predict(self, columns: Mapping[str, Column]) -> NDArray[np.object_] | NDArray[np.float64]:
         """Predict class names, (n,), with several as `a|b` and none as "", or values in the target's unit, (n,)."""
-        answers = self.net(torch.from_numpy(self.encoding.encode(columns)))
+        return self.answer(self.encoding.encode(columns))
+
+    @torch.inference_mode()
+    def answer(self, inputs: NDArray[np.float32]) -> NDArray[np.object_] | NDArray[np.float64]:
+        """Predict from encoded rows, (n, width), as `predict` does from columns."""
+        answers = self.net(torch.from_numpy(inputs))
         if self.encoding.several:
             rows = (answers > 0).numpy()  # a logit above 0 is a chance above one half
             return np.array(["|".join(compress(self.encoding.classes, row)) for row in rows], dtype=object)
@@ -64,14 +69,21 @@ def load_model(description: bytes, weights: bytes) -> Model:
     """Rebuild a model from its two documents.
 
     Raises:
-        ArtifactCorrupt: the weights do not have the digest in the description.
+        ArtifactCorrupt: the weights do not have the digest in the description, or one of the documents is
+            not what `Description` and `weights_bytes` make.
     """
-    facts = msgspec.json.decode(description, type=Description)
+    try:
+        facts = msgspec.json.decode(description, type=Description)
+    except msgspec.DecodeError as problem:
+        raise ArtifactCorrupt(f"a model's description of {len(description)} bytes is unreadable: {problem}") from None
     actual = hashlib.sha256(weights).hexdigest()
     if actual != facts.weights_sha256:  # safetensors loads flipped bits without a word
         raise ArtifactCorrupt(f"weights have sha256 {actual}, their description says {facts.weights_sha256}")
     net = CerebrosNet(facts.architecture)
-    net.load_state_dict(load_tensors(weights))
+    try:
+        net.load_state_dict(load_tensors(weights))
+    except (SafetensorError, RuntimeError) as problem:  # the second: other tensors than the architecture has
+        raise ArtifactCorrupt(f"weights {actual} are not those of their description: {problem}") from None
     return Model(net, facts.encoding)
 
 

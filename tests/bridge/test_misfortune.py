@@ -156,8 +156,8 @@ async def test_an_idle_job_process_that_died_is_not_handed_out(bridge):
     assert (await bridge.deps.jobs.run(CHECK_DATA, job)).rows == 1797
 
 
-async def test_a_cell_float32_cannot_hold_counts_as_missing(bridge, tmp_path):
-    rows = "a,b,y\n" + "".join(f"{n % 7},{'1e300' if n == 30 else n % 5},{n % 2}\n" for n in range(60))
+async def test_a_cell_float32_cannot_hold_does_not_spoil_a_training(bridge, tmp_path):
+    rows = "a,b,y\n" + "".join(f"{n % 7},{'1e99' if n == 30 else n % 5},{n % 2}\n" for n in range(60))
     path = csv_manifest(tmp_path, rows)
     data = Data(parse_manifest(path.read_text(), path.name), str(tmp_path))
     tree = cerebros_space().draw(np.random.default_rng(3))

@@ -1,3 +1,7 @@
+"""Manifests, checks and encodings (issue 11, kinds 12, 14, 18 and 19)."""
+
+import time
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -62,6 +66,58 @@ def test_a_manifest_reads_from_toml():
 def test_a_bad_manifest_is_refused_with_its_place(text, account):
     with pytest.raises(ManifestRejected, match=account):
         parse_manifest(text, "m.toml")
+
+
+def test_all_problems_of_a_manifest_are_in_one_answer():
+    text = TOML.format(digest="xyz").replace('task = "classification"', 'task = "sort"').replace("licence", "license")
+    with pytest.raises(ManifestRejected) as refused:
+        parse_manifest(text + "\n[split]\ntest = 1.5\nvalidation = -1.0\n", "m.toml")
+    message = refused.value.message
+    for mark in (
+        "unknown field `license` at `$` (did you mean 'licence'?)",
+        "required field `licence` is missing",
+        "`$.task`",
+        "`$.sources[0].sha256`",
+        "`$.split.test`",
+        "`$.split.validation`",
+    ):
+        assert mark in message
+
+
+def test_all_contradictions_of_a_manifest_are_in_one_answer():
+    columns = 'label = "y"\nfeatures = ["y", "a", "a"]\ncategorical = ["c", "d"]'
+    text = TOML.format(digest="0" * 64).replace('label = "y"', columns) + "[split]\ntest = 0.5\nvalidation = 0.5"
+    with pytest.raises(ManifestRejected) as refused:
+        parse_manifest(text, "m.toml")
+    for mark in ("is also a feature", "features names a column twice: a", "columns 'c', 'd' are not", "below 0.95"):
+        assert mark in refused.value.message
+
+
+def test_a_byte_order_mark_is_no_part_of_a_manifest():
+    assert parse_manifest("\ufeff" + TOML.format(digest="0" * 64), "m.toml") == toy_manifest()
+
+
+@pytest.mark.parametrize("text", ["a = " + "[" * 100_000, "a = " + "9" * 5_000])
+def test_toml_that_python_cannot_hold_is_refused(text):
+    with pytest.raises(ManifestRejected, match="not valid TOML"):
+        parse_manifest(text, "m.toml")
+
+
+def test_a_nul_in_a_manifest_is_refused():
+    with pytest.raises(ManifestRejected, match="NUL character"):
+        parse_manifest(TOML.format(digest="0" * 64).replace("a toy", "a\\u0000toy"), "m.toml")
+
+
+@pytest.mark.parametrize("name", ["toy\\n", "toy\\r", " toy"])
+def test_a_name_has_no_line_end(name):
+    with pytest.raises(ManifestRejected, match=r"\$\.name"):
+        parse_manifest(TOML.format(digest="0" * 64).replace('"toy"', f'"{name}"'), "m.toml")
+
+
+def test_words_for_missing_values_are_in_the_digest_where_they_are_not_the_usual_ones():
+    assert dataset_digest(toy_manifest(missing=("-999",))) != dataset_digest(toy_manifest())
+    # That of the days before there was such a list: datasets in databases stay the same.
+    assert dataset_digest(toy_manifest()) == "c7585bd62354ee00ce4e4ae78201249718905e6dc007e69e8cab0566b7a78d9a"
 
 
 @given(st.integers(3, 200), st.integers(0, 1000), st.booleans())
@@ -147,7 +203,69 @@ def test_an_unseen_category_is_all_zeros():
     np.testing.assert_array_equal(column.encode(np.array(["red", "green"], dtype=object)), [[0, 1], [0, 0]])
 
 
+def test_a_category_is_known_in_any_spelling():
+    column = Categorical("c", ("1", "red", "true"))
+    spelt = np.array(["1.0", "red", "TRUE", "01", ""], dtype=object)
+    np.testing.assert_array_equal(column.encode(spelt), [[1, 0, 0], [0, 1, 0], [0, 0, 1], [0, 0, 0], [0, 0, 0]])
+
+
 def test_regression_targets_are_standardised_and_classes_numbered():
     folds = make_folds(toy_manifest(task="regression"), toy_table(y=np.linspace(0, 100, 60)))
     assert abs(folds.train.targets.mean()) < 1e-6
     assert make_folds(toy_manifest(), toy_table()).encoding.classes == ("0", "1", "2")
+
+
+@given(
+    st.lists(st.floats(-1.0, 1.0), min_size=2, max_size=40),
+    st.sampled_from([1.0, 1e100, 1e-100, 1e-200, 1e-300, 5e-324]),
+)
+def test_every_allowed_number_is_scaled_to_a_finite_input(values, scale):
+    folds = make_folds(toy_manifest(), toy_table(a=np.resize(np.array(values) * scale, 60)))
+    inputs = np.concatenate([folds.train.inputs, folds.validation.inputs, folds.test.inputs])
+    assert np.isfinite(inputs).all()
+    assert np.abs(inputs).max() <= 1e6
+
+
+@pytest.mark.parametrize("scale", [1e-320, 1e-300, 1e-150, 1.0, 1e90])
+def test_a_column_of_any_magnitude_is_standardised(scale):
+    folds = make_folds(toy_manifest(), toy_table(a=np.random.default_rng(1).normal(size=60) * scale))
+    assert folds.train.inputs[:, 0].std() == pytest.approx(1.0, abs=0.05)
+
+
+@pytest.mark.parametrize("value", [0.1, 1e100, -3e-310, 0.0])
+def test_a_constant_column_is_zero_everywhere(value):
+    folds = make_folds(toy_manifest(), toy_table(a=np.full(60, value)))
+    assert not folds.train.inputs[:, 0].any()
+
+
+def test_a_number_far_beyond_those_of_training_is_cut_off():
+    column = Numeric("a", mean=0.0, deviation=1e-300, indicator=True)
+    np.testing.assert_array_equal(column.encode(np.array([1.7e308, -1.0, 0.0])), [[1e6, 0], [-1e6, 0], [0, 0]])
+
+
+@pytest.mark.parametrize("figures", [(np.inf, 1.0), (np.nan, 1.0), (0.0, np.inf), (0.0, 0.0), (0.0, np.nan)])
+def test_figures_that_scale_nothing_are_no_encoding(figures):
+    with pytest.raises(ValueError, match="scale nothing"):
+        Numeric("a", *figures, indicator=False)
+
+
+def test_a_label_far_from_all_others_is_refused_with_its_place():
+    y = np.linspace(0, 1, 60)
+    test_row = split_rows(y, Split(), stratify=False).test[0]
+    y[test_row] = 1e50
+    with pytest.raises(ManifestRejected, match=rf"row {test_row % 30 + 1}, column 'y': label 1e\+50 is more than"):
+        check(toy_manifest(task="regression"), toy_table(y=y))
+
+
+def test_a_column_that_counts_the_rows_is_warned_about():
+    assert "column 'a' counts the rows" in check(toy_manifest(), toy_table(a=np.arange(60.0))).warnings[0]
+
+
+def test_ten_thousand_classes_are_checked_split_and_encoded_in_one_pass():
+    n = 30_000
+    table = toy_table(n=n, y=np.array([f"k{i % 10_000}" for i in range(n)], dtype=object))
+    before = time.process_time()
+    found = check(toy_manifest(), table)
+    assert found.label_balance["k9999"] == 3
+    assert len(set(make_folds(toy_manifest(), table).test.targets)) == 10_000
+    assert time.process_time() - before < 20  # a comparison of each class with each row takes minutes
