@@ -23,7 +23,8 @@ import psycopg
 from bridge.api.bridge import Bridge
 from bridge.contract.nas import Nas
 from bridge.contract.runs import Trial
-from bridge.datasets.manifests import read_manifest
+from bridge.datasets.files import Reach
+from bridge.datasets.manifests import read_dataset
 from bridge.nas.goals import goals_named
 from bridge.nas.payload import SearchPayload
 from bridge.process.settings import read_settings
@@ -142,18 +143,18 @@ async def whole_runs(bridge: Bridge) -> float:
 
 
 async def enqueue(bridge: Bridge, name: str, runs: int) -> None:
-    manifest, base = read_manifest(str(MANIFEST))
+    data = read_dataset(str(MANIFEST), Reach((str(MANIFEST.parent),)))
     spec = Nas(manifest=str(MANIFEST))
-    payload = SearchPayload(spec, manifest, base, goals_named(spec.objectives, spec.limits))
+    payload = SearchPayload(spec, data.manifest, data.base, goals_named(spec.objectives, spec.limits), data.reach)
     for number in range(runs):
         run_id = f"{name}-{number}"
         event = RunQueued(
-            trials=1, run_id=run_id, kind="nas", pac_id=run_id, dataset=manifest.name, correlation_id=None
+            trials=1, run_id=run_id, kind="nas", pac_id=run_id, dataset=data.manifest.name, correlation_id=None
         )
         order = Order(
             kind="nas",
             pac_id=run_id,
-            dataset=manifest.name,
+            dataset=data.manifest.name,
             dataset_digest="0" * 64,
             payload=payload,
             payload_digest="0" * 64,

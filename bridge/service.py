@@ -17,6 +17,7 @@ from bridge.contract.procedure import AnyProcedure
 from bridge.contract.runs import RunEvent
 from bridge.contract.words import Queue
 from bridge.datasets import checks as datasets
+from bridge.datasets.settings import DatasetSettings
 from bridge.jobs.executors import executor_of
 from bridge.jobs.settings import JobSettings
 from bridge.nas import kinds as nas
@@ -59,6 +60,7 @@ SETTINGS: tuple[type[msgspec.Struct], ...] = (
     GrpcSettings,
     HttpSettings,
     JobSettings,
+    DatasetSettings,
     RunSettings,
     PolicySettings,
     GateSettings,

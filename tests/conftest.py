@@ -33,7 +33,12 @@ SMALL = {"trials": 4, "epochs": 4, "probes": 4, "shortlist": 2, "window": 2}
 def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     configure_logging("critical")
     home = tmp_path_factory.mktemp("home")
-    return read_settings(SETTINGS, {**os.environ, "CEREBROS_HOME": str(home), "CEREBROS_TRIAL_PROCESSES": "2"})
+    own = {
+        "CEREBROS_HOME": str(home),
+        "CEREBROS_TRIAL_PROCESSES": "2",
+        "CEREBROS_DATASET_ROOTS": os.pathsep.join((str(EXAMPLES), str(tmp_path_factory.getbasetemp()))),
+    }
+    return read_settings(SETTINGS, os.environ | own)
 
 
 @pytest.fixture(scope="session")

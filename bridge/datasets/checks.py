@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from datetime import UTC, datetime
 from typing import Protocol
 
 from bridge.contract.datasets import CheckDataset, DatasetList, ListDatasets
 from bridge.contract.procedure import Caller, Procedure
-from bridge.datasets.manifests import read_manifest
+from bridge.datasets.manifests import dataset_named
 from bridge.datasets.rows import DatasetRows
 from bridge.datasets.work import CHECK_DATA, CheckJob, Data
 from bridge.policy.rules import require_use_allowed
@@ -53,9 +52,8 @@ async def _check(run: ClaimedRun[OnDataset], deps: Deps) -> Done[DatasetReport]:
 CHECK = Stage("check", DatasetReport, _check)
 
 
-async def check_dataset(deps: Deps, _caller: Caller, request: CheckDataset) -> DatasetReport:
-    manifest, base = await asyncio.to_thread(read_manifest, request.manifest)
-    return await checked(Data(manifest, base), deps)
+async def check_dataset(deps: Deps, caller: Caller, request: CheckDataset) -> DatasetReport:
+    return await checked(await dataset_named(request.manifest, caller, deps), deps)
 
 
 async def list_datasets(deps: Deps, _caller: Caller, request: ListDatasets) -> DatasetList:

@@ -22,4 +22,4 @@ def check(job: CheckJob) -> DatasetReport:
 
 def table_of(data: Data) -> Table:
     """All rows of a dataset."""
-    return read_table(data.manifest, Path(data.base))
+    return read_table(data.manifest, Path(data.base), data.reach)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from bridge.datasets.files import Reach, Wanted, joined, read_file
 from bridge.datasets.readers import READERS
 from cerebros.data.dataset import Column, Table, table_digest
 from cerebros.data.manifest import Manifest, Source
@@ -15,44 +16,45 @@ from cerebros.data.reading import Written, table_of
 from cerebros.errors import ManifestRejected
 
 
-def read_table(manifest: Manifest, base: Path) -> Table:
-    """All sources of the manifest, one below the other.
+def read_table(manifest: Manifest, base: Path, reach: Reach | None = None) -> Table:
+    """All sources of the manifest, one below the other; those below `base` are in reach where `reach` is None.
 
     Raises:
-        ManifestRejected: files are missing or unreadable, their digests or their
+        ManifestRejected: files are out of reach, missing, unreadable or too large, their digests or their
             columns differ, or cells and labels break a rule; the message has all problems.
     """
     written, refused = [], []
     for source in manifest.sources:
         try:
-            written.append(_read(source, base))
+            written.append(_read(source, base.absolute(), reach))
         except ManifestRejected as problem:
             refused.append(problem.message)
     reject(manifest.name, refused)
     return table_of(manifest, written)
 
 
-def _read(source: Source, base: Path) -> Written:
+def _read(source: Source, base: Path, reach: Reach | None) -> Written:
     if source.uri.startswith("sklearn:"):
         columns = _read_sklearn(source.uri.removeprefix("sklearn:"))
         _require_digest(source, table_digest(columns))
         cells = [[repr(value) for value in column.tolist()] for column in columns.values()]
         return Written(source.uri, tuple(columns), len(cells[0]), cells.__getitem__)
-    path = base / source.uri
-    try:
-        content = path.read_bytes()
-    except OSError as problem:
-        raise ManifestRejected(
-            f"{source.uri}: cannot be read ({problem.strerror}) at {path}; paths are relative to the manifest"
-        ) from None
+    content = _content(source.uri, joined(str(base), source.uri), reach or Reach((str(base),)))
     _require_digest(source, hashlib.sha256(content).hexdigest())
-    read = READERS.get(path.suffix)
-    if read is None:
-        raise ManifestRejected(f"{source.uri}: format {path.suffix!r} is not read; use {', '.join(READERS)}")
-    written = read(source.uri, content)
+    written = READERS[Path(source.uri).suffix](source.uri, content)
     if not written.names or not written.rows:
         reject(source.uri, [fault.lstrip(",: ") for fault in written.faults] or ["has no rows"])
     return written
+
+
+def _content(uri: str, path: str, reach: Reach) -> bytes:
+    wanted = Wanted(uri, reach.bytes_at_most, "split it, or raise CEREBROS_SOURCE_BYTES_AT_MOST", tuple(READERS))
+    try:
+        return read_file(wanted, path, reach).content
+    except FileNotFoundError as problem:
+        raise ManifestRejected(
+            f"{uri}: cannot be read ({problem.strerror}) at {path}; paths are relative to the manifest"
+        ) from None
 
 
 def _require_digest(source: Source, actual: str) -> None:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import msgspec
 
 from bridge.capability.promotion import PROMOTE
 from bridge.contract.nas import Cycle, Nas
 from bridge.contract.policy import Contender
+from bridge.contract.procedure import Caller
 from bridge.contract.runs import RunEstimate
 from bridge.datasets.checks import CHECK, require_training_allowed
-from bridge.datasets.manifests import read_manifest
+from bridge.datasets.manifests import dataset_named
 from bridge.nas.estimates import estimate
 from bridge.nas.goals import goals_named
 from bridge.nas.payload import SearchPayload, SearchRecord
@@ -29,26 +28,27 @@ from cerebros.metrics import TrainingMetrics
 ESTIMATED_FROM = 20
 
 
-async def prepare(spec: Nas | Cycle, deps: Deps) -> Prepared[SearchPayload]:
+async def prepare(spec: Nas | Cycle, caller: Caller, deps: Deps) -> Prepared[SearchPayload]:
     """Read the manifest and refuse what cannot work.
 
     Raises:
         InvalidArgument: an objective or a limit is unknown, or a candidate is no tree of the space.
-        ManifestRejected: the manifest cannot be read, or breaks a rule.
+        ManifestRejected: the manifest is out of the caller's reach, cannot be read, or breaks a rule.
         FailedPrecondition: the warm start has not ended, or was on another dataset.
         PermissionDenied: the data's owner does not allow training.
     """
     goals = goals_named(spec.objectives, spec.limits)
-    manifest, base = await asyncio.to_thread(read_manifest, spec.manifest)
+    data = await dataset_named(spec.manifest, caller, deps)
+    manifest = data.manifest
     candidate_trees(spec.candidates)
     if spec.warm_start is not None:
         await _require_comparable(spec.warm_start, manifest, deps)
     require_training_allowed(manifest)
     return Prepared(
-        payload=SearchPayload(spec, manifest, base, goals),
+        payload=SearchPayload(spec, manifest, data.base, goals, data.reach),
         dataset=manifest.name,
         dataset_digest=dataset_digest(manifest),
-        identity=(msgspec.structs.replace(spec, manifest="."), manifest, base),
+        identity=(msgspec.structs.replace(spec, manifest="."), manifest, data.base),
         trials=spec.budget.trials,
         wall_s=spec.budget.wall_s,
     )
@@ -91,10 +91,10 @@ def contender(run: SearchRecord) -> Contender | None:
     )
 
 
-async def estimate_search(spec: Nas | Cycle, deps: Deps) -> RunEstimate:
+async def estimate_search(spec: Nas | Cycle, caller: Caller, deps: Deps) -> RunEstimate:
     """Estimate the costs of a run from the latest succeeded ones of its kind on the same dataset."""
-    manifest, _ = await asyncio.to_thread(read_manifest, spec.manifest)
-    measured = await SearchRows(deps).measured_runs(dataset_digest(manifest), kind_of(type(spec)), ESTIMATED_FROM)
+    data = await dataset_named(spec.manifest, caller, deps)
+    measured = await SearchRows(deps).measured_runs(dataset_digest(data.manifest), kind_of(type(spec)), ESTIMATED_FROM)
     return estimate(spec.budget, measured)
 
 

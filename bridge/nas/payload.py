@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from bridge.contract.nas import Budget, Cycle, Nas
+from bridge.datasets.files import Reach
 from bridge.datasets.work import Data
 from bridge.runs.kinds import ClaimedRun, RunRecord
 from cerebros.data.manifest import Manifest
@@ -17,16 +18,18 @@ class SearchPayload(msgspec.Struct, frozen=True):
     Attributes:
         base: the directory from which relative paths of the manifest start.
         goals: the objectives with their limits.
+        reach: files that the caller may have read, as `Data` has them.
     """
 
     spec: Nas | Cycle
     manifest: Manifest
     base: str
     goals: ObjectiveSet
+    reach: Reach | None = None
 
     @property
     def data(self) -> Data:
-        return Data(self.manifest, self.base)
+        return Data(self.manifest, self.base, self.reach)
 
     @property
     def budget(self) -> Budget:

@@ -145,8 +145,8 @@ def _read_file(file: Path) -> dict[str, Any]:
         raise InvalidArgument(f"settings: {file} cannot be read: {problem}; mend or remove it") from None
 
 
-def shipped(folder: str) -> Path:
-    """`priv/<folder>`: inside the installed package, or beside it in a checkout."""
+def shipped(folder: str, beside: str = "priv") -> Path:
+    """A folder that ships: inside the installed package, or in the folder `beside` it in a checkout."""
     package = Path(bridge.__file__).parent
     installed = package / "_priv" / folder
-    return installed if installed.is_dir() else package.parent / "priv" / folder
+    return installed if installed.is_dir() else package.parent / beside / folder

@@ -15,6 +15,7 @@ from typing import Any, Generic, TypeVar
 import msgspec
 
 from bridge.contract.policy import Contender
+from bridge.contract.procedure import Caller
 from bridge.contract.runs import RunEstimate
 from bridge.jobs.executor import Executor
 from bridge.process.settings import Settings
@@ -153,7 +154,7 @@ class Kind(Generic[Spec, Payload]):
     Attributes:
         spec: type of the request; its tag, in the field `kind`, is the kind's name on every transport.
         payload: the type that `prepare` completes the spec to; it is stored with the run.
-        prepare: refuses a spec that cannot work, and completes the payload.
+        prepare: refuses a spec that cannot work or that the caller may not ask for, and completes the payload.
         stages: in their order.
         summary: the run's metrics from its stages' results; None where there are none yet.
         estimate: costs of a run of this spec, for kinds that can be estimated.
@@ -162,10 +163,10 @@ class Kind(Generic[Spec, Payload]):
 
     spec: type[Spec]
     payload: type[Payload]
-    prepare: Callable[[Spec, Deps], Awaitable[Prepared[Payload]]]
+    prepare: Callable[[Spec, Caller, Deps], Awaitable[Prepared[Payload]]]
     stages: tuple[Stage[Payload, Any], ...]
     summary: Callable[[RunRecord[Payload]], TrainingMetrics | None]
-    estimate: Callable[[Spec, Deps], Awaitable[RunEstimate]] | None = None
+    estimate: Callable[[Spec, Caller, Deps], Awaitable[RunEstimate]] | None = None
     contender: Callable[[RunRecord[Payload]], Contender | None] | None = None
 
     @property

@@ -53,7 +53,7 @@ async def start_run(deps: Deps, caller: Caller, request: StartRun[Any]) -> Run:
     if deps.draining.is_set():
         raise Unavailable("this server is draining and starts no more runs; call another one, or this one again later")
     kind = deps.kinds[kind_of(type(request.spec))]
-    prepared = await kind.prepare(request.spec, deps)
+    prepared = await kind.prepare(request.spec, caller, deps)
     run_id = request.run_id or str(uuid_utils.uuid7())
     event = RunQueued(
         trials=prepared.trials,
@@ -85,7 +85,7 @@ def _digest(request: StartRun[Any], identity: object) -> str:
     return hashlib.sha256(msgspec.json.encode(wanted, order="deterministic")).hexdigest()
 
 
-async def estimate(deps: Deps, _caller: Caller, request: EstimateRun[Any]) -> RunEstimate:
+async def estimate(deps: Deps, caller: Caller, request: EstimateRun[Any]) -> RunEstimate:
     """Estimate the costs of a run.
 
     Raises:
@@ -94,7 +94,7 @@ async def estimate(deps: Deps, _caller: Caller, request: EstimateRun[Any]) -> Ru
     kind = deps.kinds[kind_of(type(request.spec))]
     if kind.estimate is None:
         raise FailedPrecondition(f"runs of kind {kind.name!r} cannot be estimated; start a small one and look")
-    return await kind.estimate(request.spec, deps)
+    return await kind.estimate(request.spec, caller, deps)
 
 
 async def get_run(deps: Deps, _caller: Caller, request: GetRun) -> Run:

@@ -15,6 +15,9 @@ SHOWN_NAMES = 8
 SHOWN_PROBLEMS = 12
 SHOWN_LIST = 600
 
+# Problems are looked for and counted up to here: a hostile manifest of 64 kB has 30,000.
+COUNTED_PROBLEMS = 100
+
 # Names among which near ones are looked for; comparing costs microseconds each.
 COMPARED_NAMES = 2_000
 
@@ -52,13 +55,14 @@ def reject(origin: str, problems: Iterable[str]) -> None:
     Raises:
         ManifestRejected: there is a problem.
     """
-    every = tuple(dict.fromkeys(filter(None, problems)))
+    every = tuple(dict.fromkeys(islice(filter(None, problems), COUNTED_PROBLEMS)))
     if len(every) == 1:
         raise ManifestRejected(f"{origin}: {every[0]}")
     if every:
         told = "; ".join(f"({number}) {problem}" for number, problem in enumerate(every[:SHOWN_PROBLEMS], start=1))
-        more = f"; and {len(every) - SHOWN_PROBLEMS:,} more" if len(every) > SHOWN_PROBLEMS else ""
-        raise ManifestRejected(f"{origin}: {len(every)} problems: {told}{more}")
+        many = len(every) == COUNTED_PROBLEMS
+        more = f"; and {len(every) - SHOWN_PROBLEMS} {'or ' * many}more" if len(every) > SHOWN_PROBLEMS else ""
+        raise ManifestRejected(f"{origin}: {len(every)} {'or more ' * many}problems: {told}{more}")
 
 
 def _cut(text: str) -> str:

@@ -44,7 +44,7 @@ class Fired(msgspec.Struct, frozen=True):
     glaze: str
 
 
-async def _prepare(spec: Fire, _deps: Deps) -> Prepared[Fire]:
+async def _prepare(spec: Fire, _caller: Caller, _deps: Deps) -> Prepared[Fire]:
     return Prepared(payload=spec, dataset="clay", dataset_digest="0" * 64, identity=spec)
 
 

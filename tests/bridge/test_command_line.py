@@ -11,7 +11,8 @@ import msgspec
 import pytest
 
 from bridge.cli.parameter_types import TreesFile
-from bridge.datasets.manifests import read_manifest
+from bridge.datasets.files import Reach
+from bridge.datasets.manifests import read_dataset
 from bridge.process.owner import owner
 from cerebros.errors import ManifestRejected
 from cerebros.space.rose_tree import Tree
@@ -299,9 +300,13 @@ def test_candidates_come_as_a_shortlist_or_as_a_list_of_trees(listed, tmp_path):
     assert TreesFile().convert(str(file), None, None) == (tree,)
 
 
-@pytest.mark.parametrize("name", ["a\0b", "/dev/zero", "/", "circle"])
-def test_a_manifest_that_is_no_file_is_refused(name, tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("name", "account"),
+    [("a\0b", "no file has such a name"), ("/dev/zero", "regular file"), ("/", "a directory"), ("circle", "links")],
+)
+def test_a_manifest_that_is_no_file_is_refused(name, account, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "circle").symlink_to(tmp_path / "circle")
-    with pytest.raises(ManifestRejected, match="give"):
-        read_manifest(name)
+    everything = Reach(("/",), any_name=True)
+    with pytest.raises(ManifestRejected, match=account):
+        read_dataset(name, everything)

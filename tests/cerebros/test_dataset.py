@@ -56,6 +56,7 @@ def test_a_manifest_reads_from_toml():
     ("text", "account"),
     [
         ("schema = ", r"m\.toml: not valid TOML"),
+        ("label = 1", "is not a manifest, which has a line `schema = 1`"),
         (TOML.format(digest="xyz"), r"sha256|\^\[0-9a-f\]"),
         (TOML.format(digest="0" * 64) + "\n[split]\ntest = 1.5", r"\$\.split\.test"),
         ("colour = 1\n" + TOML.format(digest="0" * 64), "unknown field `colour`"),
@@ -97,7 +98,7 @@ def test_a_byte_order_mark_is_no_part_of_a_manifest():
     assert parse_manifest("\ufeff" + TOML.format(digest="0" * 64), "m.toml") == toy_manifest()
 
 
-@pytest.mark.parametrize("text", ["a = " + "[" * 100_000, "a = " + "9" * 5_000])
+@pytest.mark.parametrize("text", ["schema = 1\na = " + "[" * 60_000, "schema = 1\na = " + "9" * 5_000])
 def test_toml_that_python_cannot_hold_is_refused(text):
     with pytest.raises(ManifestRejected, match="not valid TOML"):
         parse_manifest(text, "m.toml")
@@ -118,6 +119,41 @@ def test_words_for_missing_values_are_in_the_digest_where_they_are_not_the_usual
     assert dataset_digest(toy_manifest(missing=("-999",))) != dataset_digest(toy_manifest())
     # That of the days before there was such a list: datasets in databases stay the same.
     assert dataset_digest(toy_manifest()) == "c7585bd62354ee00ce4e4ae78201249718905e6dc007e69e8cab0566b7a78d9a"
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "a." * 30_000 + "a",
+        '""' + '.""' * 20_000,
+        "''" + " . ''" * 10_000,
+        '","' + '.","' * 15_000,
+        "[" + "a." * 30_000 + "a]",
+        "x = {" + "a." * 30_000 + "a = 1}",
+        'x = ["""a"""", {' + "a." * 30_000 + 'a = 1}, "b"]',
+        "x = '''a'''''\n" + "a." * 30_000 + "a",
+        "# it's\n" + "a." * 30_000 + "a",
+        '"\\"" = 1\n' + "a." * 30_000 + "a",
+    ],
+    ids=range(10),
+)
+def test_a_key_of_thousands_of_parts_is_refused_before_tomllib_spends_seconds_on_it(key):
+    """Issue 11, kind 9: without the rule each of these is parsed to its end, for up to 11 s."""
+    text = f"schema = 1\n{key} = 1\n"
+    with pytest.raises(ManifestRejected, match="a key has more than 8 parts"):
+        parse_manifest(text, "m.toml")
+
+
+@pytest.mark.parametrize("part", ["sources = [" + "{}," * 16_000 + "]", "".join(f"k{n} = 1\n" for n in range(8_000))])
+def test_the_problems_of_a_hostile_manifest_are_not_all_looked_for(part):
+    """Issue 11, kind 9: finding the 30,000 problems of 64 kB takes seconds."""
+    with pytest.raises(ManifestRejected, match="m.toml: 100 or more problems: .*; and 88 or more$"):
+        parse_manifest(f"schema = 1\n{part}", "m.toml")
+
+
+def test_dots_in_texts_and_comments_are_no_parts_of_keys():
+    text = TOML.format(digest="0" * 64).replace('label = "y"', 'label = "a.b.c.d.e.f.g.h.i.j.k" # 1.2.3.4.5.6.7.8.9.0')
+    assert parse_manifest(text, "m.toml").label == "a.b.c.d.e.f.g.h.i.j.k"
 
 
 @given(st.integers(3, 200), st.integers(0, 1000), st.booleans())

@@ -66,7 +66,7 @@ class CountStop(CountProgress):
     name: ClassVar[str] = "cerebros.count.stop"
 
 
-async def prepare(spec: Counting, _deps: Deps) -> Prepared[Counting]:
+async def prepare(spec: Counting, _caller: Caller, _deps: Deps) -> Prepared[Counting]:
     return Prepared(payload=spec, dataset="numbers", dataset_digest="0" * 64, identity=spec)
 
 
