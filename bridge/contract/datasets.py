@@ -7,7 +7,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from bridge.contract.words import Message, PageSize
+from bridge.contract.words import MANIFEST, Message, PageSize
 
 
 class CheckDataset(Message, frozen=True, kw_only=True):
@@ -15,7 +15,7 @@ class CheckDataset(Message, frozen=True, kw_only=True):
 
     manifest: Annotated[
         str,
-        Meta(min_length=1, max_length=4096, description="Path of the dataset manifest on the bridge's host."),
+        Meta(min_length=1, max_length=4096, description=MANIFEST),
     ]
 
 

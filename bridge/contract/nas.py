@@ -7,7 +7,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from bridge.contract.words import VOCABULARIES, Id, Message, Sampler, Seconds, Seed
+from bridge.contract.words import MANIFEST, VOCABULARIES, Id, Message, Sampler, Seconds, Seed
 from cerebros.metrics import Large
 from cerebros.search.objectives import USUAL
 from cerebros.space.rose_tree import Tree
@@ -88,7 +88,7 @@ class SearchSpec(Message, frozen=True, kw_only=True, tag_field="kind"):
 
     manifest: Annotated[
         str,
-        Meta(min_length=1, max_length=4096, description="Path of the dataset manifest on the bridge's host."),
+        Meta(min_length=1, max_length=4096, description=MANIFEST),
     ]
     task: Annotated[
         str,

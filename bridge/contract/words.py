@@ -79,6 +79,12 @@ VOCABULARIES: dict[str, Vocabulary] = {
     ),
 }
 
+# Told of every field that names a manifest.
+MANIFEST = (
+    "Path of the dataset manifest on the bridge's host. Callers other than the command line reach those in "
+    "CEREBROS_DATASET_ROOTS alone, and may begin a path there, or with a root's own name: `examples/digits.toml`."
+)
+
 ENDED: frozenset[str] = frozenset({"succeeded", "failed", "cancelled", "timed_out"})
 
 

@@ -140,7 +140,7 @@ defmodule CerebrosBridge.RefusalsTest do
       end
 
       test "PERMISSION_DENIED: data that may not be trained on", %{bridge: bridge, home: home} do
-        manifest = Path.join(home, "evaluate.toml")
+        manifest = Service.dataset(home, "evaluate.toml")
         words = File.read!(Service.manifest())
         File.write!(manifest, String.replace(words, ~s(["train", "evaluate"]), ~s(["evaluate"])))
 

@@ -92,7 +92,7 @@ defmodule CerebrosBridge.TasksTest do
     assert report =~ ~r/rows\s+1797/
     assert report =~ "label target"
 
-    broken = Path.join(home, "broken.toml")
+    broken = Service.dataset(home, "broken.toml")
 
     File.write!(
       broken,

@@ -392,7 +392,8 @@ defmodule CerebrosBridge.Generated do
       fields: [
         manifest: %{
           type: :string,
-          doc: "Path of the dataset manifest on the bridge's host. 1 to 4,096 characters."
+          doc:
+            "Path of the dataset manifest on the bridge's host. Callers other than the command line reach those in CEREBROS_DATASET_ROOTS alone, and may begin a path there, or with a root's own name: `examples/digits.toml`. 1 to 4,096 characters."
         }
       ]
     },
@@ -456,7 +457,8 @@ defmodule CerebrosBridge.Generated do
       fields: [
         manifest: %{
           type: :string,
-          doc: "Path of the dataset manifest on the bridge's host. 1 to 4,096 characters."
+          doc:
+            "Path of the dataset manifest on the bridge's host. Callers other than the command line reach those in CEREBROS_DATASET_ROOTS alone, and may begin a path there, or with a root's own name: `examples/digits.toml`. 1 to 4,096 characters."
         },
         task: %{
           type: :string,
@@ -921,7 +923,8 @@ defmodule CerebrosBridge.Generated do
       fields: [
         manifest: %{
           type: :string,
-          doc: "Path of the dataset manifest on the bridge's host. 1 to 4,096 characters."
+          doc:
+            "Path of the dataset manifest on the bridge's host. Callers other than the command line reach those in CEREBROS_DATASET_ROOTS alone, and may begin a path there, or with a root's own name: `examples/digits.toml`. 1 to 4,096 characters."
         },
         task: %{
           type: :string,

@@ -68,10 +68,13 @@ defmodule CerebrosBridge.Terminal do
   @spec adapter(keyword()) :: keyword()
   def adapter(options) do
     case options[:grpc] do
-      nil -> [home: options[:home], env: %{"CEREBROS_LOG_LEVEL" => "error"}]
+      nil -> [home: options[:home], env: %{"CEREBROS_LOG_LEVEL" => "error"} |> Map.merge(roots())]
       address -> [adapter: CerebrosBridge.Grpc, address: address]
     end
   end
+
+  # Who sits at the terminal names files of their own, wherever they are; the program is theirs alone.
+  defp roots, do: %{"CEREBROS_DATASET_ROOTS" => System.get_env("CEREBROS_DATASET_ROOTS") || "/"}
 
   @doc "Say a typed error and end with status 1."
   @spec refuse(Error.t()) :: no_return()

@@ -18,6 +18,13 @@ defmodule CerebrosBridge.Service do
 
   def manifest, do: @manifest
 
+  @doc "The path of a file among the datasets of a home, which callers may name."
+  def dataset(home, name) do
+    folder = Path.join(home, "datasets")
+    File.mkdir_p!(folder)
+    Path.join(folder, name)
+  end
+
   def executable,
     do:
       CerebrosBridge.Port.find_executable() ||
