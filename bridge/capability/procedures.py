@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from datetime import UTC, datetime
 
 import msgspec
@@ -63,7 +62,7 @@ async def rollback(deps: Deps, _caller: Caller, request: Rollback) -> VcvEntry:
             f"which is not valid any more (expired {verdict.expires_at.isoformat()}); "
             f"call evaluate_policy and then promote for its run {earlier.run_id!r}"
         )
-    await asyncio.to_thread(deps.artifacts.read, earlier.artifact_digest)
+    await deps.artifacts.require_sound(earlier.artifact_digest)
     draft = VcvDraft(**{name: getattr(earlier, name) for name in VcvDraft.__struct_fields__})
     version = await CapabilityRows(deps).write_rollback_once(
         msgspec.structs.replace(

@@ -6,7 +6,6 @@ ended: a search alone, or a cycle whose verdict expired.
 
 from __future__ import annotations
 
-import asyncio
 from datetime import UTC, datetime
 
 from bridge.capability.rows import CapabilityRows
@@ -30,7 +29,7 @@ async def draft_version(contender: Contender, verdict: Verdict, deps: Deps) -> V
     """
     _require_allowed(verdict, deps)
     # Raises when the bytes are not those the verdict judged.
-    await asyncio.to_thread(deps.artifacts.read, verdict.artifact_digest)
+    await deps.artifacts.require_sound(verdict.artifact_digest)
     embedded = await deps.jobs.run(EMBED, EmbedJob(contender.task))
     metrics = contender.metrics
     return VcvDraft(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 from collections.abc import AsyncGenerator, Iterable
 from dataclasses import replace
@@ -131,7 +130,7 @@ async def get_artifact(deps: Deps, _caller: Caller, request: GetArtifact) -> Art
     found = await deps.runs.artifact_rows(str(deps.artifacts.directory), digest=request.digest)
     if not found:
         raise NotFound(f"artifact {request.digest} is not known; list_artifacts shows those of a run")
-    await asyncio.to_thread(deps.artifacts.read, request.digest)
+    await deps.artifacts.require_sound(request.digest)
     return found[0]
 
 

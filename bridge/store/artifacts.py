@@ -7,7 +7,11 @@ import os
 import tempfile
 from pathlib import Path
 
+from bridge.process.threads import Threads
 from cerebros.errors import ArtifactCorrupt, NotFound
+
+# Artifacts are read and hashed so many at a time in a server, each in memory as a whole.
+READERS = 4
 
 
 class ArtifactFiles:
@@ -15,6 +19,7 @@ class ArtifactFiles:
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
+        self._threads = Threads("artifacts", READERS)
         directory.mkdir(parents=True, exist_ok=True)
 
     def write(self, content: bytes) -> str:
@@ -42,6 +47,10 @@ class ArtifactFiles:
         if actual != digest:
             raise ArtifactCorrupt(f"{path} has sha256 {actual}; delete it and restore it from a backup")
         return content
+
+    async def require_sound(self, digest: str) -> None:
+        """Read and check the bytes of this digest in a thread of its own; raises as `read`, or ResourceExhausted."""
+        await self._threads.run(self.read, digest)
 
 
 def write_whole(path: Path, content: bytes) -> None:

@@ -358,13 +358,12 @@ async def test_manifests_whose_disk_hangs_hold_neither_other_threads_nor_callers
     answers = threading.Event()
     monkeypatch.setattr("bridge.datasets.manifests.read_file", lambda *_: answers.wait())
     try:
-        started = time.monotonic()
-        for _ in range(8):
-            hurried = Caller(principal="", transport="http", deadline=time.monotonic() + 0.2)
+        for _ in range(40):  # more than the shared pool has threads on any machine
+            hurried = Caller(principal="", transport="http", deadline=time.monotonic() + 0.05)
             kind, _ = await refusal(limited, "manifest.toml", hurried)
             assert kind.code == "DEADLINE_EXCEEDED"
-        assert await asyncio.to_thread(divmod, 7, 2) == (3, 1)
-        assert time.monotonic() - started < 60
+        async with asyncio.timeout(30):
+            assert await asyncio.to_thread(divmod, 7, 2) == (3, 1)
     finally:
         answers.set()
         limited.deps.rooms_parts.pop(ManifestThreads)
