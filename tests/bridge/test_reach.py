@@ -336,6 +336,24 @@ async def test_pipes_devices_and_large_files_are_refused_within_a_moment(limited
     assert "CEREBROS_SOURCE_BYTES_AT_MOST" in sparse
 
 
+def test_what_is_no_regular_file_is_not_even_opened(root):
+    """Opening acts: it lets the writer of a pipe go on, it rewinds a tape, it starts a watchdog."""
+    os.mkfifo(root / "pipe.csv")
+    opened = threading.Event()
+
+    def write():
+        with (root / "pipe.csv").open("wb"):  # waits for a reader
+            opened.set()
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    with pytest.raises(ManifestRejected, match="not a regular file"):
+        read_file(Wanted("pipe.csv", 1000, "x"), str(root / "pipe.csv"), Reach((str(root),)))
+    assert not opened.wait(0.3)
+    with (root / "pipe.csv").open("rb"):
+        writer.join()
+
+
 async def test_a_file_of_proc_is_read_up_to_the_limit_and_not_for_ever():
     everything = Reach(("/",), any_name=True)
     content = read_file(Wanted("own", 2**16, "x"), "/proc/self/status", everything).content
