@@ -165,7 +165,7 @@ class Sleep(Message, frozen=True, kw_only=True, tag_field="kind", tag="deep-slee
     hours: Annotated[int, Meta(ge=1, le=9, description="Hours of sleep.")] = 8
 
 
-async def prepare(spec: Sleep, _deps: Deps) -> Prepared[Sleep]:
+async def prepare(spec: Sleep, _caller: Caller, _deps: Deps) -> Prepared[Sleep]:
     return Prepared(payload=spec, dataset="none", dataset_digest="", identity=spec)
 
 
