@@ -104,6 +104,19 @@ defmodule CerebrosBridge.TasksTest do
     assert told =~ "nothing"
   end
 
+  test "a service reads its dataset roots alone, a bridge of one's own any file", context do
+    elsewhere = Service.fresh_home()
+    on_exit(fn -> File.rm_rf(elsewhere) end)
+    manifest = Path.join(elsewhere, "mine.toml")
+    File.cp!(Service.manifest(), manifest)
+
+    assert {1, "", told} = mix(["thunderline.dataset.check", manifest] ++ context.grpc)
+    assert told =~ "is in no directory that datasets are read from"
+
+    assert {0, report, _} = mix(["thunderline.dataset.check", manifest, "--home", context.home])
+    assert report =~ ~r/rows\s+1797/
+  end
+
   test "what is not there is told with its code and status 1", %{grpc: grpc} do
     for arguments <- [["cerebros.watch", "nobody"], ["cerebros.vcv", "nobody"]] do
       assert {1, "", told} = mix(arguments ++ grpc)
