@@ -14,6 +14,7 @@ import msgspec
 
 from bridge.api.deadlines import each_within, within
 from bridge.api.numbers import require_numbers
+from bridge.api.texts import unwritable_text_in
 from bridge.contract.procedure import AnyProcedure, Caller, Procedure, Reply, Request, Stream
 from bridge.process.defects import defects_answered
 from bridge.process.tables import by_name
@@ -121,6 +122,10 @@ def decode(raw: Mapping[str, Any], into: type[Request]) -> Request:
             outside its rule, or a number is not finite; the message names its path.
     """
     require_numbers(raw)
+    if (path := unwritable_text_in(raw)) is not None:
+        raise InvalidArgument(
+            f"{into.__name__}: a text is not UTF-8, or has a NUL or half a surrogate pair - at `{path}`"
+        )
     try:
         return msgspec.convert(raw, into)
     except msgspec.ValidationError as problem:
