@@ -39,10 +39,18 @@ async def suggested(channel: grpc.aio.Channel, study_id: str, count: int):
     return rpc.reply.FromString(await channel.unary_unary(rpc.path)(payload))
 
 
-@pytest.mark.parametrize(("names", "letters"), [(200, 400), (250, 1000), (5, 8000)])
-async def test_trials_that_were_handed_out_arrive_however_large_their_trees(bridge, channel, names, letters):
+def repeated_space(copies: int, letters: int) -> dict[str, object]:
+    """A small space whose trees have so many copies of a node with a name of so many letters."""
+    leaf = {"params": {"n" * letters: {"type": "int", "low": 0, "high": 1}}}
+    return {"root": "r", "types": {"r": {"slots": [{"type": "leaf", "min": copies, "max": copies}]}, "leaf": leaf}}
+
+
+LARGEST = [wide_space(200, 400), wide_space(5, 8000), repeated_space(140, 20_000)]
+
+
+@pytest.mark.parametrize("space", LARGEST)
+async def test_trials_that_were_handed_out_arrive_however_large_their_trees(bridge, channel, space):
     study_id = f"wide-{uuid7()}"
-    space = wide_space(names, letters)
     await call(bridge, "create_study", {"study_id": study_id, "objectives": LOSS, "space": space, "sampler": "random"})
     reply = await suggested(channel, study_id, 64)
     study = next(study for study in (await call(bridge, "list_studies", {})).studies if study.study_id == study_id)
@@ -79,6 +87,14 @@ async def test_a_space_whose_tree_cannot_arrive_makes_no_study(bridge, types):
         read_space({"root": "r", "types": types})
 
 
-async def test_an_answer_of_the_largest_trees_fits_a_message(bridge, channel):
-    space = read_space(wide_space(250, 1000))
-    assert tree_bytes_at_most(space) <= ANSWER_BYTES < 4 * 2**20
+async def test_a_space_that_no_answer_could_repeat_makes_no_study(bridge, channel):
+    request = message("create_study", study_id=f"vast-{uuid7()}", objectives=LOSS, space=wide_space(200, 6000))
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await channel.unary_unary(RPCS["create_study"].path)(request.SerializeToString())
+    assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    studies = (await call(bridge, "list_studies", {})).studies
+    assert not [study for study in studies if study.study_id == request.study_id]
+
+
+async def test_one_of_the_largest_trees_fits_a_message():
+    assert tree_bytes_at_most(read_space(repeated_space(140, 20_000))) <= ANSWER_BYTES < 4 * 2**20
