@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from typing import Any
 
@@ -46,6 +46,7 @@ from bridge.store.embedded import embedded_postgres
 from bridge.store.migrate import migrate
 from bridge.store.settings import StoreSettings
 from bridge.studies import procedures as studies
+from bridge.transports.addresses import with_port
 from bridge.transports.settings import GrpcSettings, HttpSettings
 from telemetry.logs import LogSettings, log_event
 
@@ -127,8 +128,13 @@ async def open_bridge(
         await database.close()
 
 
-async def serve(bridge: Bridge, url: str, *, worker_program: str | None) -> None:
+async def serve(
+    bridge: Bridge, url: str, *, worker_program: str | None, announce: Callable[[str, str], None] = lambda *_: None
+) -> None:
     """Serve gRPC and HTTP until cancelled, with a worker process of a program beside them, if one is named.
+
+    Args:
+        announce: called once both are bound, with their addresses, in which port 0 has become the one that was free.
 
     Raises:
         FailedPrecondition: an address is taken.
@@ -142,11 +148,15 @@ async def serve(bridge: Bridge, url: str, *, worker_program: str | None) -> None
             bridge, address=settings[GrpcSettings].grpc_address, socket_path=settings.home / "bridge.sock"
         )
         servers.push_async_callback(grpc.stop, GRACE_S)
-        serving = await servers.enter_async_context(http_server(bridge, settings[HttpSettings].http_address))
+        http = await servers.enter_async_context(http_server(bridge))
+        announce(
+            with_port(settings[GrpcSettings].grpc_address, grpc.port),
+            with_port(settings[HttpSettings].http_address, http.port),
+        )
         keeping = bridge.deps.one(OwnWorker).keep(settings, url, worker_program) if worker_program else None
         worker = asyncio.create_task(keeping) if keeping else None
         try:
-            await asyncio.shield(serving)
+            await asyncio.shield(http.serving)
         finally:
             bridge.deps.draining.set()  # not ready, no new runs; whoever watches hears the run go back to its queue
             if worker is not None:

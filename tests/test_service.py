@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -246,3 +247,21 @@ def test_ctrl_c_gives_the_run_back(tmp_path):
     with embedded_postgres(tmp_path) as url, psycopg.connect(url) as connection:
         found = connection.execute("SELECT state, lost_workers FROM cerebros.runs WHERE run_id = 'held'").fetchone()
     assert found == ("queued", 0)
+
+
+def test_port_0_is_any_free_port_and_the_service_says_which(tmp_path):
+    """Issue 11, kind 19: also on IPv6."""
+    addresses = {"CEREBROS_GRPC_ADDRESS": "[::1]:0", "CEREBROS_HTTP_ADDRESS": "[::1]:0"}
+    environment = {name: value for name, value in os.environ.items() if name != "DATABASE_URL"} | addresses
+    command = [sys.executable, "-m", "bridge", "up", "--no-worker"]
+    environment["CEREBROS_HOME"] = str(tmp_path)
+    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            said = re.search(r"gRPC on (\[::1\]:\d+) and (http://\[::1\]:\d+)", process.stderr.readline())
+            assert said
+            assert httpx.get(f"{said[2]}/readyz", trust_env=False).status_code == 200
+            assert Client(said[1]).call("Health")["status"] == "serving"
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.stderr.read()
+    assert process.returncode == 0

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from bridge.api.deadlines import each_within, within
-from bridge.api.numbers import require_numbers
+from bridge.api.values import require_values
 from bridge.contract.procedure import AnyProcedure, Caller, Procedure, Reply, Request, Stream
 from bridge.process.defects import defects_answered
 from bridge.process.tables import by_name
@@ -118,9 +118,9 @@ def decode(raw: Mapping[str, Any], into: type[Request]) -> Request:
 
     Raises:
         InvalidArgument: a field is missing, unknown, of another type or
-            outside its rule, or a number is not finite; the message names its path.
+            outside its rule, or a number is not finite, or a text cannot be stored; the message names its path.
     """
-    require_numbers(raw)
+    require_values(raw)
     try:
         return msgspec.convert(raw, into)
     except msgspec.ValidationError as problem:

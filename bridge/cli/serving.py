@@ -14,12 +14,12 @@ from bridge.api.bridge import Bridge
 from bridge.cli.opened import on_bridge, settings_in_force, tables_in_force
 from bridge.contract.telling import fields_of
 from bridge.contract.words import Queue
+from bridge.process.descriptors import raise_descriptor_limit
 from bridge.process.parentage import die_with_parent
 from bridge.process.tasks import ask_to_end
 from bridge.runs.settings import RunSettings
 from bridge.runs.worker_process import OwnWorker
 from bridge.service import migrated_database, serve, until_signalled, worker_on
-from bridge.transports.settings import GrpcSettings, HttpSettings
 from telemetry.logs import write_last_lines
 
 # Nothing of a port outlives its owner by more than a second; trainings get this much of it to keep their states.
@@ -33,13 +33,14 @@ QUEUE = next(field for field in fields_of(RunSettings) if field.name == "queue")
 @click.option("--worker/--no-worker", default=True, help="Also run a worker process.")
 def up(worker: bool) -> None:
     """Serve gRPC and HTTP until SIGTERM or Ctrl-C."""
+    raise_descriptor_limit()
+
+    def announce(grpc: str, http: str) -> None:
+        click.echo(f"cerebros-bridge serves gRPC on {grpc} and http://{http}", err=True)
 
     async def use(bridge: Bridge, url: str) -> None:
-        settings = bridge.deps.settings
-        grpc, http = settings[GrpcSettings].grpc_address, settings[HttpSettings].http_address
-        click.echo(f"cerebros-bridge serves gRPC on {grpc} and http://{http}", err=True)
         program = tables_in_force().program if worker else None
-        await until_signalled(asyncio.create_task(serve(bridge, url, worker_program=program)))
+        await until_signalled(asyncio.create_task(serve(bridge, url, worker_program=program, announce=announce)))
 
     on_bridge(use)
 
@@ -52,6 +53,8 @@ def port(stdio: bool, worker: bool) -> None:
     import uvloop
 
     from bridge.transports.port.session import serve_port
+
+    raise_descriptor_limit()
 
     async def use(bridge: Bridge, url: str) -> None:
         settings = bridge.deps.settings

@@ -145,7 +145,9 @@ class SuggestionList(Message, frozen=True, kw_only=True):
 
     suggestions: Annotated[
         tuple[Suggestion, ...],
-        Meta(description="Trials, as many as were asked for; fewer where no more may be out."),
+        Meta(
+            description="Trials, as many as were asked for; fewer where no more may be out, or their trees are large."
+        ),
     ]
 
 

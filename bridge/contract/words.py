@@ -19,11 +19,11 @@ from cerebros.metrics import AccuracyKind, EnergyMethod
 Id = Annotated[
     str,
     Meta(
-        pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$",
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}\Z",
         extra={"rule": "1 to 128 letters, digits or `._:-`, the first a letter or a digit"},
     ),
 ]
-Digest = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$", extra={"rule": "64 lower-case hexadecimal digits"})]
+Digest = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z", extra={"rule": "64 lower-case hexadecimal digits"})]
 Seconds = Annotated[float, Meta(gt=0, le=30 * 86400)]
 # Numbers of things, from 0 or 1, fit PostgreSQL's and protobuf's integers of 32 bits.
 COUNT = 2**31 - 1

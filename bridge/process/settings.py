@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, TypeVar, get_args, get_origin
 
 import msgspec
 import platformdirs
@@ -23,7 +23,6 @@ import bridge
 from cerebros.errors import Internal, InvalidArgument
 
 Positive = Annotated[float, Meta(gt=0)]
-Address = Annotated[str, Meta(pattern=r"^.+:[0-9]{1,5}$", extra={"rule": "`host:port`"})]
 
 # Variables of our programs that are no settings: the Elixir client's, and what a parent tells its children.
 OTHERS = ("CEREBROS_BRIDGE_BIN", "CEREBROS_PARENT_PID")
@@ -93,6 +92,7 @@ def read_settings(rooms: Iterable[type[msgspec.Struct]], environ: Mapping[str, s
         if unknown := raw.keys() - owners.keys():
             raise msgspec.ValidationError(f"Object contains unknown field `{min(unknown)}`")
         raw |= {name: environ[variable] for name, variable in _variables(owners).items() if variable in environ}
+        raw |= {name: _entries(raw[name]) for name in _lists(owners) if isinstance(raw.get(name), str)}
         raw["home"] = str(home)
         chosen = {room: {name: raw[name] for name in raw if owners[name] is room} for room in owners.values()}
         return Settings({room: msgspec.convert(chosen[room], room, strict=False) for room in chosen})
@@ -134,6 +134,20 @@ def _variables(owners: Mapping[str, type[msgspec.Struct]]) -> dict[str, str]:
         extra = {key: value for note in notes for key, value in (note.extra or {}).items()}
         variables[field.name] = variable_of(field.name, extra)
     return variables
+
+
+def _entries(text: str) -> list[str]:
+    return [entry.strip() for entry in text.split(",") if entry.strip()]
+
+
+def _lists(owners: Mapping[str, type[msgspec.Struct]]) -> set[str]:
+    """Return the names of the settings that are lists; a variable separates their entries by commas."""
+    types = {
+        field.name: get_args(field.type)[0] if get_origin(field.type) is Annotated else field.type
+        for room in dict.fromkeys(owners.values())
+        for field in msgspec.structs.fields(room)
+    }
+    return {name for name, kind in types.items() if get_origin(kind) is tuple}
 
 
 def _read_file(file: Path) -> dict[str, Any]:

@@ -43,6 +43,7 @@ from bridge.process.tasks import to_its_end
 from bridge.process.threads import Threads
 from bridge.runs.kinds import Deps
 from bridge.studies.rows import LockedStudy, LogEntry, StudyPlan, StudyStore
+from bridge.studies.sizes import check_tree_bytes, trees_in_an_answer
 from cerebros.errors import (
     AlreadyExists,
     FailedPrecondition,
@@ -149,8 +150,9 @@ class Studies:
         """
         async with self._turn(request.study_id), self._places:
             async with self._store.locked(request.study_id) as study:
-                handed_out = await study.reclaim_trials(request.count)
-                wanted = min(request.count - len(handed_out), OUT_AT_MOST - study.trials_out)
+                count = min(request.count, trees_in_an_answer(study.plan.space))
+                handed_out = await study.reclaim_trials(count)
+                wanted = min(count - len(handed_out), OUT_AT_MOST - study.trials_out)
                 if not handed_out and wanted <= 0:
                     raise ResourceExhausted(
                         f"{study.trials_out} trials of study {request.study_id!r} are out and {OUT_AT_MOST} may be; "
@@ -256,6 +258,7 @@ def read_space(document: Mapping[str, object]) -> Space:
             f"the space's largest tree has {size} nodes, decisions and conditions' values, "
             f"{SIZE_AT_MOST} are allowed; lower the max of a slot, or search fewer parameters at a time"
         )
+    check_tree_bytes(space)
     if not space.rules():
         raise SpaceRejected("the space is empty: no type below its root has a parameter or a slot; add one")
     return space

@@ -16,7 +16,7 @@ from msgspec import Meta
 from cerebros.data.quoting import listed, near, quoted, reject
 from cerebros.errors import ManifestRejected
 
-Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$(?!\n)", extra={"rule": "64 lower-case hexadecimal digits"})]
+Sha256 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z", extra={"rule": "64 lower-case hexadecimal digits"})]
 Share = Annotated[float, Meta(gt=0.0, lt=0.9)]
 # One class a row; any number of names a row, written `a|b`; one number a row.
 Task = Literal["classification", "multilabel", "regression"]
@@ -61,7 +61,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     name: Annotated[
         str,
         Meta(
-            pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$(?!\n)",
+            pattern=r"^[a-z0-9][a-z0-9_-]{0,63}\Z",
             description="Name of the dataset.",
             extra={"rule": "1 to 64 lower-case letters, digits, `_` or `-`, the first a letter or a digit"},
         ),
@@ -235,5 +235,7 @@ def dataset_digest(manifest: Manifest) -> str:
 
 def manifest_schema() -> dict[str, Any]:
     """Return the manifest format as JSON Schema (draft 2020-12)."""
-    schema: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(msgspec.json.schema(Manifest)))
+    # The end of a text is `\Z` in Python, where `$` also stands before a last line's end, and `$` in JSON Schema.
+    text = msgspec.json.encode(msgspec.json.schema(Manifest)).replace(rb"\\Z", b"$")
+    schema: dict[str, Any] = msgspec.json.decode(text)
     return schema

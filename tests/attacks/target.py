@@ -70,12 +70,13 @@ class Target:
                         await writer.drain()
                         sent += len(more)
             answer = b""
-            with suppress(ConnectionError, TimeoutError):
+            with suppress(TimeoutError):
                 async with asyncio.timeout(max(0.5, wait_s - (time.monotonic() - began))):
-                    while chunk := await reader.read(65536):
-                        answer += chunk
-                        if len(answer) > 2**22:
-                            break
+                    with suppress(ConnectionError):  # a reset is an end too
+                        while chunk := await reader.read(65536):
+                            answer += chunk
+                            if len(answer) > 2**22:
+                                break
                     return Reply(self.hear(answer.decode("latin-1")), sent, closed=True)
             return Reply(self.hear(answer.decode("latin-1")), sent, closed=bool(answer) or reader.at_eof())
         finally:

@@ -112,7 +112,7 @@ class Refusal(NamedTuple):
 def refusal(error: CerebrosError) -> Refusal:
     """Return an error's status, with google.rpc.Status, ErrorInfo and RetryInfo for clients that read rich errors."""
     status = STATUS[error.code]
-    message = error.message.encode()[:MESSAGE_BYTES].decode(errors="ignore")
+    message = error.message.encode(errors="replace")[:MESSAGE_BYTES].decode(errors="ignore")
     facts = {"class": error.error_class.value, "retryable": "true" if error.retryable else "false"}
     rich = Status(code=status.value[0], message=message)
     rich.details.add().Pack(ErrorInfo(reason=error.code.value, domain=PACKAGE, metadata=facts))

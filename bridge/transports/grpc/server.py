@@ -9,6 +9,7 @@ from contextlib import aclosing
 from itertools import groupby
 from pathlib import Path
 from typing import Any, NoReturn
+from weakref import WeakValueDictionary
 
 import grpc
 import msgspec
@@ -22,6 +23,7 @@ from grpc_reflection.v1alpha.reflection import enable_server_reflection
 from bridge.api.bridge import Bridge, decode
 from bridge.contract.procedure import Caller, valid_traceparent
 from bridge.process.defects import defects_answered
+from bridge.process.descriptors import share_of_descriptors
 from bridge.process.owner import owner
 from bridge.process.tasks import end_tasks
 from bridge.transports.grpc.codec import (
@@ -34,9 +36,17 @@ from bridge.transports.grpc.codec import (
     shipped_services,
 )
 from bridge.transports.settings import GrpcSettings
-from cerebros.errors import CerebrosError, FailedPrecondition, InvalidArgument
+from cerebros.errors import CerebrosError, FailedPrecondition, InvalidArgument, ResourceExhausted
 
 Context = grpc.aio.ServicerContext[bytes, bytes]
+
+MESSAGE_BYTES_AT_MOST = 4 * 2**20
+
+# Calls of one connection that are worked on at a time; the others wait, before they wait in front of other callers.
+AT_WORK = 64
+
+# Connections open at once; a BEAM node needs one.
+CONNECTIONS_AT_MOST = 1_024
 
 OPTIONS: tuple[tuple[str, int], ...] = (
     # A client that froze is noticed within 5 s: a ping after 2 s of silence, 2.5 s for its answer. Every
@@ -54,6 +64,19 @@ OPTIONS: tuple[tuple[str, int], ...] = (
     # answered CANCELLED; memory bounds this, a waiting call costs a few kB.
     ("grpc.server.max_pending_requests", 50_000),
     ("grpc.server.max_pending_requests_hard_limit", 100_000),
+    # A connection that does not begin to speak HTTP/2; the default is two minutes, and connections are bounded.
+    ("grpc.server_handshake_timeout_ms", 10_000),
+    ("grpc.http2.settings_timeout", 10_000),
+    # Calls open at once over one connection, as many as a port may have. Calls that have ended count until gRPC has
+    # cleared them away: without room for as many of these, calls of a client that keeps the limit are refused.
+    ("grpc.max_concurrent_streams", 1_024),
+    ("grpc.http2.max_deallocating_streams", 1_024),
+    # Bytes of a call's metadata, beyond which gRPC may and must refuse it; ours is a trace and an id.
+    ("grpc.max_metadata_size", 8_192),
+    ("grpc.absolute_max_metadata_size", 16_384),
+    # Bytes of a request or a reply; every client has this limit for replies unless it raises it.
+    ("grpc.max_receive_message_length", MESSAGE_BYTES_AT_MOST),
+    ("grpc.max_send_message_length", MESSAGE_BYTES_AT_MOST),
     # Two bridges on one port would each get half of the calls; the second must fail instead.
     ("grpc.so_reuseport", 0),
 )
@@ -86,7 +109,8 @@ async def start_grpc(bridge: Bridge, *, address: str, socket_path: Path | None, 
     """
     rpcs = rpcs or rpcs_of(shipped_services())
     services = sorted({rpc.service for rpc in rpcs})
-    server = grpc.aio.server(options=OPTIONS)
+    connections = ("grpc.max_allowed_incoming_connections", share_of_descriptors(CONNECTIONS_AT_MOST))
+    server = grpc.aio.server(options=(*OPTIONS, connections))
     server.add_generic_rpc_handlers(_rpc_handlers(bridge, rpcs))
     health = health_aio.HealthServicer()
     add_HealthServicer_to_server(health, server)
@@ -142,6 +166,8 @@ def _bind_socket(server: grpc.aio.Server, path: Path) -> None:
 
 
 def _rpc_handlers(bridge: Bridge, rpcs: Sequence[Rpc]) -> tuple[grpc.GenericRpcHandler[bytes, bytes], ...]:
+    at_work: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()  # by connection
+
     # No deserializers: gRPC would answer garbage with UNKNOWN and the name of a Python exception.
 
     def handler(rpc: Rpc) -> grpc.RpcMethodHandler[bytes, bytes]:
@@ -149,7 +175,7 @@ def _rpc_handlers(bridge: Bridge, rpcs: Sequence[Rpc]) -> tuple[grpc.GenericRpcH
             return grpc.stream_stream_rpc_method_handler(_attach(bridge, rpc))
         if rpc.streams:
             return grpc.unary_stream_rpc_method_handler(_watch(bridge, rpc))
-        return grpc.unary_unary_rpc_method_handler(_unary(bridge, rpc))
+        return grpc.unary_unary_rpc_method_handler(_unary(bridge, rpc, at_work))
 
     by_service = groupby(sorted(rpcs, key=lambda rpc: rpc.service), key=lambda rpc: rpc.service)
     return tuple(
@@ -179,16 +205,35 @@ def _text(value: str | bytes | None) -> str | None:
     return value.decode(errors="replace") if isinstance(value, bytes) else value
 
 
-def _unary(bridge: Bridge, rpc: Rpc) -> Callable[[bytes, Context], Awaitable[bytes]]:
+def _unary(
+    bridge: Bridge, rpc: Rpc, at_work: WeakValueDictionary[str, asyncio.Semaphore]
+) -> Callable[[bytes, Context], Awaitable[bytes]]:
     async def answer(payload: bytes, context: Context) -> bytes:
         try:
             with defects_answered(rpc.procedure):
                 raw = decode_request(rpc, payload)
-                return encode_reply(rpc, await bridge.call(caller_of(context), rpc.procedure, raw))
+                async with at_work.setdefault(context.peer(), asyncio.Semaphore(AT_WORK)):
+                    reply = await bridge.call(caller_of(context), rpc.procedure, raw)
+                return _encoded(bridge, rpc, reply)
         except CerebrosError as error:
             await _refuse(context, error)
 
     return answer
+
+
+def _encoded(bridge: Bridge, rpc: Rpc, reply: msgspec.Struct) -> bytes:
+    """Encode a reply.
+
+    Raises:
+        ResourceExhausted: no client would take it; gRPC's own refusal would not say what became of the call.
+    """
+    encoded = encode_reply(rpc, reply)
+    if len(encoded) > MESSAGE_BYTES_AT_MOST:
+        done = "" if bridge.procedures[rpc.procedure].reads else "the call took effect all the same; "
+        raise ResourceExhausted(
+            f"the answer takes {len(encoded)} bytes, over {MESSAGE_BYTES_AT_MOST}; {done}ask for less at once"
+        )
+    return encoded
 
 
 def _watch(bridge: Bridge, rpc: Rpc) -> Callable[[bytes, Context], AsyncIterator[bytes]]:
@@ -198,7 +243,7 @@ def _watch(bridge: Bridge, rpc: Rpc) -> Callable[[bytes, Context], AsyncIterator
                 raw = decode_request(rpc, payload)
                 async with aclosing(bridge.stream(caller_of(context), rpc.procedure, raw)) as items:
                     async for item in items:
-                        yield encode_reply(rpc, item)
+                        yield _encoded(bridge, rpc, item)
         except CerebrosError as error:
             await _refuse(context, error)
 
@@ -216,7 +261,7 @@ def _attach(bridge: Bridge, rpc: Rpc) -> Callable[[AsyncIterator[bytes], Context
                 items = bridge.stream(caller_of(context), rpc.procedure, request)
                 async with aclosing(_credited(items, credit, payloads, rpc)) as granted:
                     async for item in granted:
-                        yield encode_reply(rpc, item)
+                        yield _encoded(bridge, rpc, item)
         except CerebrosError as error:
             await _refuse(context, error)
 

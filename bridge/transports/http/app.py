@@ -91,7 +91,7 @@ def make_app(bridge: Bridge) -> Starlette:
 
 async def _refused(_request: Request, error: Exception) -> Response:
     problem = cast(CerebrosError, error)
-    return _error(STATUS[problem.code], problem.code, problem.message)
+    return error_response(STATUS[problem.code], problem.code, problem.message)
 
 
 async def _not_served(request: Request, error: Exception) -> Response:
@@ -99,12 +99,13 @@ async def _not_served(request: Request, error: Exception) -> Response:
     code = Code.NOT_FOUND if problem.status_code == 404 else Code.INVALID_ARGUMENT
     # Not `request.url`, which is made of the Host header, and of which not every one can be read.
     message = f"{request.method} {request.scope['path']}: {problem.detail}; see / for what is served"
-    return _error(problem.status_code, code, message, problem.headers)
+    return error_response(problem.status_code, code, message, problem.headers)
 
 
 async def _failed(_request: Request, _error_of_ours: Exception) -> Response:
-    return _error(500, Code.INTERNAL, "a defect of the bridge; its log says more")
+    return error_response(500, Code.INTERNAL, "a defect of the bridge; its log says more")
 
 
-def _error(status: int, code: Code, message: str, headers: Mapping[str, str] | None = None) -> Response:
+def error_response(status: int, code: Code, message: str, headers: Mapping[str, str] | None = None) -> Response:
+    """Return an error as HTTP says it: a status, and a JSON body with the code and the message."""
     return JSONResponse({"error": {"code": code, "message": message}}, status_code=status, headers=headers)

@@ -16,6 +16,7 @@ from strawberry.subscriptions import GRAPHQL_TRANSPORT_WS_PROTOCOL
 
 from bridge.api.bridge import Bridge
 from bridge.transports.http.callers import caller_of
+from bridge.transports.settings import HttpSettings
 from cerebros.errors import Cancelled, InvalidArgument
 from grid_graphql.asking import Context
 from grid_graphql.schema import make_schema
@@ -157,6 +158,7 @@ class GraphqlEndpoint(GraphQL[Context, None]):
             graphql_ide=None,
             subscription_protocols=(GRAPHQL_TRANSPORT_WS_PROTOCOL,),
             connection_init_wait_timeout=timedelta(seconds=INIT_S),
+            allowed_origins=bridge.deps.settings[HttpSettings].http_origins,
         )
         self._bridge = bridge
 

@@ -1585,7 +1585,8 @@ defmodule CerebrosBridge.Generated do
       fields: [
         suggestions: %{
           type: {:list, {:struct, "Suggestion"}},
-          doc: "Trials, as many as were asked for; fewer where no more may be out."
+          doc:
+            "Trials, as many as were asked for; fewer where no more may be out, or their trees are large."
         }
       ]
     },
