@@ -20,11 +20,15 @@ SELECT %(pac_id)s,
        %(rolled_back_from)s
 RETURNING version;
 
+-- name: sign_vcv
+-- The signature of a version, in the transaction that writes it.
+UPDATE vcv_entries SET signature = %(signature)s WHERE pac_id = %(pac_id)s AND version = %(version)s;
+
 -- name: vcv_rows
 -- Capability vectors: one version of one PAC, all of a PAC from the highest version down, or all PACs' newest first.
 SELECT pac_id, version, task, capability::real[] AS capability, skills, accuracy, latency_s, cost_usd, energy_j,
        trust, reliability, resources, policy_flags, dataset_digest, artifact_digest, run_id, verdict_id,
-       created_at, rolled_back_from
+       created_at, rolled_back_from, signature
   FROM vcv_entries
  WHERE (%(pac_id)s::text IS NULL OR pac_id = %(pac_id)s)
    AND (%(version)s::int IS NULL OR version = %(version)s)
@@ -35,7 +39,7 @@ SELECT pac_id, version, task, capability::real[] AS capability, skills, accuracy
 -- order of distance (iterative scan, strict order), so filtering loses none.
 SELECT v.pac_id, v.version, v.task, v.capability::real[] AS capability, v.skills, v.accuracy, v.latency_s,
        v.cost_usd, v.energy_j, v.trust, v.reliability, v.resources, v.policy_flags, v.dataset_digest,
-       v.artifact_digest, v.run_id, v.verdict_id, v.created_at, v.rolled_back_from,
+       v.artifact_digest, v.run_id, v.verdict_id, v.created_at, v.rolled_back_from, v.signature,
        v.capability <=> (SELECT capability FROM vcv_entries WHERE pac_id = %(pac_id)s
                           ORDER BY version DESC LIMIT 1) AS distance
   FROM vcv_entries v

@@ -46,6 +46,13 @@ class VcvEntry(VcvDraft, frozen=True, kw_only=True):
     trust: Annotated[float, Meta(description="Share of the PAC's verdicts that allowed, as of `created_at`.")]
     reliability: Annotated[float, Meta(description="Share of the PAC's ended runs that succeeded, as of `created_at`.")]
     created_at: Annotated[datetime, Meta(description="Time at which this version was written.")]
+    signature: Annotated[
+        str,
+        Meta(
+            description="Ed25519 signature over the canonical JSON of all other fields, in hexadecimal; "
+            "empty where an earlier release wrote the version."
+        ),
+    ] = ""
 
 
 class VcvList(Message, frozen=True, kw_only=True):

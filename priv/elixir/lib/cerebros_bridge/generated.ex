@@ -1870,6 +1870,12 @@ defmodule CerebrosBridge.Generated do
         created_at: %{
           type: :time,
           doc: "Time at which this version was written."
+        },
+        signature: %{
+          type: :string,
+          optional: true,
+          doc:
+            "Ed25519 signature over the canonical JSON of all other fields, in hexadecimal; empty where an earlier release wrote the version."
         }
       ]
     },
@@ -1884,11 +1890,19 @@ defmodule CerebrosBridge.Generated do
     },
     "Verdict" => %{
       doc:
-        "A signed policy decision about one artifact; after `expires_at` it allows nothing.\n\nIts digests bind it to exactly these weights, this data, this policy and these figures.",
+        "A signed policy decision about one run's model; after `expires_at` it allows nothing.\n\nIt is bound to exactly this run, these weights and their description, this data, this policy and these figures: a promotion and a rollback compare each of them with what is stored by then.",
       fields: [
         verdict_id: %{
           type: :string,
           doc: "Digest of the artifact, the policy and the time of the decision."
+        },
+        run_id: %{
+          type: :string,
+          doc: "Run whose model was judged."
+        },
+        pac_id: %{
+          type: :string,
+          doc: "PAC that the run trains."
         },
         decision: %{
           type: {:word, "Decision"},
@@ -1902,6 +1916,10 @@ defmodule CerebrosBridge.Generated do
           type: :string,
           doc: "SHA-256 of the weights that were judged."
         },
+        description_digest: %{
+          type: :string,
+          doc: "SHA-256 of the description of these weights."
+        },
         dataset_digest: %{
           type: :string,
           doc: "SHA-256 of the dataset."
@@ -1912,7 +1930,8 @@ defmodule CerebrosBridge.Generated do
         },
         inputs_digest: %{
           type: :string,
-          doc: "SHA-256 of the figures."
+          doc:
+            "SHA-256 of all that was judged: the model's figures, the run's cost, the data's terms."
         },
         issued_at: %{
           type: :time,
