@@ -31,7 +31,7 @@ defmodule CerebrosBridge.Generated do
       streams: false,
       request: "CheckGate",
       reply: "GateReport",
-      doc: "Ask the Balance Readiness Gate."
+      doc: "Ask the Balance Readiness Gate.\n\nNOT_FOUND for a PAC that never had a run."
     },
     "create_study" => %{
       streams: false,
@@ -51,7 +51,7 @@ defmodule CerebrosBridge.Generated do
       request: "Drain",
       reply: "HealthReport",
       doc:
-        "Take this server process out of service: it is no longer ready and refuses new runs; runs at work go on."
+        "Take this server process out of service: it is no longer ready and refuses new runs; runs at work go on.\n\n`undrain` takes it back into service."
     },
     "estimate" => %{
       streams: false,
@@ -198,6 +198,13 @@ defmodule CerebrosBridge.Generated do
       reply: "SuggestionList",
       doc:
         "Ask for the next trials; each call hands out others, also when it is a retry.\n\nTrials whose lease ran out come first, under a raised attempt, then new ones while fewer than 256 are out. RESOURCE_EXHAUSTED where there is not one to hand out."
+    },
+    "undrain" => %{
+      streams: false,
+      request: "Undrain",
+      reply: "HealthReport",
+      doc:
+        "Take this server process back into service after a drain.\n\nFAILED_PRECONDITION where it drains because it was told to end."
     },
     "watch_run" => %{
       streams: true,
@@ -397,7 +404,7 @@ defmodule CerebrosBridge.Generated do
       ]
     },
     "CheckGate" => %{
-      doc: "Ask the Balance Readiness Gate.",
+      doc: "Ask the Balance Readiness Gate.\n\nNOT_FOUND for a PAC that never had a run.",
       fields: [
         pac_id: %{
           type: :string,
@@ -636,7 +643,7 @@ defmodule CerebrosBridge.Generated do
     },
     "Drain" => %{
       doc:
-        "Take this server process out of service: it is no longer ready and refuses new runs; runs at work go on.",
+        "Take this server process out of service: it is no longer ready and refuses new runs; runs at work go on.\n\n`undrain` takes it back into service.",
       fields: []
     },
     "EstimateRun" => %{
@@ -1788,6 +1795,11 @@ defmodule CerebrosBridge.Generated do
           doc: "Trials, in order of their numbers."
         }
       ]
+    },
+    "Undrain" => %{
+      doc:
+        "Take this server process back into service after a drain.\n\nFAILED_PRECONDITION where it drains because it was told to end.",
+      fields: []
     },
     "VcvEntry" => %{
       doc: "One immutable version of a PAC's capability vector.",
