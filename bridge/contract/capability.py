@@ -93,7 +93,10 @@ class ListCapabilities(Message, frozen=True, kw_only=True):
 
 
 class NearestCapabilities(Message, frozen=True, kw_only=True):
-    """List the current capability vectors of other PACs by cosine distance, nearest first."""
+    """List the current capability vectors of other PACs by cosine distance, nearest first.
+
+    All of them are compared, so none is missed; PACs at the same distance are in the order of their ids.
+    """
 
     pac_id: Annotated[Id, Meta(description="PAC from whose current capability vector distances are measured.")]
     limit: Annotated[PageSize, Meta(description="Largest number of neighbours in the answer.")] = 10

@@ -61,6 +61,7 @@ class Procedure(Generic[Parts, Request, Reply]):
         run: the function that answers; it gets the server's parts, the caller and the request.
         noun: the answer's name where a query language asks for things, `name` when empty.
         operator: True where only operators are answered; the setting `operators` tells who they are.
+        of_server: True where it is about the very process that answers; a command asks the server of its home.
     """
 
     name: str
@@ -70,6 +71,7 @@ class Procedure(Generic[Parts, Request, Reply]):
     run: Callable[[Parts, Caller, Request], Awaitable[Reply]]
     noun: str = ""
     operator: bool = False
+    of_server: bool = False
 
     streams = False
 
@@ -93,6 +95,7 @@ class Stream(Generic[Parts, Request, Reply]):
     noun: str = ""
     operator: bool = False
 
+    of_server = False
     streams = True
     reads = True
 

@@ -130,7 +130,7 @@ PROCEDURES = (
     Procedure("set_training_lock", SetTrainingLock, TrainingLock, "lock:set", set_training_lock, operator=True),
     Procedure("list_queues", ListQueues, QueueList, "queue:read", list_queues, noun="queues"),
     Procedure("limit_queue", LimitQueue, QueueList, "queue:limit", limit_queue, operator=True),
-    Procedure("drain", Drain, HealthReport, "service:drain", drain, operator=True),
-    Procedure("undrain", Undrain, HealthReport, "service:undrain", undrain, operator=True),
+    Procedure("drain", Drain, HealthReport, "service:drain", drain, operator=True, of_server=True),
+    Procedure("undrain", Undrain, HealthReport, "service:undrain", undrain, operator=True, of_server=True),
     HEALTH,
 )

@@ -6,6 +6,7 @@ Issue 11, kind 3: `drain`, `limit_queue`, `delete_study` and locks were open to 
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Any
@@ -152,6 +153,23 @@ def test_the_owner_of_the_port_and_the_user_of_the_command_line_operate(environm
     told = bridge_command("call", "limit_queue", '{"name": "gpu", "running_at_most": 3}')
     assert told.returncode == 0, told.stderr
     assert bridge_command("call", "limit_queue", '{"name": "gpu"}').returncode == 0
+
+
+async def test_the_command_line_drains_the_server_of_its_home_and_not_itself(server, bridge_command, tmp_path):
+    def command(*words: str):
+        return asyncio.to_thread(bridge_command, "call", *words, CEREBROS_HOME=str(tmp_path))
+
+    nobody = await command("drain")
+    assert (nobody.returncode, "no server listens on" in nobody.stderr) == (1, True)
+    grpc_server = await start_grpc(server, address="127.0.0.1:0", socket_path=tmp_path / "bridge.sock")
+    for name, status in (("drain", "draining"), ("undrain", "serving")):
+        told = await command(name)
+        assert json.loads(told.stdout)["status"] == status, told.stderr
+        assert (await call(server, "health", {})).status == status
+    server.deps.ending.set()
+    ended = await command("undrain")
+    assert (ended.returncode, "told to end" in ended.stderr) == (1, True)
+    await grpc_server.stop(0)
 
 
 async def test_a_refusal_says_how_an_operator_would_ask(bridge):

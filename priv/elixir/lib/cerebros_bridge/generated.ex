@@ -150,7 +150,8 @@ defmodule CerebrosBridge.Generated do
       streams: false,
       request: "NearestCapabilities",
       reply: "NeighbourList",
-      doc: "List the current capability vectors of other PACs by cosine distance, nearest first."
+      doc:
+        "List the current capability vectors of other PACs by cosine distance, nearest first.\n\nAll of them are compared, so none is missed; PACs at the same distance are in the order of their ids."
     },
     "promote" => %{
       streams: false,
@@ -982,7 +983,8 @@ defmodule CerebrosBridge.Generated do
       ]
     },
     "NearestCapabilities" => %{
-      doc: "List the current capability vectors of other PACs by cosine distance, nearest first.",
+      doc:
+        "List the current capability vectors of other PACs by cosine distance, nearest first.\n\nAll of them are compared, so none is missed; PACs at the same distance are in the order of their ids.",
       fields: [
         pac_id: %{
           type: :string,
