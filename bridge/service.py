@@ -23,7 +23,7 @@ from bridge.jobs.settings import JobSettings
 from bridge.nas import kinds as nas
 from bridge.nas import procedures as nas_procedures
 from bridge.operator import procedures as operator
-from bridge.operator.settings import GateSettings
+from bridge.operator.settings import GateSettings, OperatorSettings
 from bridge.policy import verdicts as policy
 from bridge.policy.settings import PolicySettings
 from bridge.process.settings import HomeSettings, Settings
@@ -64,6 +64,7 @@ SETTINGS: tuple[type[msgspec.Struct], ...] = (
     DatasetSettings,
     RunSettings,
     PolicySettings,
+    OperatorSettings,
     GateSettings,
     LogSettings,
 )
@@ -117,6 +118,7 @@ async def open_bridge(
         checkpoints=Checkpoints(settings.home / "checkpoints", trials),
         jobs=executor_of(settings[JobSettings], on_gpu=settings[RunSettings].queue == "gpu"),
         draining=asyncio.Event(),
+        ending=asyncio.Event(),
         kinds=by_name("kinds", kinds),
     )
     try:
@@ -158,6 +160,7 @@ async def serve(
         try:
             await asyncio.shield(http.serving)
         finally:
+            bridge.deps.ending.set()
             bridge.deps.draining.set()  # not ready, no new runs; whoever watches hears the run go back to its queue
             if worker is not None:
                 await ask_to_end(worker)

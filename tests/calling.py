@@ -15,7 +15,7 @@ from bridge.contract.runs import StartRun
 # Every kind of run there is, as a worker claims them.
 KINDS = tuple(kind.name for kind in service.KINDS)
 
-TESTER = Caller(principal="tester", transport="test")
+TESTER = Caller(principal="tester", owner=True, transport="test")
 
 
 async def call(bridge: Bridge, name: str, raw: Mapping[str, Any], caller: Caller = TESTER) -> Any:

@@ -6,7 +6,7 @@ struct or the error into its own bytes. It decides nothing.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping
 from contextlib import aclosing, contextmanager
 from typing import Any
 
@@ -15,14 +15,22 @@ import msgspec
 from bridge.api.deadlines import each_within, within
 from bridge.api.values import require_values
 from bridge.contract.procedure import AnyProcedure, Caller, Procedure, Reply, Request, Stream
+from bridge.operator.settings import OperatorSettings
 from bridge.process.defects import defects_answered
 from bridge.process.tables import by_name
 from bridge.runs.kinds import Deps
-from cerebros.errors import InvalidArgument, NotFound, ResourceExhausted
+from cerebros.errors import InvalidArgument, NotFound, PermissionDenied, ResourceExhausted
 from telemetry.logs import log_call
 
 # Each open stream reads the database whenever there is news; beyond this a caller loops.
 STREAMS_AT_MOST = 1024
+
+# The callers that each value of the setting `operators` lets operate the service.
+OPERATORS: Mapping[str, Callable[[Caller], bool]] = {
+    "owner": lambda caller: caller.owner,
+    "certified": lambda caller: caller.owner or bool(caller.principal),
+    "anybody": lambda _caller: True,
+}
 
 
 class Bridge(msgspec.Struct, frozen=True):
@@ -48,6 +56,7 @@ class Bridge(msgspec.Struct, frozen=True):
             InvalidArgument: the request breaks a rule, or the procedure streams.
             DeadlineExceeded: the caller's time is over; the work is ended.
             Internal: a defect of ours; its traceback goes to the log, not over the wire.
+            PermissionDenied: the procedure is not for this caller.
             CerebrosError: what the procedure itself raises.
         """
         procedure = self._named(name)
@@ -69,6 +78,7 @@ class Bridge(msgspec.Struct, frozen=True):
 
     async def ask(self, procedure: Procedure[Deps, Request, Reply], caller: Caller, request: Request) -> Reply:
         """Answer a typed question; raises as `call`."""
+        self._authorise(procedure, caller)
         if not procedure.reads:
             log_call(procedure.name, procedure.action, **msgspec.structs.asdict(caller))
         with defects_answered(procedure.name):
@@ -79,10 +89,22 @@ class Bridge(msgspec.Struct, frozen=True):
         self, stream: Stream[Deps, Request, Reply], caller: Caller, request: Request
     ) -> AsyncGenerator[Reply, None]:
         """Answer a typed question, item by item; raises as `call`."""
+        self._authorise(stream, caller)
         with defects_answered(stream.name), self.deps.one(OpenStreams).admitted():
             async with aclosing(stream.run(self.deps, caller, request)) as items:
                 async for item in each_within(caller, items):
                     yield item
+
+    def _authorise(self, procedure: AnyProcedure, caller: Caller) -> None:
+        """Refuse a procedure that is not for this caller; nowhere else is that decided."""
+        settings = self.deps.settings
+        if not procedure.operator or OPERATORS[settings[OperatorSettings].operators](caller):
+            return
+        raise PermissionDenied(
+            f"{procedure.name!r} ({procedure.action}) is for operators, and nothing proves that this caller, over "
+            f"{caller.transport}, is one; call it as the user of the service by {settings.home / 'bridge.sock'}, "
+            "by the port or by `cerebros-bridge call`, or let others operate it: CEREBROS_OPERATORS"
+        )
 
     def _named(self, name: str) -> AnyProcedure:
         procedure = self.procedures.get(name)

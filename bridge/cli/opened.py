@@ -63,6 +63,7 @@ def caller(timeout_s: float | None = None) -> Caller:
     deadline = None if timeout_s is None else time.monotonic() + timeout_s
     return Caller(
         principal=owner(),
+        owner=True,
         transport="cli",
         traceparent=valid_traceparent(os.environ.get("TRACEPARENT")),
         deadline=deadline,

@@ -76,7 +76,8 @@ def _procedures(table: Iterable[AnyProcedure]) -> list[str]:
         for procedure in procedures:
             answers = f"{'Streams' if procedure.streams else 'Answers'} {_in_words(procedure.reply)}"
             lines += [f"#### `{procedure.name}`", "", meaning(procedure.request), ""]
-            lines += [f"{answers}. Action: `{procedure.action}`.", "", *_fields(procedure.request)]
+            whom = " Operators only." if procedure.operator else ""
+            lines += [f"{answers}. Action: `{procedure.action}`.{whom}", "", *_fields(procedure.request)]
     return lines
 
 

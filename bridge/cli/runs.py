@@ -8,14 +8,14 @@ from typing import Any
 import click
 import msgspec
 
-from bridge.api.bridge import Bridge
+from bridge.api.bridge import Bridge, decode
 from bridge.cli import show
-from bridge.cli.opened import as_json, caller, on_bridge
+from bridge.cli.opened import as_json, caller, on_bridge, settings_in_force, tables_in_force
 from bridge.cli.options import Form
 from bridge.cli.parameter_types import json_object
 from bridge.cli.progress import progress
 from bridge.cli.questions import question
-from bridge.contract.procedure import Stream
+from bridge.contract.procedure import Procedure, Stream
 from bridge.contract.runs import GetRun, Run, StartRun, WatchRun
 from bridge.contract.telling import summary
 from bridge.process.tasks import ask_to_end
@@ -93,8 +93,17 @@ watch = _watched()
     help="Seconds to wait for the answer, or for the end of the stream; then DEADLINE_EXCEEDED. No limit when absent.",
 )
 def call_procedure(procedure: str, request: str, timeout_s: float | None) -> None:
-    """Call any procedure with a JSON object; one that streams prints an item a line."""
+    """Call any procedure with a JSON object; one that streams prints an item a line.
+
+    `drain` and `undrain` are asked of the server that `up` runs on this home.
+    """
     raw = json_object(request)
+    if (about := _about_the_server(procedure)) is not None:
+        from bridge.transports.grpc.client import ask_server  # a tenth of a second, which no other command needs
+
+        socket = settings_in_force().home / "bridge.sock"
+        show.json_line(asyncio.run(ask_server(socket, about, decode(raw, about.request), timeout_s)))
+        return
 
     async def use(bridge: Bridge, _url: str) -> None:
         asker = caller(timeout_s)
@@ -105,3 +114,8 @@ def call_procedure(procedure: str, request: str, timeout_s: float | None) -> Non
             show.json_line(await bridge.call(asker, procedure, raw))
 
     on_bridge(use, log_level="error")
+
+
+def _about_the_server(name: str) -> Procedure[Any, Any, Any] | None:
+    table = tables_in_force().procedures
+    return next((one for one in table if isinstance(one, Procedure) and one.of_server and one.name == name), None)

@@ -46,6 +46,13 @@ class VcvEntry(VcvDraft, frozen=True, kw_only=True):
     trust: Annotated[float, Meta(description="Share of the PAC's verdicts that allowed, as of `created_at`.")]
     reliability: Annotated[float, Meta(description="Share of the PAC's ended runs that succeeded, as of `created_at`.")]
     created_at: Annotated[datetime, Meta(description="Time at which this version was written.")]
+    signature: Annotated[
+        str,
+        Meta(
+            description="Ed25519 signature over the canonical JSON of all other fields, in hexadecimal; "
+            "empty where an earlier release wrote the version."
+        ),
+    ] = ""
 
 
 class VcvList(Message, frozen=True, kw_only=True):
@@ -86,7 +93,10 @@ class ListCapabilities(Message, frozen=True, kw_only=True):
 
 
 class NearestCapabilities(Message, frozen=True, kw_only=True):
-    """List the current capability vectors of other PACs by cosine distance, nearest first."""
+    """List the current capability vectors of other PACs by cosine distance, nearest first.
+
+    All of them are compared, so none is missed; PACs at the same distance are in the order of their ids.
+    """
 
     pac_id: Annotated[Id, Meta(description="PAC from whose current capability vector distances are measured.")]
     limit: Annotated[PageSize, Meta(description="Largest number of neighbours in the answer.")] = 10

@@ -11,7 +11,10 @@ from bridge.contract.words import COUNT, VOCABULARIES, GateStatus, Id, LockState
 
 
 class CheckGate(Message, frozen=True, kw_only=True):
-    """Ask the Balance Readiness Gate."""
+    """Ask the Balance Readiness Gate.
+
+    NOT_FOUND for a PAC that never had a run.
+    """
 
     pac_id: Annotated[Id | None, Meta(description="PAC to judge; the whole platform when absent.")] = None
 
@@ -103,7 +106,17 @@ class QueueList(Message, frozen=True, kw_only=True):
 
 
 class Drain(Message, frozen=True, kw_only=True):
-    """Take this server process out of service: it is no longer ready and refuses new runs; runs at work go on."""
+    """Take this server process out of service: it is no longer ready and refuses new runs; runs at work go on.
+
+    `undrain` takes it back into service.
+    """
+
+
+class Undrain(Message, frozen=True, kw_only=True):
+    """Take this server process back into service after a drain.
+
+    FAILED_PRECONDITION where it drains because it was told to end.
+    """
 
 
 class Health(Message, frozen=True, kw_only=True):

@@ -25,7 +25,7 @@ class Contender(msgspec.Struct, frozen=True, kw_only=True):
         metrics: measured on held-out rows.
         goals: what the run searched for, with its hard limits.
         baseline: what the naive answer scores on the same rows.
-        artifact_digest: SHA-256 of the model's weights.
+        artifact_digest, description_digest: SHA-256 of the model's weights and of its description.
     """
 
     run_id: str
@@ -39,21 +39,28 @@ class Contender(msgspec.Struct, frozen=True, kw_only=True):
     goals: ObjectiveSet
     baseline: float
     artifact_digest: str
+    description_digest: str
 
 
 class Verdict(Message, frozen=True, kw_only=True):
-    """A signed policy decision about one artifact; after `expires_at` it allows nothing.
+    """A signed policy decision about one run's model; after `expires_at` it allows nothing.
 
-    Its digests bind it to exactly these weights, this data, this policy and these figures.
+    It is bound to exactly this run, these weights and their description, this data, this policy and these figures:
+    a promotion and a rollback compare each of them with what is stored by then.
     """
 
     verdict_id: Annotated[str, Meta(description="Digest of the artifact, the policy and the time of the decision.")]
+    run_id: Annotated[str, Meta(description="Run whose model was judged.")]
+    pac_id: Annotated[str, Meta(description="PAC that the run trains.")]
     decision: Annotated[Decision, Meta(description="Decision: `allow` lets the model be promoted.")]
     reasons: Annotated[tuple[str, ...], Meta(description="Broken rules, in words; empty where it allows.")]
     artifact_digest: Annotated[str, Meta(description="SHA-256 of the weights that were judged.")]
+    description_digest: Annotated[str, Meta(description="SHA-256 of the description of these weights.")]
     dataset_digest: Annotated[str, Meta(description="SHA-256 of the dataset.")]
     policy_digest: Annotated[str, Meta(description="SHA-256 of the policy.")]
-    inputs_digest: Annotated[str, Meta(description="SHA-256 of the figures.")]
+    inputs_digest: Annotated[
+        str, Meta(description="SHA-256 of all that was judged: the model's figures, the run's cost, the data's terms.")
+    ]
     issued_at: Annotated[datetime, Meta(description="Time of the decision.")]
     expires_at: Annotated[datetime, Meta(description="End of the verdict's validity.")]
     signature: Annotated[

@@ -26,6 +26,7 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         principal: the caller's name as far as its transport proves it, such as the
             subject of a client certificate; empty for an unnamed caller.
+        owner: True where the transport proves that the caller is the user this process runs as.
         transport: `cli`, `grpc`, `http` or `port`.
         traceparent: the W3C trace context that the call belongs to; `valid_traceparent` drops others, as W3C asks.
         deadline: time, by `time.monotonic()`, at which the caller stops waiting.
@@ -33,6 +34,7 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     principal: str
+    owner: bool = False
     transport: str
     traceparent: str | None = None
     deadline: float | None = None
@@ -58,6 +60,8 @@ class Procedure(Generic[Parts, Request, Reply]):
         action: `thing:verb`, which policy decides on; the verb `read` changes nothing.
         run: the function that answers; it gets the server's parts, the caller and the request.
         noun: the answer's name where a query language asks for things, `name` when empty.
+        operator: True where only operators are answered; the setting `operators` tells who they are.
+        of_server: True where it is about the very process that answers; a command asks the server of its home.
     """
 
     name: str
@@ -66,6 +70,8 @@ class Procedure(Generic[Parts, Request, Reply]):
     action: str
     run: Callable[[Parts, Caller, Request], Awaitable[Reply]]
     noun: str = ""
+    operator: bool = False
+    of_server: bool = False
 
     streams = False
 
@@ -87,7 +93,9 @@ class Stream(Generic[Parts, Request, Reply]):
     action: str
     run: Callable[[Parts, Caller, Request], AsyncGenerator[Reply, None]]
     noun: str = ""
+    operator: bool = False
 
+    of_server = False
     streams = True
     reads = True
 

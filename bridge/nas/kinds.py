@@ -88,6 +88,7 @@ def contender(run: SearchRecord) -> Contender | None:
         goals=run.payload.goals,
         baseline=model.baseline,
         artifact_digest=model.weights.digest,
+        description_digest=model.description.digest,
     )
 
 

@@ -30,6 +30,11 @@ SELECT outcome, count(*)::int AS trials,
 -- How many capability vectors and PACs there are.
 SELECT count(*)::int AS entries, count(DISTINCT pac_id)::int AS pacs FROM vcv_entries;
 
+-- name: known_pac
+-- A row where a PAC has a run or a capability vector.
+SELECT 1 AS known WHERE EXISTS (SELECT FROM runs WHERE pac_id = %(pac_id)s)
+                       OR EXISTS (SELECT FROM vcv_entries WHERE pac_id = %(pac_id)s);
+
 -- name: gate_figures
 -- What the gate reads: the last ended run's telemetry, the last verdict, and the last day's failures.
 SELECT (SELECT extract(epoch FROM clock_timestamp() - max(finished_at))::double precision FROM runs

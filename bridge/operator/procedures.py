@@ -20,6 +20,7 @@ from bridge.contract.operator import (
     QueueList,
     SetTrainingLock,
     TrainingLock,
+    Undrain,
 )
 from bridge.contract.procedure import Caller, Procedure
 from bridge.contract.words import ServingStatus
@@ -28,14 +29,22 @@ from bridge.operator.settings import GateSettings
 from bridge.runs.kinds import Deps
 from bridge.runs.worker_process import OwnWorker
 from cerebros import gate
-from cerebros.errors import Unavailable
+from cerebros.errors import FailedPrecondition, NotFound, Unavailable
 from telemetry import prometheus
 
 VERSION = version("cerebros-bridge")
 
 
 async def check_gate(deps: Deps, _caller: Caller, request: CheckGate) -> GateReport:
-    figures = await OperatorRows(deps).gate_figures(request.pac_id)
+    """Judge a PAC, or the platform.
+
+    Raises:
+        NotFound: the PAC never had a run.
+    """
+    rows = OperatorRows(deps)
+    if request.pac_id is not None and not await rows.pac_is_known(request.pac_id):
+        raise NotFound(f"PAC {request.pac_id!r} has no run and no capability vector; start_run makes its first run")
+    figures = await rows.gate_figures(request.pac_id)
     findings = gate.judge(figures, deps.settings[GateSettings].gate_max_verdict_age_s)
     return GateReport(
         overall_status=gate.overall(findings),
@@ -64,6 +73,18 @@ async def limit_queue(deps: Deps, _caller: Caller, request: LimitQueue) -> Queue
 async def drain(deps: Deps, caller: Caller, _request: Drain) -> HealthReport:
     """Stop starting runs in this process; `up` does the same when it is asked to end."""
     deps.draining.set()
+    return await health(deps, caller, Health())
+
+
+async def undrain(deps: Deps, caller: Caller, _request: Undrain) -> HealthReport:
+    """Start runs in this process again.
+
+    Raises:
+        FailedPrecondition: it was told to end.
+    """
+    if deps.ending.is_set():
+        raise FailedPrecondition("this server was told to end and drains until it has; call another one, or start one")
+    deps.draining.clear()
     return await health(deps, caller, Health())
 
 
@@ -106,9 +127,10 @@ HEALTH = Procedure("health", Health, HealthReport, "service:read", health)
 PROCEDURES = (
     CHECK_GATE,
     Procedure("get_training_lock", GetTrainingLock, TrainingLock, "lock:read", get_training_lock, noun="training_lock"),
-    Procedure("set_training_lock", SetTrainingLock, TrainingLock, "lock:set", set_training_lock),
+    Procedure("set_training_lock", SetTrainingLock, TrainingLock, "lock:set", set_training_lock, operator=True),
     Procedure("list_queues", ListQueues, QueueList, "queue:read", list_queues, noun="queues"),
-    Procedure("limit_queue", LimitQueue, QueueList, "queue:limit", limit_queue),
-    Procedure("drain", Drain, HealthReport, "service:drain", drain),
+    Procedure("limit_queue", LimitQueue, QueueList, "queue:limit", limit_queue, operator=True),
+    Procedure("drain", Drain, HealthReport, "service:drain", drain, operator=True, of_server=True),
+    Procedure("undrain", Undrain, HealthReport, "service:undrain", undrain, operator=True, of_server=True),
     HEALTH,
 )

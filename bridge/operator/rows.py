@@ -27,6 +27,10 @@ class OperatorRows:
         row = await self._sql.row("seen_lately", worker_id=worker_id)
         return row is not None and bool(row["seen"])
 
+    async def pac_is_known(self, pac_id: str) -> bool:
+        """Return True if the PAC ever had a run, or has a capability vector."""
+        return await self._sql.row("known_pac", pac_id=pac_id) is not None
+
     async def gate_figures(self, pac_id: str | None) -> GateFigures:
         return msgspec.convert(await self._sql.row("gate_figures", pac_id=pac_id), GateFigures)
 

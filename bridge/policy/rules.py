@@ -124,19 +124,38 @@ RULES: tuple[Rule, ...] = (_use, _gain, _limits, _latency, _cost, _leakage)
 
 def judge(inputs: PolicyInputs, policy: Policy, now: datetime) -> Verdict:
     """The unsigned verdict on a model; the same inputs at the same time have the same verdict_id."""
-    reasons = reasons_to_deny(inputs, policy)
-    inputs_digest, policy_digest = _digest(inputs), _digest(policy)
+    reasons, subject, policy_digest = reasons_to_deny(inputs, policy), _subject(inputs), _digest(policy)
     return Verdict(
-        verdict_id=_digest((inputs_digest, policy_digest, now)),
+        verdict_id=_digest((subject["inputs_digest"], policy_digest, now)),
         decision="deny" if reasons else "allow",
         reasons=reasons,
-        artifact_digest=inputs.contender.artifact_digest,
-        dataset_digest=inputs.contender.report.digest,
+        **subject,
         policy_digest=policy_digest,
-        inputs_digest=inputs_digest,
         issued_at=now,
         expires_at=now + timedelta(seconds=policy.verdict_ttl_s),
     )
+
+
+def differences(verdict: Verdict, inputs: PolicyInputs) -> tuple[str, ...]:
+    """Each part of these inputs, in words, that is not the verdict's; empty when it is the verdict on them."""
+    return tuple(
+        f"its {name} is {judged!r}, what is stored now gives {now!r}"
+        for name, now in _subject(inputs).items()
+        if (judged := getattr(verdict, name)) != now
+    )
+
+
+def _subject(inputs: PolicyInputs) -> dict[str, str]:
+    """Return all that a verdict on these inputs is on, by the names of its fields."""
+    contender = inputs.contender
+    return {
+        "run_id": contender.run_id,
+        "pac_id": contender.pac_id,
+        "artifact_digest": contender.artifact_digest,
+        "description_digest": contender.description_digest,
+        "dataset_digest": contender.report.digest,
+        "inputs_digest": _digest(inputs),
+    }
 
 
 def _digest(value: object) -> str:

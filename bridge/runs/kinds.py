@@ -39,7 +39,12 @@ Part = TypeVar("Part")
 
 
 class Deps(msgspec.Struct, frozen=True, kw_only=True):
-    """The parts that stages and procedures work with, made once a process; once `draining` is set no run starts."""
+    """The parts that stages and procedures work with, made once a process.
+
+    Attributes:
+        draining: while it is set, no run starts here.
+        ending: once it is set, this process ends, and drains until then.
+    """
 
     settings: Settings
     database: Database
@@ -51,6 +56,7 @@ class Deps(msgspec.Struct, frozen=True, kw_only=True):
     checkpoints: Checkpoints
     jobs: Executor
     draining: asyncio.Event
+    ending: asyncio.Event
     kinds: Mapping[str, Kind[Any, Any]]
     rooms_parts: dict[Callable[..., Any], Any] = msgspec.field(default_factory=dict)
 

@@ -14,7 +14,7 @@ from bridge.contract.runs import Artifact, Run, RunEvent, Trial
 from bridge.contract.words import ENDED
 from bridge.runs.engine import TrialCounts
 from bridge.runs.trials import TrialStore
-from bridge.store.database import WAITING_AT_MOST, Database
+from bridge.store.database import WAITING_AT_MOST, Connection, Database
 from bridge.store.statements import Statements
 from cerebros.errors import NotFound
 from cerebros.metrics import Spent
@@ -89,30 +89,30 @@ class RunStore:
             raise _unknown(run_id)
         return RunState(row["state"] in ENDED, row["first_seq"], row["last_seq"])
 
-    async def stored_run(self, run_id: str) -> StoredRun:
+    async def stored_run(self, run_id: str, connection: Connection | None = None) -> StoredRun:
         """Return a run's stored request.
 
         Raises:
             NotFound: there is no such run.
         """
-        row = await self._sql.row("stored_run", run_id=run_id)
-        if row is None:
+        rows = await self._sql.rows_on(connection, "stored_run", run_id=run_id)
+        if not rows:
             raise _unknown(run_id)
-        return StoredRun(**row)
+        return StoredRun(**rows[0])
 
     async def events_after(self, run_id: str, after_seq: int) -> list[RunEvent]:
         async with self._watching:
             rows = await self._sql.rows("events_after", run_id=run_id, after_seq=after_seq, limit=EVENTS_PER_READ)
         return [RunEvent(**row) for row in rows]
 
-    async def stage_results(self, run_id: str) -> dict[str, Any]:
+    async def stage_results(self, run_id: str, connection: Connection | None = None) -> dict[str, Any]:
         """Return the results of a run's finished stages, by name; a resumed run continues after them."""
-        rows = await self._sql.rows("stage_results", run_id=run_id)
+        rows = await self._sql.rows_on(connection, "stage_results", run_id=run_id)
         return {row["name"]: row["result"] for row in rows}
 
-    async def spending(self, run_id: str) -> Spent:
+    async def spending(self, run_id: str, connection: Connection | None = None) -> Spent:
         """Return the summed costs of the run's stages and trials, without those of processes that were killed."""
-        row = await self._sql.row("spending", run_id=run_id)
+        (row,) = await self._sql.rows_on(connection, "spending", run_id=run_id)
         return msgspec.convert(row, Spent)
 
     async def trial_counts(self, run_id: str) -> TrialCounts:
@@ -122,9 +122,9 @@ class RunStore:
     async def queue_rows(self) -> tuple[QueueStatus, ...]:
         return tuple(QueueStatus(**row) for row in await self._sql.rows("queue_rows"))
 
-    async def note_promotion(self, run_id: str, version: int) -> None:
+    async def note_promotion(self, connection: Connection, run_id: str, version: int) -> None:
         """Store the number of the capability version that the run's model became."""
-        await self._sql.rows("note_promotion", run_id=run_id, version=version)
+        await self._sql.rows_on(connection, "note_promotion", run_id=run_id, version=version)
 
     async def artifact_rows(
         self, directory: str, *, run_id: str | None = None, digest: str | None = None

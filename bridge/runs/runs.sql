@@ -175,8 +175,10 @@ SELECT count(*)::int AS total, (count(*) FILTER (WHERE outcome = 'ok'))::int AS 
 
 -- name: spending
 -- What a run's stages and trials took together; a trial that still waits took what it took to its last rung.
-SELECT coalesce(sum(duration_s), 0) AS duration_s, coalesce(sum(cpu_s), 0) AS cpu_s,
-       coalesce(sum(energy_j), 0) AS energy_j, coalesce(sum(cost_usd), 0) AS cost_usd
+-- Summed in an order of their own: the same rows have the same sum to the last bit, wherever they lie. A verdict is
+-- signed over it.
+SELECT coalesce(sum(duration_s ORDER BY duration_s), 0) AS duration_s, coalesce(sum(cpu_s ORDER BY cpu_s), 0) AS cpu_s,
+       coalesce(sum(energy_j ORDER BY energy_j), 0) AS energy_j, coalesce(sum(cost_usd ORDER BY cost_usd), 0) AS cost_usd
   FROM (SELECT duration_s, cpu_s, energy_j, cost_usd FROM stages WHERE run_id = %(run_id)s
         UNION ALL
         SELECT duration_s, cpu_s, energy_j, cost_usd FROM trials WHERE run_id = %(run_id)s

@@ -10,6 +10,7 @@ import msgspec
 
 from bridge.runs.claims import Claim
 from bridge.runs.kinds import ClaimedRun, Deps, Kind, RunRecord, Stage
+from bridge.store.database import Connection
 from cerebros.errors import CerebrosError, Internal
 from telemetry.events import StageStart, StageStop, stage_exception
 
@@ -25,14 +26,15 @@ async def resumed(claim: Claim, deps: Deps) -> ClaimedRun[Any]:
     return ClaimedRun(claim.run_id, claim.pac_id, kind, payload, done, claim)
 
 
-async def recorded(run_id: str, deps: Deps) -> RunRecord[Any]:
-    """Return a run with the results of its stages, whoever holds it.
+async def recorded(run_id: str, deps: Deps, connection: Connection) -> RunRecord[Any]:
+    """Return a run with the results of its stages, whoever holds it, as a transaction of the caller's sees it.
 
     Raises:
         NotFound: there is no such run.
         Internal: it is of a kind, or of a version, that this process cannot read.
     """
-    stored, results = await deps.runs.stored_run(run_id), await deps.runs.stage_results(run_id)
+    stored = await deps.runs.stored_run(run_id, connection)
+    results = await deps.runs.stage_results(run_id, connection)
     kind = deps.kinds.get(stored.kind)
     if kind is None:
         raise Internal(f"run {run_id!r} is of kind {stored.kind!r}, which this version does not know")

@@ -28,8 +28,10 @@ class Statements:
         rows = await self.rows(statement, **parameters)
         return rows[0] if rows else None
 
-    async def rows_on(self, connection: Connection, statement: str, **parameters: Any) -> list[DictRow]:
-        """Run one statement within a transaction of the caller's."""
+    async def rows_on(self, connection: Connection | None, statement: str, **parameters: Any) -> list[DictRow]:
+        """Run one statement within a transaction of the caller's, by itself where there is none."""
+        if connection is None:
+            return await self.rows(statement, **parameters)
         return await self._database.rows_on(connection, self._statements[statement], parameters)
 
 

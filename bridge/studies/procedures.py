@@ -50,5 +50,5 @@ PROCEDURES = (
     Procedure("report", Report, StudyTrial, "study:tell", report),
     Procedure("best_trials", BestTrials, StudyTrialList, "study:read", best_trials),
     Procedure("list_studies", ListStudies, StudyList, "study:read", list_studies, noun="studies"),
-    Procedure("delete_study", DeleteStudy, Study, "study:delete", delete_study),
+    Procedure("delete_study", DeleteStudy, Study, "study:delete", delete_study, operator=True),
 )

@@ -211,6 +211,7 @@ CREATE TABLE cerebros.vcv_entries (
     verdict_id text NOT NULL,
     rolled_back_from integer,
     created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    signature text DEFAULT ''::text NOT NULL,
     CONSTRAINT vcv_entries_reliability_check CHECK (((reliability >= (0)::double precision) AND (reliability <= (1)::double precision))),
     CONSTRAINT vcv_entries_trust_check CHECK (((trust >= (0)::double precision) AND (trust <= (1)::double precision))),
     CONSTRAINT vcv_entries_version_check CHECK ((version >= 1))

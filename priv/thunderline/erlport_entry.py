@@ -63,7 +63,7 @@ def call(procedure: bytes, params: Any = (), timeout_ms: int = TIMEOUT_MS) -> tu
     try:
         loop, bridge = _opened()
         deadline = time.monotonic() + timeout_ms / 1000
-        caller = Caller(principal=owner(), transport="erlport", deadline=deadline)
+        caller = Caller(principal=owner(), owner=True, transport="erlport", deadline=deadline)
         name = procedure.decode()
         request = _with_spec(_request(params)) if name == "start_run" else _request(params)
         work = bridge.call(caller, name, request)

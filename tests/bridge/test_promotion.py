@@ -3,7 +3,6 @@
 import asyncio
 import os
 import threading
-from datetime import UTC, datetime
 from time import monotonic
 
 import msgspec
@@ -44,7 +43,7 @@ async def test_a_search_is_promoted_once_it_was_judged_and_once_only(bridge, sea
 
     verdict = await call(bridge, "evaluate_policy", {"run_id": "searched"})
     assert verdict.decision == "allow"
-    assert bridge.deps.one(Seal.of).holds(verdict, datetime.now(UTC))
+    assert bridge.deps.one(Seal.of).signed(verdict)
 
     entry, again = await asyncio.gather(*(call(bridge, "promote", {"run_id": "searched"}) for _ in range(2)))
     assert entry == again
@@ -118,13 +117,14 @@ async def test_a_rollback_is_written_once_and_leaves_its_run_the_version_it_was_
 
 async def test_a_version_whose_verdict_has_expired_comes_back_as_the_refusal_says(bridge, searched, sql):
     first = await call(bridge, "get_capability", {"pac_id": "nurse", "version": 1})
-    verdict = await VerdictRows(bridge.deps).verdict_by_id(first.verdict_id)
+    async with bridge.deps.database.transaction() as connection:
+        verdict = await VerdictRows(bridge.deps).verdict_by_id(connection, first.verdict_id)
     expired = bridge.deps.one(Seal.of).sign(msgspec.structs.replace(verdict, expires_at=verdict.issued_at))
     sql.execute(
-        "UPDATE verdicts SET verdict = %s WHERE verdict_id = %s",
-        (msgspec.json.encode(expired).decode(), verdict.verdict_id),
+        "UPDATE verdicts SET verdict = %s, expires_at = %s WHERE verdict_id = %s",
+        (msgspec.json.encode(expired).decode(), expired.expires_at, verdict.verdict_id),
     )
-    with pytest.raises(PermissionDenied, match=r"call evaluate_policy and then promote for its run 'searched'"):
+    with pytest.raises(PermissionDenied, match=r"run 'searched' is not valid any more .*; call evaluate_policy"):
         await call(bridge, "rollback", {"pac_id": "nurse", "version": 1, "reason": "the newest is slower"})
     await call(bridge, "evaluate_policy", {"run_id": "searched"})
     back = await call(bridge, "promote", {"run_id": "searched"})

@@ -185,13 +185,18 @@ def _rpc_handlers(bridge: Bridge, rpcs: Sequence[Rpc]) -> tuple[grpc.GenericRpcH
 
 
 def caller_of(context: Context) -> Caller:
-    """Name the caller by its client certificate, or as the owner on the Unix socket; any other has no name."""
+    """Name the caller by its client certificate, or as the owner on the Unix socket; any other has no name.
+
+    The socket's mode lets nobody connect but the owner (and root), so its peer needs no further proof.
+    """
     facts = {str(key): value for key, value in context.invocation_metadata() or ()}
     certified = next(iter(context.auth_context().get("x509_common_name", ())), b"").decode(errors="replace")
+    on_socket = context.peer().startswith("unix:")
     remaining_s = context.time_remaining()
     return decode(
         {
-            "principal": certified or (owner() if context.peer().startswith("unix:") else ""),
+            "principal": certified or (owner() if on_socket else ""),
+            "owner": on_socket,
             "transport": "grpc",
             "traceparent": valid_traceparent(_text(facts.get("traceparent"))),
             "deadline": None if remaining_s is None else time.monotonic() + remaining_s,

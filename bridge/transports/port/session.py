@@ -268,6 +268,7 @@ def caller_of(call: Call) -> Caller:
     timeout_ms = call.opts.timeout_ms
     return Caller(
         principal=owner(),
+        owner=True,
         transport="port",
         traceparent=valid_traceparent(call.opts.traceparent),
         deadline=None if timeout_ms is None else time.monotonic() + timeout_ms / 1000,

@@ -51,7 +51,7 @@ class PromoteRequest(_message.Message):
     def __init__(self, run_id: _Optional[str] = ...) -> None: ...
 
 class VcvEntry(_message.Message):
-    __slots__ = ("pac_id", "version", "task", "capability", "skills", "accuracy", "latency_s", "cost_usd", "energy_j", "trust", "reliability", "resources", "policy_flags", "dataset_digest", "artifact_digest", "run_id", "verdict_id", "created_at", "rolled_back_from")
+    __slots__ = ("pac_id", "version", "task", "capability", "skills", "accuracy", "latency_s", "cost_usd", "energy_j", "trust", "reliability", "resources", "policy_flags", "dataset_digest", "artifact_digest", "run_id", "verdict_id", "created_at", "rolled_back_from", "signature")
     PAC_ID_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     TASK_FIELD_NUMBER: _ClassVar[int]
@@ -71,6 +71,7 @@ class VcvEntry(_message.Message):
     VERDICT_ID_FIELD_NUMBER: _ClassVar[int]
     CREATED_AT_FIELD_NUMBER: _ClassVar[int]
     ROLLED_BACK_FROM_FIELD_NUMBER: _ClassVar[int]
+    SIGNATURE_FIELD_NUMBER: _ClassVar[int]
     pac_id: str
     version: int
     task: str
@@ -90,7 +91,8 @@ class VcvEntry(_message.Message):
     verdict_id: str
     created_at: _timestamp_pb2.Timestamp
     rolled_back_from: int
-    def __init__(self, pac_id: _Optional[str] = ..., version: _Optional[int] = ..., task: _Optional[str] = ..., capability: _Optional[_Iterable[float]] = ..., skills: _Optional[_Iterable[str]] = ..., accuracy: _Optional[float] = ..., latency_s: _Optional[float] = ..., cost_usd: _Optional[float] = ..., energy_j: _Optional[float] = ..., trust: _Optional[float] = ..., reliability: _Optional[float] = ..., resources: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., policy_flags: _Optional[_Iterable[str]] = ..., dataset_digest: _Optional[str] = ..., artifact_digest: _Optional[str] = ..., run_id: _Optional[str] = ..., verdict_id: _Optional[str] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., rolled_back_from: _Optional[int] = ...) -> None: ...
+    signature: str
+    def __init__(self, pac_id: _Optional[str] = ..., version: _Optional[int] = ..., task: _Optional[str] = ..., capability: _Optional[_Iterable[float]] = ..., skills: _Optional[_Iterable[str]] = ..., accuracy: _Optional[float] = ..., latency_s: _Optional[float] = ..., cost_usd: _Optional[float] = ..., energy_j: _Optional[float] = ..., trust: _Optional[float] = ..., reliability: _Optional[float] = ..., resources: _Optional[_Union[_struct_pb2.Struct, _Mapping]] = ..., policy_flags: _Optional[_Iterable[str]] = ..., dataset_digest: _Optional[str] = ..., artifact_digest: _Optional[str] = ..., run_id: _Optional[str] = ..., verdict_id: _Optional[str] = ..., created_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., rolled_back_from: _Optional[int] = ..., signature: _Optional[str] = ...) -> None: ...
 
 class VcvList(_message.Message):
     __slots__ = ("entries",)

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1a\x63\x65rebros/v1/operator.proto\x12\x0b\x63\x65rebros.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"2\n\x10\x43heckGateRequest\x12\x13\n\x06pac_id\x18\x01 \x01(\tH\x00\x88\x01\x01\x42\t\n\x07_pac_id\"(\n\x16GetTrainingLockRequest\x12\x0e\n\x06pac_id\x18\x01 \x01(\t\"\x8d\x01\n\x16SetTrainingLockRequest\x12\x0e\n\x06pac_id\x18\x01 \x01(\t\x12\r\n\x05state\x18\x02 \x01(\t\x12\x0e\n\x06holder\x18\x03 \x01(\t\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x1e\n\x11\x65xpected_revision\x18\x05 \x01(\x03H\x00\x88\x01\x01\x42\x14\n\x12_expected_revision\"\x13\n\x11ListQueuesRequest\"S\n\x11LimitQueueRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x1c\n\x0frunning_at_most\x18\x02 \x01(\x03H\x00\x88\x01\x01\x42\x12\n\x10_running_at_most\"\x0e\n\x0c\x44rainRequest\"\x0f\n\rHealthRequest\"x\n\x0bGateFinding\x12\x0c\n\x04rule\x18\x01 \x01(\t\x12\x0e\n\x06status\x18\x02 \x01(\t\x12\x12\n\x05value\x18\x03 \x01(\x01H\x00\x88\x01\x01\x12\x12\n\x05limit\x18\x04 \x01(\x01H\x01\x88\x01\x01\x12\x0f\n\x07message\x18\x05 \x01(\tB\x08\n\x06_valueB\x08\n\x06_limit\"\x7f\n\nGateReport\x12\x16\n\x0eoverall_status\x18\x01 \x01(\t\x12-\n\ttimestamp\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12*\n\x08\x66indings\x18\x03 \x03(\x0b\x32\x18.cerebros.v1.GateFinding\"\xb9\x01\n\x0cTrainingLock\x12\x0e\n\x06pac_id\x18\x01 \x01(\t\x12\r\n\x05state\x18\x02 \x01(\t\x12\x0e\n\x06holder\x18\x03 \x01(\t\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x10\n\x08revision\x18\x05 \x01(\x03\x12.\n\x05since\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x00\x88\x01\x01\x12\x13\n\x06run_id\x18\x07 \x01(\tH\x01\x88\x01\x01\x42\x08\n\x06_sinceB\t\n\x07_run_id\"\x7f\n\x0bQueueStatus\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x1c\n\x0frunning_at_most\x18\x02 \x01(\x03H\x00\x88\x01\x01\x12\x0e\n\x06queued\x18\x03 \x01(\x03\x12\x0f\n\x07running\x18\x04 \x01(\x03\x12\x0f\n\x07workers\x18\x05 \x01(\x03\x42\x12\n\x10_running_at_most\"5\n\tQueueList\x12(\n\x06queues\x18\x01 \x03(\x0b\x32\x18.cerebros.v1.QueueStatus\"\x83\x01\n\x0cHealthReport\x12\x0e\n\x06status\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x10\n\x08\x64\x61tabase\x18\x03 \x01(\t\x12\x0f\n\x07workers\x18\x04 \x01(\x03\x12\x0e\n\x06queued\x18\x05 \x01(\x03\x12\x0f\n\x07running\x18\x06 \x01(\x03\x12\x0e\n\x06worker\x18\x07 \x01(\t2\x81\x04\n\x08Operator\x12\x43\n\tCheckGate\x12\x1d.cerebros.v1.CheckGateRequest\x1a\x17.cerebros.v1.GateReport\x12Q\n\x0fGetTrainingLock\x12#.cerebros.v1.GetTrainingLockRequest\x1a\x19.cerebros.v1.TrainingLock\x12Q\n\x0fSetTrainingLock\x12#.cerebros.v1.SetTrainingLockRequest\x1a\x19.cerebros.v1.TrainingLock\x12\x44\n\nListQueues\x12\x1e.cerebros.v1.ListQueuesRequest\x1a\x16.cerebros.v1.QueueList\x12\x44\n\nLimitQueue\x12\x1e.cerebros.v1.LimitQueueRequest\x1a\x16.cerebros.v1.QueueList\x12=\n\x05\x44rain\x12\x19.cerebros.v1.DrainRequest\x1a\x19.cerebros.v1.HealthReport\x12?\n\x06Health\x12\x1a.cerebros.v1.HealthRequest\x1a\x19.cerebros.v1.HealthReportb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1a\x63\x65rebros/v1/operator.proto\x12\x0b\x63\x65rebros.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"2\n\x10\x43heckGateRequest\x12\x13\n\x06pac_id\x18\x01 \x01(\tH\x00\x88\x01\x01\x42\t\n\x07_pac_id\"(\n\x16GetTrainingLockRequest\x12\x0e\n\x06pac_id\x18\x01 \x01(\t\"\x8d\x01\n\x16SetTrainingLockRequest\x12\x0e\n\x06pac_id\x18\x01 \x01(\t\x12\r\n\x05state\x18\x02 \x01(\t\x12\x0e\n\x06holder\x18\x03 \x01(\t\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x1e\n\x11\x65xpected_revision\x18\x05 \x01(\x03H\x00\x88\x01\x01\x42\x14\n\x12_expected_revision\"\x13\n\x11ListQueuesRequest\"S\n\x11LimitQueueRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x1c\n\x0frunning_at_most\x18\x02 \x01(\x03H\x00\x88\x01\x01\x42\x12\n\x10_running_at_most\"\x0e\n\x0c\x44rainRequest\"\x10\n\x0eUndrainRequest\"\x0f\n\rHealthRequest\"x\n\x0bGateFinding\x12\x0c\n\x04rule\x18\x01 \x01(\t\x12\x0e\n\x06status\x18\x02 \x01(\t\x12\x12\n\x05value\x18\x03 \x01(\x01H\x00\x88\x01\x01\x12\x12\n\x05limit\x18\x04 \x01(\x01H\x01\x88\x01\x01\x12\x0f\n\x07message\x18\x05 \x01(\tB\x08\n\x06_valueB\x08\n\x06_limit\"\x7f\n\nGateReport\x12\x16\n\x0eoverall_status\x18\x01 \x01(\t\x12-\n\ttimestamp\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12*\n\x08\x66indings\x18\x03 \x03(\x0b\x32\x18.cerebros.v1.GateFinding\"\xb9\x01\n\x0cTrainingLock\x12\x0e\n\x06pac_id\x18\x01 \x01(\t\x12\r\n\x05state\x18\x02 \x01(\t\x12\x0e\n\x06holder\x18\x03 \x01(\t\x12\x0e\n\x06reason\x18\x04 \x01(\t\x12\x10\n\x08revision\x18\x05 \x01(\x03\x12.\n\x05since\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampH\x00\x88\x01\x01\x12\x13\n\x06run_id\x18\x07 \x01(\tH\x01\x88\x01\x01\x42\x08\n\x06_sinceB\t\n\x07_run_id\"\x7f\n\x0bQueueStatus\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x1c\n\x0frunning_at_most\x18\x02 \x01(\x03H\x00\x88\x01\x01\x12\x0e\n\x06queued\x18\x03 \x01(\x03\x12\x0f\n\x07running\x18\x04 \x01(\x03\x12\x0f\n\x07workers\x18\x05 \x01(\x03\x42\x12\n\x10_running_at_most\"5\n\tQueueList\x12(\n\x06queues\x18\x01 \x03(\x0b\x32\x18.cerebros.v1.QueueStatus\"\x83\x01\n\x0cHealthReport\x12\x0e\n\x06status\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\t\x12\x10\n\x08\x64\x61tabase\x18\x03 \x01(\t\x12\x0f\n\x07workers\x18\x04 \x01(\x03\x12\x0e\n\x06queued\x18\x05 \x01(\x03\x12\x0f\n\x07running\x18\x06 \x01(\x03\x12\x0e\n\x06worker\x18\x07 \x01(\t2\xc4\x04\n\x08Operator\x12\x43\n\tCheckGate\x12\x1d.cerebros.v1.CheckGateRequest\x1a\x17.cerebros.v1.GateReport\x12Q\n\x0fGetTrainingLock\x12#.cerebros.v1.GetTrainingLockRequest\x1a\x19.cerebros.v1.TrainingLock\x12Q\n\x0fSetTrainingLock\x12#.cerebros.v1.SetTrainingLockRequest\x1a\x19.cerebros.v1.TrainingLock\x12\x44\n\nListQueues\x12\x1e.cerebros.v1.ListQueuesRequest\x1a\x16.cerebros.v1.QueueList\x12\x44\n\nLimitQueue\x12\x1e.cerebros.v1.LimitQueueRequest\x1a\x16.cerebros.v1.QueueList\x12=\n\x05\x44rain\x12\x19.cerebros.v1.DrainRequest\x1a\x19.cerebros.v1.HealthReport\x12\x41\n\x07Undrain\x12\x1b.cerebros.v1.UndrainRequest\x1a\x19.cerebros.v1.HealthReport\x12?\n\x06Health\x12\x1a.cerebros.v1.HealthRequest\x1a\x19.cerebros.v1.HealthReportb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -44,20 +44,22 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LIMITQUEUEREQUEST']._serialized_end=418
   _globals['_DRAINREQUEST']._serialized_start=420
   _globals['_DRAINREQUEST']._serialized_end=434
-  _globals['_HEALTHREQUEST']._serialized_start=436
-  _globals['_HEALTHREQUEST']._serialized_end=451
-  _globals['_GATEFINDING']._serialized_start=453
-  _globals['_GATEFINDING']._serialized_end=573
-  _globals['_GATEREPORT']._serialized_start=575
-  _globals['_GATEREPORT']._serialized_end=702
-  _globals['_TRAININGLOCK']._serialized_start=705
-  _globals['_TRAININGLOCK']._serialized_end=890
-  _globals['_QUEUESTATUS']._serialized_start=892
-  _globals['_QUEUESTATUS']._serialized_end=1019
-  _globals['_QUEUELIST']._serialized_start=1021
-  _globals['_QUEUELIST']._serialized_end=1074
-  _globals['_HEALTHREPORT']._serialized_start=1077
-  _globals['_HEALTHREPORT']._serialized_end=1208
-  _globals['_OPERATOR']._serialized_start=1211
-  _globals['_OPERATOR']._serialized_end=1724
+  _globals['_UNDRAINREQUEST']._serialized_start=436
+  _globals['_UNDRAINREQUEST']._serialized_end=452
+  _globals['_HEALTHREQUEST']._serialized_start=454
+  _globals['_HEALTHREQUEST']._serialized_end=469
+  _globals['_GATEFINDING']._serialized_start=471
+  _globals['_GATEFINDING']._serialized_end=591
+  _globals['_GATEREPORT']._serialized_start=593
+  _globals['_GATEREPORT']._serialized_end=720
+  _globals['_TRAININGLOCK']._serialized_start=723
+  _globals['_TRAININGLOCK']._serialized_end=908
+  _globals['_QUEUESTATUS']._serialized_start=910
+  _globals['_QUEUESTATUS']._serialized_end=1037
+  _globals['_QUEUELIST']._serialized_start=1039
+  _globals['_QUEUELIST']._serialized_end=1092
+  _globals['_HEALTHREPORT']._serialized_start=1095
+  _globals['_HEALTHREPORT']._serialized_end=1226
+  _globals['_OPERATOR']._serialized_start=1229
+  _globals['_OPERATOR']._serialized_end=1809
 # @@protoc_insertion_point(module_scope)

@@ -51,6 +51,10 @@ class DrainRequest(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
 
+class UndrainRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
 class HealthRequest(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18\x63\x65rebros/v1/policy.proto\x12\x0b\x63\x65rebros.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\'\n\x15\x45valuatePolicyRequest\x12\x0e\n\x06run_id\x18\x01 \x01(\t\"\x91\x02\n\x07Verdict\x12\x12\n\nverdict_id\x18\x01 \x01(\t\x12\x10\n\x08\x64\x65\x63ision\x18\x02 \x01(\t\x12\x0f\n\x07reasons\x18\x03 \x03(\t\x12\x17\n\x0f\x61rtifact_digest\x18\x04 \x01(\t\x12\x16\n\x0e\x64\x61taset_digest\x18\x05 \x01(\t\x12\x15\n\rpolicy_digest\x18\x06 \x01(\t\x12\x15\n\rinputs_digest\x18\x07 \x01(\t\x12-\n\tissued_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nexpires_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tsignature\x18\n \x01(\t2T\n\x06Policy\x12J\n\x0e\x45valuatePolicy\x12\".cerebros.v1.EvaluatePolicyRequest\x1a\x14.cerebros.v1.Verdictb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18\x63\x65rebros/v1/policy.proto\x12\x0b\x63\x65rebros.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\'\n\x15\x45valuatePolicyRequest\x12\x0e\n\x06run_id\x18\x01 \x01(\t\"\xcd\x02\n\x07Verdict\x12\x12\n\nverdict_id\x18\x01 \x01(\t\x12\x10\n\x08\x64\x65\x63ision\x18\x02 \x01(\t\x12\x0f\n\x07reasons\x18\x03 \x03(\t\x12\x17\n\x0f\x61rtifact_digest\x18\x04 \x01(\t\x12\x16\n\x0e\x64\x61taset_digest\x18\x05 \x01(\t\x12\x15\n\rpolicy_digest\x18\x06 \x01(\t\x12\x15\n\rinputs_digest\x18\x07 \x01(\t\x12-\n\tissued_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nexpires_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tsignature\x18\n \x01(\t\x12\x0e\n\x06run_id\x18\x0b \x01(\t\x12\x0e\n\x06pac_id\x18\x0c \x01(\t\x12\x1a\n\x12\x64\x65scription_digest\x18\r \x01(\t2T\n\x06Policy\x12J\n\x0e\x45valuatePolicy\x12\".cerebros.v1.EvaluatePolicyRequest\x1a\x14.cerebros.v1.Verdictb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,7 +35,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_EVALUATEPOLICYREQUEST']._serialized_start=74
   _globals['_EVALUATEPOLICYREQUEST']._serialized_end=113
   _globals['_VERDICT']._serialized_start=116
-  _globals['_VERDICT']._serialized_end=389
-  _globals['_POLICY']._serialized_start=391
-  _globals['_POLICY']._serialized_end=475
+  _globals['_VERDICT']._serialized_end=449
+  _globals['_POLICY']._serialized_start=451
+  _globals['_POLICY']._serialized_end=535
 # @@protoc_insertion_point(module_scope)

@@ -16,7 +16,7 @@ class EvaluatePolicyRequest(_message.Message):
     def __init__(self, run_id: _Optional[str] = ...) -> None: ...
 
 class Verdict(_message.Message):
-    __slots__ = ("verdict_id", "decision", "reasons", "artifact_digest", "dataset_digest", "policy_digest", "inputs_digest", "issued_at", "expires_at", "signature")
+    __slots__ = ("verdict_id", "decision", "reasons", "artifact_digest", "dataset_digest", "policy_digest", "inputs_digest", "issued_at", "expires_at", "signature", "run_id", "pac_id", "description_digest")
     VERDICT_ID_FIELD_NUMBER: _ClassVar[int]
     DECISION_FIELD_NUMBER: _ClassVar[int]
     REASONS_FIELD_NUMBER: _ClassVar[int]
@@ -27,6 +27,9 @@ class Verdict(_message.Message):
     ISSUED_AT_FIELD_NUMBER: _ClassVar[int]
     EXPIRES_AT_FIELD_NUMBER: _ClassVar[int]
     SIGNATURE_FIELD_NUMBER: _ClassVar[int]
+    RUN_ID_FIELD_NUMBER: _ClassVar[int]
+    PAC_ID_FIELD_NUMBER: _ClassVar[int]
+    DESCRIPTION_DIGEST_FIELD_NUMBER: _ClassVar[int]
     verdict_id: str
     decision: str
     reasons: _containers.RepeatedScalarFieldContainer[str]
@@ -37,4 +40,7 @@ class Verdict(_message.Message):
     issued_at: _timestamp_pb2.Timestamp
     expires_at: _timestamp_pb2.Timestamp
     signature: str
-    def __init__(self, verdict_id: _Optional[str] = ..., decision: _Optional[str] = ..., reasons: _Optional[_Iterable[str]] = ..., artifact_digest: _Optional[str] = ..., dataset_digest: _Optional[str] = ..., policy_digest: _Optional[str] = ..., inputs_digest: _Optional[str] = ..., issued_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., expires_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., signature: _Optional[str] = ...) -> None: ...
+    run_id: str
+    pac_id: str
+    description_digest: str
+    def __init__(self, verdict_id: _Optional[str] = ..., decision: _Optional[str] = ..., reasons: _Optional[_Iterable[str]] = ..., artifact_digest: _Optional[str] = ..., dataset_digest: _Optional[str] = ..., policy_digest: _Optional[str] = ..., inputs_digest: _Optional[str] = ..., issued_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., expires_at: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., signature: _Optional[str] = ..., run_id: _Optional[str] = ..., pac_id: _Optional[str] = ..., description_digest: _Optional[str] = ...) -> None: ...

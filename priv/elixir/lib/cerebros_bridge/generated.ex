@@ -31,7 +31,7 @@ defmodule CerebrosBridge.Generated do
       streams: false,
       request: "CheckGate",
       reply: "GateReport",
-      doc: "Ask the Balance Readiness Gate."
+      doc: "Ask the Balance Readiness Gate.\n\nNOT_FOUND for a PAC that never had a run."
     },
     "create_study" => %{
       streams: false,
@@ -51,7 +51,7 @@ defmodule CerebrosBridge.Generated do
       request: "Drain",
       reply: "HealthReport",
       doc:
-        "Take this server process out of service: it is no longer ready and refuses new runs; runs at work go on."
+        "Take this server process out of service: it is no longer ready and refuses new runs; runs at work go on.\n\n`undrain` takes it back into service."
     },
     "estimate" => %{
       streams: false,
@@ -150,7 +150,8 @@ defmodule CerebrosBridge.Generated do
       streams: false,
       request: "NearestCapabilities",
       reply: "NeighbourList",
-      doc: "List the current capability vectors of other PACs by cosine distance, nearest first."
+      doc:
+        "List the current capability vectors of other PACs by cosine distance, nearest first.\n\nAll of them are compared, so none is missed; PACs at the same distance are in the order of their ids."
     },
     "promote" => %{
       streams: false,
@@ -198,6 +199,13 @@ defmodule CerebrosBridge.Generated do
       reply: "SuggestionList",
       doc:
         "Ask for the next trials; each call hands out others, also when it is a retry.\n\nTrials whose lease ran out come first, under a raised attempt, then new ones while fewer than 256 are out. RESOURCE_EXHAUSTED where there is not one to hand out."
+    },
+    "undrain" => %{
+      streams: false,
+      request: "Undrain",
+      reply: "HealthReport",
+      doc:
+        "Take this server process back into service after a drain.\n\nFAILED_PRECONDITION where it drains because it was told to end."
     },
     "watch_run" => %{
       streams: true,
@@ -398,7 +406,7 @@ defmodule CerebrosBridge.Generated do
       ]
     },
     "CheckGate" => %{
-      doc: "Ask the Balance Readiness Gate.",
+      doc: "Ask the Balance Readiness Gate.\n\nNOT_FOUND for a PAC that never had a run.",
       fields: [
         pac_id: %{
           type: :string,
@@ -638,7 +646,7 @@ defmodule CerebrosBridge.Generated do
     },
     "Drain" => %{
       doc:
-        "Take this server process out of service: it is no longer ready and refuses new runs; runs at work go on.",
+        "Take this server process out of service: it is no longer ready and refuses new runs; runs at work go on.\n\n`undrain` takes it back into service.",
       fields: []
     },
     "EstimateRun" => %{
@@ -978,7 +986,8 @@ defmodule CerebrosBridge.Generated do
       ]
     },
     "NearestCapabilities" => %{
-      doc: "List the current capability vectors of other PACs by cosine distance, nearest first.",
+      doc:
+        "List the current capability vectors of other PACs by cosine distance, nearest first.\n\nAll of them are compared, so none is missed; PACs at the same distance are in the order of their ids.",
       fields: [
         pac_id: %{
           type: :string,
@@ -1793,6 +1802,11 @@ defmodule CerebrosBridge.Generated do
         }
       ]
     },
+    "Undrain" => %{
+      doc:
+        "Take this server process back into service after a drain.\n\nFAILED_PRECONDITION where it drains because it was told to end.",
+      fields: []
+    },
     "VcvEntry" => %{
       doc: "One immutable version of a PAC's capability vector.",
       fields: [
@@ -1874,6 +1888,12 @@ defmodule CerebrosBridge.Generated do
         created_at: %{
           type: :time,
           doc: "Time at which this version was written."
+        },
+        signature: %{
+          type: :string,
+          optional: true,
+          doc:
+            "Ed25519 signature over the canonical JSON of all other fields, in hexadecimal; empty where an earlier release wrote the version."
         }
       ]
     },
@@ -1888,11 +1908,19 @@ defmodule CerebrosBridge.Generated do
     },
     "Verdict" => %{
       doc:
-        "A signed policy decision about one artifact; after `expires_at` it allows nothing.\n\nIts digests bind it to exactly these weights, this data, this policy and these figures.",
+        "A signed policy decision about one run's model; after `expires_at` it allows nothing.\n\nIt is bound to exactly this run, these weights and their description, this data, this policy and these figures: a promotion and a rollback compare each of them with what is stored by then.",
       fields: [
         verdict_id: %{
           type: :string,
           doc: "Digest of the artifact, the policy and the time of the decision."
+        },
+        run_id: %{
+          type: :string,
+          doc: "Run whose model was judged."
+        },
+        pac_id: %{
+          type: :string,
+          doc: "PAC that the run trains."
         },
         decision: %{
           type: {:word, "Decision"},
@@ -1906,6 +1934,10 @@ defmodule CerebrosBridge.Generated do
           type: :string,
           doc: "SHA-256 of the weights that were judged."
         },
+        description_digest: %{
+          type: :string,
+          doc: "SHA-256 of the description of these weights."
+        },
         dataset_digest: %{
           type: :string,
           doc: "SHA-256 of the dataset."
@@ -1916,7 +1948,8 @@ defmodule CerebrosBridge.Generated do
         },
         inputs_digest: %{
           type: :string,
-          doc: "SHA-256 of the figures."
+          doc:
+            "SHA-256 of all that was judged: the model's figures, the run's cost, the data's terms."
         },
         issued_at: %{
           type: :time,

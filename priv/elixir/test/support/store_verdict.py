@@ -23,16 +23,20 @@ async def store(url: str, run_id: str, manifest: str, decision: str, age: timede
         issued_at = datetime.now(UTC) - age
         verdict = Verdict(
             verdict_id=run_id,
+            run_id=run_id,
+            pac_id="p",
             decision=decision,
             reasons=(),
             artifact_digest="0" * 64,
+            description_digest="0" * 64,
             dataset_digest="0" * 64,
             policy_digest="0" * 64,
             inputs_digest="0" * 64,
             issued_at=issued_at,
             expires_at=issued_at + timedelta(days=7),
         )
-        await VerdictRows(bridge.deps).write_verdict(run_id, "p", verdict)
+        async with bridge.deps.database.transaction() as connection:
+            await VerdictRows(bridge.deps).insert_verdict(connection, verdict)
 
 
 run_id, manifest, decision, age_s = sys.argv[1:]
