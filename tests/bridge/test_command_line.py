@@ -47,6 +47,14 @@ def csv_manifest(tmp_path: Path, rows: str, **replaced: str) -> Path:
 GOOD_ROWS = "a,y\n" + "".join(f"{n}.5,{n % 2}\n" for n in range(40))
 
 
+def test_a_command_takes_a_relative_manifest_from_its_own_directory(environment, tmp_path):
+    """Issue 11, kinds 2 and 20."""
+    csv_manifest(tmp_path, GOOD_ROWS)
+    command = [*BRIDGE, "dataset", "check", "manifest.toml"]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=tmp_path, timeout=120)
+    assert (done.returncode, "40" in done.stdout) == (0, True), done.stderr
+
+
 def test_a_csv_dataset_is_read_and_checked(bridge_command, tmp_path):
     done = bridge_command("dataset", "check", str(csv_manifest(tmp_path, GOOD_ROWS)), "--json")
     assert json.loads(done.stdout)["label_balance"] == {"0": 20, "1": 20}
