@@ -281,7 +281,7 @@ def test_a_call_or_a_stream_past_its_timeout_ends_with_deadline_exceeded_and_sta
     ("arguments", "account"),
     [
         (("vcv",), "vcv [OPTIONS] PAC Read a PAC's current capability vector, or one version of it. Options:"),
-        (("vcv",), "--version INTEGER Version to read; the current one when absent. At least 1."),
+        (("vcv",), "--version INTEGER Version to read; the current one when absent. 1 to 2,147,483,647."),
         (("gate", "check"), "--pac TEXT PAC to judge; the whole platform when absent. 1 to 128 letters"),
         (("dataset", "check"), "check [OPTIONS] MANIFEST Read a dataset through its manifest"),
         (("worker",), "--queue [cpu|gpu] Queue that this machine's worker takes runs from: `cpu` or `gpu`."),
