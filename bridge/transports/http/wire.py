@@ -143,7 +143,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def make_room(self) -> None:
         """Hang up, for another connection."""
-        if self._over:
+        if self._over or not self._may_answer():
             self.transport.abort()
         else:
             self._refuse(Refused(503, Code.RESOURCE_EXHAUSTED, "too many connections are open; come again"))
