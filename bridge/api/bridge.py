@@ -59,7 +59,7 @@ class Bridge(msgspec.Struct, frozen=True):
             PermissionDenied: the procedure is not for this caller.
             CerebrosError: what the procedure itself raises.
         """
-        procedure = self._named(name)
+        procedure = self._named(name, caller)
         if isinstance(procedure, Stream):
             raise InvalidArgument(f"{name!r} streams its answers; ask for them one by one")
         return await self.ask(procedure, caller, decode(raw, procedure.request))
@@ -71,7 +71,7 @@ class Bridge(msgspec.Struct, frozen=True):
             NotFound, InvalidArgument: at once: no such procedure, a broken rule, or one that answers once.
             CerebrosError: from the generator, as `call`.
         """
-        procedure = self._named(name)
+        procedure = self._named(name, caller)
         if not isinstance(procedure, Stream):
             raise InvalidArgument(f"{name!r} answers once; call it")
         return self.follow(procedure, caller, decode(raw, procedure.request))
@@ -97,19 +97,19 @@ class Bridge(msgspec.Struct, frozen=True):
 
     def _authorise(self, procedure: AnyProcedure, caller: Caller) -> None:
         """Refuse a procedure that is not for this caller; nowhere else is that decided."""
-        settings = self.deps.settings
-        if not procedure.operator or OPERATORS[settings[OperatorSettings].operators](caller):
+        if not procedure.operator or OPERATORS[self.deps.settings[OperatorSettings].operators](caller):
             return
         raise PermissionDenied(
             f"{procedure.name!r} ({procedure.action}) is for operators, and nothing proves that this caller, over "
-            f"{caller.transport}, is one; call it as the user of the service by {settings.home / 'bridge.sock'}, "
+            f"{caller.transport}, is one; call it as the user of the service, by bridge.sock in its home, "
             "by the port or by `cerebros-bridge call`, or let others operate it: CEREBROS_OPERATORS"
         )
 
-    def _named(self, name: str) -> AnyProcedure:
+    def _named(self, name: str, caller: Caller) -> AnyProcedure:
         procedure = self.procedures.get(name)
         if procedure is None:
             raise NotFound(f"procedure {name!r} is unknown; choose from {', '.join(self.procedures)}")
+        self._authorise(procedure, caller)  # who may not ask does not learn what is wrong with the request
         return procedure
 
 

@@ -104,11 +104,11 @@ OPERATOR_CALLS = {
     "drain": ({}, "mutation { drain { status } }"),
     "limit_queue": (
         {"name": "cpu", "running_at_most": 0},
-        "mutation { limitQueue(name: cpu, runningAtMost: 1) { queues { name } } }",
+        "mutation { limitQueue(name: cpu, runningAtMost: 1) { name } }",
     ),
     "set_training_lock": (
         {"pac_id": "p", "state": "locked", "holder": "me"},
-        'mutation { setTrainingLock(pacId: "p", state: locked, holder: "me") { state } }',
+        'mutation { setTrainingLock(pacId: "p", state: locked, holder: "me", reason: "r") { state } }',
     ),
     "delete_study": ({"study_id": "s"}, 'mutation { deleteStudy(studyId: "s") { studyId } }'),
 }

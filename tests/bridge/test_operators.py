@@ -172,6 +172,12 @@ async def test_the_command_line_drains_the_server_of_its_home_and_not_itself(ser
     await grpc_server.stop(0)
 
 
+@pytest.mark.parametrize("name", REQUESTS)
+async def test_a_stranger_does_not_learn_what_is_wrong_with_a_request(bridge, name):
+    with pytest.raises(PermissionDenied):
+        await call(bridge, name, {"nonsense": 1}, Caller(principal="", transport="http"))
+
+
 async def test_a_refusal_says_how_an_operator_would_ask(bridge):
     stranger = Caller(principal="", transport="http")
     with pytest.raises(PermissionDenied, match=r"'drain' \(service:drain\) .* over http, .* CEREBROS_OPERATORS"):
