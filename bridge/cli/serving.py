@@ -18,7 +18,7 @@ from bridge.process.parentage import die_with_parent
 from bridge.process.tasks import ask_to_end
 from bridge.runs.settings import RunSettings
 from bridge.runs.worker_process import OwnWorker
-from bridge.service import migrated_database, serve, until_signalled, worker_on
+from bridge.service import migrated_database, serve, sweep_home, until_signalled, worker_on
 from bridge.transports.settings import GrpcSettings, HttpSettings
 from telemetry.logs import write_last_lines
 
@@ -34,12 +34,12 @@ QUEUE = next(field for field in fields_of(RunSettings) if field.name == "queue")
 def up(worker: bool) -> None:
     """Serve gRPC and HTTP until SIGTERM or Ctrl-C."""
 
-    async def use(bridge: Bridge, url: str) -> None:
+    async def use(bridge: Bridge) -> None:
         settings = bridge.deps.settings
         grpc, http = settings[GrpcSettings].grpc_address, settings[HttpSettings].http_address
         click.echo(f"cerebros-bridge serves gRPC on {grpc} and http://{http}", err=True)
         program = tables_in_force().program if worker else None
-        await until_signalled(asyncio.create_task(serve(bridge, url, worker_program=program)))
+        await until_signalled(asyncio.create_task(serve(bridge, worker_program=program)))
 
     on_bridge(use)
 
@@ -53,10 +53,11 @@ def port(stdio: bool, worker: bool) -> None:
 
     from bridge.transports.port.session import serve_port
 
-    async def use(bridge: Bridge, url: str) -> None:
+    async def use(bridge: Bridge) -> None:
         settings = bridge.deps.settings
+        sweep_home(settings)
         brief = settings.changed(drain_s=min(settings[RunSettings].drain_s, OWNERLESS_S))
-        keeping = bridge.deps.one(OwnWorker).keep(brief, url, tables_in_force().program) if worker else None
+        keeping = bridge.deps.one(OwnWorker).keep(brief, tables_in_force().program) if worker else None
         working = asyncio.create_task(keeping) if keeping else None
         try:
             await until_signalled(asyncio.create_task(serve_port(bridge, stdio=stdio)))
@@ -76,7 +77,8 @@ def worker(until_idle: bool, queue: Queue | None) -> None:
     """Claim runs and work on them; SIGTERM gives the current run back and ends."""
     die_with_parent(signal.SIGTERM)
 
-    async def use(bridge: Bridge, _url: str) -> None:
+    async def use(bridge: Bridge) -> None:
+        sweep_home(bridge.deps.settings)
         await until_signalled(asyncio.create_task(worker_on(bridge, queue=queue).work(until_idle=until_idle)))
 
     on_bridge(use)

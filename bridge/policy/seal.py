@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
@@ -12,7 +13,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from bridge.contract.policy import Verdict
+from bridge.process.files import files_answered
+from bridge.process.home import NEXT_MOVE
 from bridge.runs.kinds import Deps
+from bridge.store.artifacts import draft_in
+from cerebros.errors import FailedPrecondition
 
 
 class Seal:
@@ -28,21 +33,20 @@ class Seal:
 
     @classmethod
     def at(cls, path: Path) -> Seal:
-        """Return the seal with the key in this file; an absent key is created, readable by its owner alone."""
-        if not path.exists():
-            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            fresh = Ed25519PrivateKey.generate().private_bytes(Encoding.Raw, PrivateFormat.Raw, NoEncryption())
-            draft = path.with_suffix(f".{os.getpid()}")
-            descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(fresh)
-            try:
-                os.link(draft, path)  # fails when another process was first: then its key is the one
-            except FileExistsError:
-                pass
-            finally:
-                draft.unlink()
-        return cls(Ed25519PrivateKey.from_private_bytes(path.read_bytes()))
+        """Return the seal with the key in this file; an absent key is created, readable by its owner alone.
+
+        Raises:
+            FailedPrecondition: the file cannot be used.
+            ResourceExhausted, Unavailable: the disk is in trouble.
+        """
+        with files_answered(f"signing key {path} cannot be used", NEXT_MOVE):
+            secret = _key_in(path)
+        try:
+            return cls(Ed25519PrivateKey.from_private_bytes(secret))
+        except ValueError:
+            raise FailedPrecondition(
+                f"signing key {path} has {len(secret)} bytes instead of 32; restore it from a backup"
+            ) from None
 
     def sign(self, verdict: Verdict) -> Verdict:
         return msgspec.structs.replace(verdict, signature=self._key.sign(_signed_part(verdict)).hex())
@@ -54,6 +58,19 @@ class Seal:
         except (InvalidSignature, ValueError):
             return False
         return now < verdict.expires_at
+
+
+def _key_in(path: Path) -> bytes:
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        fresh = Ed25519PrivateKey.generate().private_bytes(Encoding.Raw, PrivateFormat.Raw, NoEncryption())
+        # Where another process was first, its key is the one.
+        with draft_in(path.parent) as (file, draft), suppress(FileExistsError):
+            file.write(fresh)
+            file.flush()
+            os.fsync(file.fileno())
+            os.link(draft, path)
+    return path.read_bytes()
 
 
 def _signed_part(verdict: Verdict) -> bytes:

@@ -12,7 +12,7 @@ class StoreSettings(msgspec.Struct, frozen=True, kw_only=True):
     database_url: Annotated[
         str,
         Meta(
-            pattern=r"^(postgres(ql)?://.*)?$",
+            pattern=r"^(postgres(ql)?://.*)?\Z",
             description="Address of your own PostgreSQL with pgvector.",
             extra={"variable": "DATABASE_URL", "default": "the embedded one", "rule": "a `postgresql://` address"},
         ),
