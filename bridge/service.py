@@ -7,6 +7,7 @@ import os
 import signal
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -26,6 +27,7 @@ from bridge.operator import procedures as operator
 from bridge.operator.settings import GateSettings, OperatorSettings
 from bridge.policy import verdicts as policy
 from bridge.policy.settings import PolicySettings
+from bridge.process.home import prepare_home, served_home
 from bridge.process.settings import HomeSettings, Settings
 from bridge.process.tables import by_name
 from bridge.process.tasks import ask_to_end
@@ -40,9 +42,10 @@ from bridge.runs.settings import RunSettings
 from bridge.runs.trials import TrialStore
 from bridge.runs.worker import Worker
 from bridge.runs.worker_process import OwnWorker
-from bridge.store.artifacts import ArtifactFiles
+from bridge.store.address import check_address
+from bridge.store.artifacts import ArtifactFiles, sweep_drafts
 from bridge.store.database import Database
-from bridge.store.embedded import embedded_postgres
+from bridge.store.embedded import embedded_postgres, present_address
 from bridge.store.migrate import migrate
 from bridge.store.settings import StoreSettings
 from bridge.studies import procedures as studies
@@ -53,6 +56,9 @@ from telemetry.logs import LogSettings, log_event
 # Open calls may finish within this; streams are told to reconnect.
 GRACE_S = 1.0
 
+
+# Directories of the home.
+ARTIFACTS, CHECKPOINTS = "artifacts", "checkpoints"
 
 # Every room's settings; `read_settings` reads them.
 SETTINGS: tuple[type[msgspec.Struct], ...] = (
@@ -85,6 +91,7 @@ PROCEDURES: tuple[AnyProcedure, ...] = (
 def migrated_database(settings: Settings) -> Iterator[str]:
     """The address of a database with the newest schema: `DATABASE_URL`, or the embedded one while this lasts."""
     if own := settings[StoreSettings].database_url:
+        check_address(own)
         migrate(own)
         yield own
         return
@@ -102,8 +109,9 @@ async def open_bridge(
     procedures: Sequence[AnyProcedure] = PROCEDURES,
 ) -> AsyncIterator[Bridge]:
     """Everything the procedures need, on this database; `kinds` and `procedures` are those of the rooms."""
-    database = Database(url)
-    await database.open()
+    prepare_home(settings.home)
+    embedded = not settings[StoreSettings].database_url
+    database = Database(url, partial(present_address, settings.home, url) if embedded else None)
     notices = Notices(database)
     engine = Engine(database, _tell, notices.announce)
     trials = TrialStore(database, engine)
@@ -114,13 +122,14 @@ async def open_bridge(
         runs=RunStore(database, trials),
         trials=trials,
         notices=notices,
-        artifacts=ArtifactFiles(settings.home / "artifacts"),
-        checkpoints=Checkpoints(settings.home / "checkpoints", trials),
+        artifacts=ArtifactFiles(settings.home / ARTIFACTS),
+        checkpoints=Checkpoints(settings.home / CHECKPOINTS, trials),
         jobs=executor_of(settings[JobSettings], on_gpu=settings[RunSettings].queue == "gpu"),
         draining=asyncio.Event(),
         ending=asyncio.Event(),
         kinds=by_name("kinds", kinds),
     )
+    await database.open()  # and nothing may go wrong between this and its close, or its tasks never end
     try:
         async with duties(deps):
             yield Bridge.of(deps, (*run_procedures(kinds), *procedures))
@@ -131,7 +140,7 @@ async def open_bridge(
 
 
 async def serve(
-    bridge: Bridge, url: str, *, worker_program: str | None, announce: Callable[[str, str], None] = lambda *_: None
+    bridge: Bridge, *, worker_program: str | None, announce: Callable[[str, str], None] = lambda *_: None
 ) -> None:
     """Serve gRPC and HTTP until cancelled, with a worker process of a program beside them, if one is named.
 
@@ -139,23 +148,26 @@ async def serve(
         announce: called once both are bound, with their addresses, in which port 0 has become the one that was free.
 
     Raises:
-        FailedPrecondition: an address is taken.
+        FailedPrecondition: an address is taken, or another process serves from this home.
     """
     from bridge.transports.grpc.server import start_grpc
     from bridge.transports.http.server import http_server
 
     settings = bridge.deps.settings
+    grpc_address, http_address = settings[GrpcSettings].grpc_address, settings[HttpSettings].http_address
     async with AsyncExitStack() as servers:
+        await asyncio.to_thread(sweep_home, settings)
+        ours = servers.enter_context(served_home(settings.home, f"gRPC {grpc_address}, http://{http_address}"))
         grpc = await start_grpc(
-            bridge, address=settings[GrpcSettings].grpc_address, socket_path=settings.home / "bridge.sock"
+            bridge, address=grpc_address, socket_path=settings.home / "bridge.sock" if ours else None
         )
         servers.push_async_callback(grpc.stop, GRACE_S)
         http = await servers.enter_async_context(http_server(bridge))
         announce(
-            with_port(settings[GrpcSettings].grpc_address, grpc.port),
-            with_port(settings[HttpSettings].http_address, http.port),
+            with_port(grpc_address, grpc.port),
+            with_port(http_address, http.port),
         )
-        keeping = bridge.deps.one(OwnWorker).keep(settings, url, worker_program) if worker_program else None
+        keeping = bridge.deps.one(OwnWorker).keep(settings, worker_program) if worker_program else None
         worker = asyncio.create_task(keeping) if keeping else None
         try:
             await asyncio.shield(http.serving)
@@ -164,6 +176,12 @@ async def serve(
             bridge.deps.draining.set()  # not ready, no new runs; whoever watches hears the run go back to its queue
             if worker is not None:
                 await ask_to_end(worker)
+
+
+def sweep_home(settings: Settings) -> None:
+    """Delete what writers that were killed had begun; for commands that stay, since it reads whole directories."""
+    for directory in (ARTIFACTS, CHECKPOINTS, "keys"):
+        sweep_drafts(settings.home / directory)
 
 
 def worker_on(bridge: Bridge, only: str | None = None, queue: Queue | None = None) -> Worker:

@@ -19,6 +19,7 @@ from bridge.operator.settings import OperatorSettings
 from bridge.process.defects import defects_answered
 from bridge.process.tables import by_name
 from bridge.runs.kinds import Deps
+from bridge.store.turns import ASKER
 from cerebros.errors import InvalidArgument, NotFound, PermissionDenied, ResourceExhausted
 from telemetry.logs import log_call
 
@@ -81,9 +82,13 @@ class Bridge(msgspec.Struct, frozen=True):
         self._authorise(procedure, caller)
         if not procedure.reads:
             log_call(procedure.name, procedure.action, **msgspec.structs.asdict(caller))
-        with defects_answered(procedure.name):
-            async with within(caller):
-                return await procedure.run(self.deps, caller, request)
+        asker = ASKER.set(caller)  # all that one GraphQL operation asks has one caller, and one share of the database
+        try:
+            with defects_answered(procedure.name):
+                async with within(caller):
+                    return await procedure.run(self.deps, caller, request)
+        finally:
+            ASKER.reset(asker)
 
     async def follow(
         self, stream: Stream[Deps, Request, Reply], caller: Caller, request: Request

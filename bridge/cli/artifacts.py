@@ -50,7 +50,7 @@ def export(run_id: str, file: Path) -> None:
         return
     require_installed("onnx", "onnx", "onnxscript")
     with _written(file) as draft:
-        draft.write_bytes(on_bridge(lambda bridge, _: _onnx(bridge, run_id), log_level="error"))
+        draft.write_bytes(on_bridge(lambda bridge: _onnx(bridge, run_id), log_level="error"))
 
 
 def _export_trials(run_id: str, file: Path) -> None:
@@ -60,7 +60,7 @@ def _export_trials(run_id: str, file: Path) -> None:
     with _written(file) as draft:
         if file.exists():
             shutil.copyfile(file, draft)  # the studies that it has stay in it
-        on_bridge(lambda bridge, _: export_trials(bridge.deps, run_id, draft), log_level="error")
+        on_bridge(lambda bridge: export_trials(bridge.deps, run_id, draft), log_level="error")
     click.echo(f"open it with storage sqlite:///{file}", err=True)
 
 
@@ -86,7 +86,7 @@ def report(run_id: str, file: Path) -> None:
     """Write a run's Pareto set, curves and winning network as one HTML page that works offline."""
     require_installed("report", "plotly")
     with _written(file) as draft:
-        draft.write_text(on_bridge(lambda bridge, _: _page(bridge, run_id), log_level="error"), encoding="utf-8")
+        draft.write_text(on_bridge(lambda bridge: _page(bridge, run_id), log_level="error"), encoding="utf-8")
 
 
 async def _page(bridge: Bridge, run_id: str) -> str:

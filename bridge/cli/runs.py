@@ -32,7 +32,7 @@ def command_of(kind: Kind[Any, Any]) -> click.Command:
 
     def start(json: bool, **given: Any) -> None:
         request = form.filled(given)
-        run = on_bridge(lambda bridge, _: _run_to_its_end(bridge, request), log_level="error")
+        run = on_bridge(lambda bridge: _run_to_its_end(bridge, request), log_level="error")
         show.run(run, json=json)
         if not json:
             show.next_steps(run)
@@ -67,7 +67,7 @@ def _watched() -> click.Command:
     def follow(json: bool, **given: Any) -> None:
         request = form.filled(given)
 
-        async def use(bridge: Bridge, _url: str) -> None:
+        async def use(bridge: Bridge) -> None:
             async for event in bridge.follow(WATCH_RUN, caller(), request):
                 show.event(event, json=json)
 
@@ -105,7 +105,7 @@ def call_procedure(procedure: str, request: str, timeout_s: float | None) -> Non
         show.json_line(asyncio.run(ask_server(socket, about, decode(raw, about.request), timeout_s)))
         return
 
-    async def use(bridge: Bridge, _url: str) -> None:
+    async def use(bridge: Bridge) -> None:
         asker = caller(timeout_s)
         if isinstance(bridge.procedures.get(procedure), Stream):
             async for item in bridge.stream(asker, procedure, raw):

@@ -19,7 +19,7 @@ from bridge.process.parentage import die_with_parent
 from bridge.process.tasks import ask_to_end
 from bridge.runs.settings import RunSettings
 from bridge.runs.worker_process import OwnWorker
-from bridge.service import migrated_database, serve, until_signalled, worker_on
+from bridge.service import migrated_database, serve, sweep_home, until_signalled, worker_on
 from telemetry.logs import write_last_lines
 
 # Nothing of a port outlives its owner by more than a second; trainings get this much of it to keep their states.
@@ -38,9 +38,9 @@ def up(worker: bool) -> None:
     def announce(grpc: str, http: str) -> None:
         click.echo(f"cerebros-bridge serves gRPC on {grpc} and http://{http}", err=True)
 
-    async def use(bridge: Bridge, url: str) -> None:
+    async def use(bridge: Bridge) -> None:
         program = tables_in_force().program if worker else None
-        await until_signalled(asyncio.create_task(serve(bridge, url, worker_program=program, announce=announce)))
+        await until_signalled(asyncio.create_task(serve(bridge, worker_program=program, announce=announce)))
 
     on_bridge(use)
 
@@ -56,10 +56,11 @@ def port(stdio: bool, worker: bool) -> None:
 
     raise_descriptor_limit()
 
-    async def use(bridge: Bridge, url: str) -> None:
+    async def use(bridge: Bridge) -> None:
         settings = bridge.deps.settings
+        sweep_home(settings)
         brief = settings.changed(drain_s=min(settings[RunSettings].drain_s, OWNERLESS_S))
-        keeping = bridge.deps.one(OwnWorker).keep(brief, url, tables_in_force().program) if worker else None
+        keeping = bridge.deps.one(OwnWorker).keep(brief, tables_in_force().program) if worker else None
         working = asyncio.create_task(keeping) if keeping else None
         try:
             await until_signalled(asyncio.create_task(serve_port(bridge, stdio=stdio)))
@@ -79,7 +80,8 @@ def worker(until_idle: bool, queue: Queue | None) -> None:
     """Claim runs and work on them; SIGTERM gives the current run back and ends."""
     die_with_parent(signal.SIGTERM)
 
-    async def use(bridge: Bridge, _url: str) -> None:
+    async def use(bridge: Bridge) -> None:
+        sweep_home(bridge.deps.settings)
         await until_signalled(asyncio.create_task(worker_on(bridge, queue=queue).work(until_idle=until_idle)))
 
     on_bridge(use)

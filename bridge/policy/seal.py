@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -13,7 +14,10 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from bridge.contract.capability import VcvEntry
 from bridge.contract.policy import Verdict
+from bridge.process.files import files_answered
+from bridge.process.home import NEXT_MOVE
 from bridge.runs.kinds import Deps
+from bridge.store.artifacts import draft_in
 from cerebros.errors import FailedPrecondition
 
 Document = TypeVar("Document", Verdict, VcvEntry)
@@ -36,15 +40,16 @@ class Seal:
 
         Raises:
             FailedPrecondition: the file cannot be read or created, or holds no key.
+            ResourceExhausted, Unavailable: the disk is in trouble.
         """
+        with files_answered(f"the key of this home, {path}, cannot be used", NEXT_MOVE):
+            secret = _key_in(path)
         try:
-            if not path.exists():
-                _create_key(path)
-            return cls(Ed25519PrivateKey.from_private_bytes(path.read_bytes()))
-        except (OSError, ValueError) as problem:
+            return cls(Ed25519PrivateKey.from_private_bytes(secret))
+        except ValueError:
             raise FailedPrecondition(
-                f"the key of this home, {path}, cannot be used: {problem}; restore it from a backup, or move it away: "
-                "a new one is made then, and what the old one signed has to be evaluated and promoted anew"
+                f"the key of this home, {path}, has {len(secret)} bytes instead of 32; restore it from a backup, or "
+                "move it away: a new one is made, and what the old one signed has to be evaluated and promoted again"
             ) from None
 
     def sign(self, document: Document) -> Document:
@@ -66,19 +71,17 @@ def unsigned(document: Document) -> str:
     return "has a signature that does not hold: it was edited, or written by a home with another key"
 
 
-def _create_key(path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    fresh = Ed25519PrivateKey.generate().private_bytes(Encoding.Raw, PrivateFormat.Raw, NoEncryption())
-    draft = path.with_suffix(f".{os.getpid()}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(fresh)
-    try:
-        os.link(draft, path)  # fails when another process was first: then its key is the one
-    except FileExistsError:
-        pass
-    finally:
-        draft.unlink()
+def _key_in(path: Path) -> bytes:
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        fresh = Ed25519PrivateKey.generate().private_bytes(Encoding.Raw, PrivateFormat.Raw, NoEncryption())
+        # Where another process was first, its key is the one.
+        with draft_in(path.parent) as (file, draft), suppress(FileExistsError):
+            file.write(fresh)
+            file.flush()
+            os.fsync(file.fileno())
+            os.link(draft, path)
+    return path.read_bytes()
 
 
 def _signed_part(document: Document) -> bytes:

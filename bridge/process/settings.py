@@ -7,6 +7,7 @@ structs of all rooms; no two of them have a field of the same name.
 
 from __future__ import annotations
 
+import errno
 import os
 import tomllib
 from collections.abc import Iterable, Mapping
@@ -26,6 +27,9 @@ Positive = Annotated[float, Meta(gt=0)]
 
 # Variables of our programs that are no settings: the Elixir client's, and what a parent tells its children.
 OTHERS = ("CEREBROS_BRIDGE_BIN", "CEREBROS_PARENT_PID")
+
+# There is no such file, because the home is absent or cannot be one; that is refused when it is used.
+NO_FILE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG)
 
 Room = TypeVar("Room", bound=msgspec.Struct)
 
@@ -85,7 +89,7 @@ def read_settings(rooms: Iterable[type[msgspec.Struct]], environ: Mapping[str, s
         InvalidArgument: a value breaks its rule, or cerebros.toml has an unknown key.
         Internal: two rooms declare a setting of one name.
     """
-    home = Path(environ.get("CEREBROS_HOME") or platformdirs.user_data_dir("cerebros")).absolute()
+    home = _home(environ)
     owners = owners_of(dict.fromkeys((HomeSettings, *rooms)))
     raw = _read_file(home / "cerebros.toml")
     try:
@@ -105,6 +109,15 @@ def unknown_variables(rooms: Iterable[type[msgspec.Struct]], environ: Mapping[st
     known = [*_variables(owners_of(dict.fromkeys((HomeSettings, *rooms)))).values(), *OTHERS]
     strange = sorted(name for name in environ if name.startswith("CEREBROS_") and name not in known)
     return {name: next(iter(get_close_matches(name, known, 1)), "") for name in strange}
+
+
+def _home(environ: Mapping[str, str]) -> Path:
+    home = Path(environ.get("CEREBROS_HOME") or platformdirs.user_data_dir("cerebros")).absolute()
+    try:
+        str(home).encode()
+    except UnicodeEncodeError:
+        raise InvalidArgument(f"home {os.fsencode(home)!r} is no UTF-8; set CEREBROS_HOME to another") from None
+    return home
 
 
 def owners_of(rooms: Iterable[type[msgspec.Struct]]) -> dict[str, type[msgspec.Struct]]:
@@ -152,10 +165,10 @@ def _lists(owners: Mapping[str, type[msgspec.Struct]]) -> set[str]:
 
 def _read_file(file: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return {}
+        return tomllib.loads(file.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError) as problem:  # TOML and UTF-8 errors are ValueErrors
+        if isinstance(problem, OSError) and problem.errno in NO_FILE:
+            return {}
         raise InvalidArgument(f"settings: {file} cannot be read: {problem}; mend or remove it") from None
 
 

@@ -16,7 +16,7 @@ import msgspec
 from bridge.jobs.work import Checkpoint
 from bridge.runs.claims import Claim
 from bridge.runs.trials import TrialStore
-from bridge.store.artifacts import write_whole
+from bridge.store.artifacts import make_directory, write_whole
 from cerebros.errors import ArtifactCorrupt
 from telemetry.events import TrialProgress
 from telemetry.logs import log_failure
@@ -31,7 +31,7 @@ class Checkpoints:
     def __init__(self, directory: Path, trials: TrialStore) -> None:
         self._directory = directory
         self._trials = trials
-        directory.mkdir(parents=True, exist_ok=True)
+        make_directory(directory)
 
     async def save(self, claim: Claim, trial: int, checkpoint: Checkpoint) -> None:
         """Store a checkpoint and delete those that are too old.

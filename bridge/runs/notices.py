@@ -33,7 +33,7 @@ class Notices:
     """Subscribers of topics, woken when their topic has news."""
 
     def __init__(self, database: Database) -> None:
-        self._url = database.url
+        self._database = database
         self._sql = Statements(database, SQL)
         self._waiting: defaultdict[str, set[asyncio.Event]] = defaultdict(set)
         self._news: set[str] = set()
@@ -43,7 +43,7 @@ class Notices:
         """Forward notices until cancelled; a lost connection is opened again."""
         while True:
             with suppress(psycopg.OperationalError):
-                async with await psycopg.AsyncConnection.connect(self._url, autocommit=True) as connection:
+                async with await self._database.connect() as connection:
                     await connection.execute(f"LISTEN {CHANNEL}")
                     async for notice in connection.notifies():
                         self._wake(notice.payload)

@@ -14,6 +14,7 @@ from bridge.process.tasks import GOOD_START_S, tireless
 from bridge.runs.kinds import Deps
 from bridge.runs.settings import RunSettings
 from bridge.runs.worker import worker_id
+from bridge.store.settings import StoreSettings
 from telemetry.logs import log_failure
 
 # A worker that ends again and again right after its start costs seconds of CPU each time.
@@ -27,7 +28,7 @@ WORKER_GRACE_S = 2.0
 
 
 @asynccontextmanager
-async def worker_process(settings: Settings, url: str, program: str) -> AsyncIterator[asyncio.subprocess.Process]:
+async def worker_process(settings: Settings, program: str) -> AsyncIterator[asyncio.subprocess.Process]:
     """Start a worker process; at the end of the context it is given time to release its run.
 
     Args:
@@ -42,7 +43,12 @@ async def worker_process(settings: Settings, url: str, program: str) -> AsyncIte
         stdin=asyncio.subprocess.DEVNULL,
         stdout=sys.stderr,  # by its descriptor: where this process was started without one, number 2 is something else
         stderr=sys.stderr,
-        env=child_environment(DATABASE_URL=url, CEREBROS_HOME=str(settings.home), CEREBROS_DRAIN_S=str(drain_s)),
+        env=child_environment(
+            # Without an address the worker finds the home's own database, also one that was started anew and moved.
+            DATABASE_URL=settings[StoreSettings].database_url,
+            CEREBROS_HOME=str(settings.home),
+            CEREBROS_DRAIN_S=str(drain_s),
+        ),
         start_new_session=True,  # Ctrl-C is ours; it would be the worker's second signal, after our SIGTERM
     )
     try:
@@ -70,10 +76,10 @@ class OwnWorker:
         self._started = 0.0
         self._last_end: str | None = None
 
-    async def keep(self, settings: Settings, url: str, program: str) -> None:
+    async def keep(self, settings: Settings, program: str) -> None:
         """Keep one worker process of a program running until cancelled; then it releases its run and ends."""
         self._since = monotonic()
-        await tireless(lambda: self._once(settings, url, program), RESTART_PAUSE_AT_MOST_S)
+        await tireless(lambda: self._once(settings, program), RESTART_PAUSE_AT_MOST_S)
 
     def at_work(self, *, seen: bool) -> bool:
         """Return True unless a worker is missing here; the first one has some seconds for its start.
@@ -93,10 +99,10 @@ class OwnWorker:
         lately = monotonic() - self._started < GOOD_START_S
         return f"{state}; the one before {self._last_end}" if self._last_end and (lately or not seen) else state
 
-    async def _once(self, settings: Settings, url: str, program: str) -> None:
+    async def _once(self, settings: Settings, program: str) -> None:
         end = "could not be started: a defect, see the log"
         try:
-            async with worker_process(settings, url, program) as worker:
+            async with worker_process(settings, program) as worker:
                 self.worker_id, self._started = worker_id(worker.pid), monotonic()
                 end = f"ended with status {await worker.wait()}"
             log_failure("cerebros.worker.ended", status=worker.returncode)

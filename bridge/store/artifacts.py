@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
+from bridge.process.files import files_answered
+from bridge.process.home import NEXT_MOVE
 from bridge.process.threads import Threads
 from cerebros.errors import ArtifactCorrupt, NotFound
 
 # Artifacts are read and hashed so many at a time in a server, each in memory as a whole.
 READERS = 4
+
+DRAFT = "draft-"
 
 
 class ArtifactFiles:
@@ -20,7 +28,7 @@ class ArtifactFiles:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self._threads = Threads("artifacts", READERS)
-        directory.mkdir(parents=True, exist_ok=True)
+        make_directory(directory)
 
     def write(self, content: bytes) -> str:
         """Store bytes and return their digest; after a crash the file is whole or absent."""
@@ -43,6 +51,8 @@ class ArtifactFiles:
             content = path.read_bytes()
         except FileNotFoundError:
             raise NotFound(f"artifact {digest} is not in {self.directory}; restore it from a backup") from None
+        except OSError as problem:
+            raise ArtifactCorrupt(f"{path} cannot be read: {problem.strerror}; mend it or restore it") from None
         actual = hashlib.sha256(content).hexdigest()
         if actual != digest:
             raise ArtifactCorrupt(f"{path} has sha256 {actual}; delete it and restore it from a backup")
@@ -53,19 +63,60 @@ class ArtifactFiles:
         await self._threads.run(self.read, digest)
 
 
+def make_directory(directory: Path) -> None:
+    """Create a directory of the home where it is absent.
+
+    Raises:
+        FailedPrecondition, ResourceExhausted, Unavailable: it cannot be.
+    """
+    with files_answered(f"{directory} cannot be used", NEXT_MOVE):
+        directory.mkdir(parents=True, exist_ok=True)
+
+
 def write_whole(path: Path, content: bytes) -> None:
-    """Write a file so that after a crash it is complete, or as it was before."""
-    descriptor, draft = tempfile.mkstemp(dir=path.parent, prefix="draft-")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
+    """Write a file so that after a crash it is complete, or as it was before.
+
+    Raises:
+        FailedPrecondition, ResourceExhausted, Unavailable: it cannot be written; it is as it was before.
+    """
+    with files_answered(f"{path} cannot be written", NEXT_MOVE):
+        with draft_in(path.parent) as (file, draft):
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        Path(draft).rename(path)
-    except BaseException:  # a full disk must not become fuller
-        Path(draft).unlink(missing_ok=True)
-        raise
-    _sync_directory(path.parent)
+            draft.rename(path)
+        _sync_directory(path.parent)
+
+
+@contextmanager
+def draft_in(directory: Path) -> Iterator[tuple[BinaryIO, Path]]:
+    """Yield a new file, for its owner alone, and its name; it is deleted unless it has been renamed by the end.
+
+    A full disk must not become fuller. What a killed process leaves is found by its lock, which nobody holds any more.
+    """
+    descriptor, draft = _locked_draft(directory)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            yield file, draft
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def sweep_drafts(directory: Path) -> None:
+    """Delete the drafts of writers that were killed; a living writer holds the lock on its own."""
+    for draft in directory.glob(f"{DRAFT}*"):
+        with suppress(OSError), draft.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            draft.unlink()
+
+
+def _locked_draft(directory: Path) -> tuple[int, Path]:
+    while True:
+        descriptor, draft = tempfile.mkstemp(dir=directory, prefix=DRAFT)
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        if os.fstat(descriptor).st_nlink:
+            return descriptor, Path(draft)
+        os.close(descriptor)  # swept before it was locked
 
 
 def _sync_directory(directory: Path) -> None:

@@ -31,8 +31,8 @@ def server(bridge):
 
 
 @asynccontextmanager
-async def keeping(deps, url, program):
-    kept = asyncio.create_task(deps.one(OwnWorker).keep(deps.settings, url, program))
+async def keeping(deps, program):
+    kept = asyncio.create_task(deps.one(OwnWorker).keep(deps.settings, program))
     try:
         yield kept
     finally:
@@ -52,8 +52,8 @@ async def test_a_server_that_shall_keep_no_worker_serves_without(server):
     assert (report.status, report.worker) == ("serving", "none")
 
 
-async def test_a_server_serves_with_its_worker_and_not_without(server, database_url):
-    async with keeping(server, database_url, "bridge"):
+async def test_a_server_serves_with_its_worker_and_not_without(server):
+    async with keeping(server, "bridge"):
         await health_when(server, lambda report: report.worker == "starting")
         alive = await health_when(server, lambda report: report.worker == "alive")
         assert (alive.status, alive.workers >= 1) == ("serving", True)
@@ -67,8 +67,8 @@ async def test_a_server_serves_with_its_worker_and_not_without(server, database_
         assert again.worker == "alive; the one before ended with status -9"
 
 
-async def test_the_first_worker_has_some_seconds_for_its_start_and_no_more(server, database_url, monkeypatch):
-    async with keeping(server, database_url, "bridge"):
+async def test_the_first_worker_has_some_seconds_for_its_start_and_no_more(server, monkeypatch):
+    async with keeping(server, "bridge"):
         report = await health_when(server, lambda report: report.worker == "starting")
         assert report.status == "serving"
         os.kill(int(server.one(OwnWorker).worker_id.rpartition("-")[2]), signal.SIGSTOP)
@@ -78,18 +78,16 @@ async def test_the_first_worker_has_some_seconds_for_its_start_and_no_more(serve
         os.kill(int(server.one(OwnWorker).worker_id.rpartition("-")[2]), signal.SIGCONT)
 
 
-async def test_a_worker_that_ends_at_once_is_told_of_and_started_more_and_more_seldom(
-    server, database_url, monkeypatch
-):
-    async with keeping(server, database_url, "no_such_program") as kept:
+async def test_a_worker_that_ends_at_once_is_told_of_and_started_more_and_more_seldom(server, monkeypatch):
+    async with keeping(server, "no_such_program") as kept:
         report = await health_when(server, lambda report: report.worker.startswith("ended"))
         assert (report.status, report.worker) == ("not_serving", "ended; the one before ended with status 1")
         await health_when(server, lambda report: report.worker.startswith("starting"))
         assert not kept.done()
 
 
-async def test_no_defect_ends_the_keeping_of_the_worker(server, database_url):
-    async with keeping(server, database_url, "no\0program") as kept:  # ValueError, which nobody expects there
+async def test_no_defect_ends_the_keeping_of_the_worker(server):
+    async with keeping(server, "no\0program") as kept:  # ValueError, which nobody expects there
         await asyncio.sleep(1.5)  # twice
         assert not kept.done()
         report = await HEALTH.run(server, None, Health())
@@ -125,8 +123,8 @@ def littered(tmp_path, monkeypatch):
     return folder
 
 
-async def test_a_worker_takes_no_module_from_its_working_directory(server, database_url, littered):
-    async with keeping(server, database_url, "bridge"):
+async def test_a_worker_takes_no_module_from_its_working_directory(server, littered):
+    async with keeping(server, "bridge"):
         report = await health_when(server, lambda report: report.worker != "starting")
         assert report.worker == "alive"
 

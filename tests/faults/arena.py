@@ -242,7 +242,7 @@ class Arena:
 async def arena() -> AsyncIterator[Arena]:
     """A fresh home with its database and a server."""
     configure_logging("critical")  # connections are lost on purpose, and the pool would tell of each
-    with tempfile.TemporaryDirectory(prefix="faults-") as directory:
+    with tempfile.TemporaryDirectory(prefix="faults-", ignore_cleanup_errors=True) as directory:
         settings = settings_at(Path(directory))
         with migrated_database(settings) as url:
             async with open_bridge(settings, url) as bridge:

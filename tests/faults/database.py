@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import tempfile
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -17,7 +18,7 @@ from time import monotonic
 import psycopg
 
 from bridge.service import migrated_database, open_bridge
-from bridge.store.database import Database
+from bridge.store.database import POOL_SIZE, SILENCE_S, Database
 from cerebros.errors import CerebrosError, ResourceExhausted, Unavailable
 from tests.calling import call
 from tests.faults.arena import LEASE_S, Arena, arranged, promise, settings_at, until
@@ -113,10 +114,61 @@ async def frozen_backend(arena: Arena, _dice: Random, *guards: str) -> str:
     return f"{codes[0]} after {answers[0][1]:.1f} s; call {len(codes)} OK, {len(backends)} backends still frozen"
 
 
+async def locked_table(arena: Arena, _dice: Random, *guards: str) -> str:
+    """A table is locked for three rounds of as many calls as the pool has connections."""
+    with changed(*guards):
+        database = Database(f"{arena.url}?application_name=locked")
+    await database.open()
+    lock = await psycopg.AsyncConnection.connect(arena.url)
+    counts, answers = [], []
+    try:
+        await lock.execute("LOCK TABLE cerebros.queues IN ACCESS EXCLUSIVE MODE")
+        for _ in range(3):
+            asked = (answer(database.rows("SELECT name FROM queues", {})) for _ in range(POOL_SIZE))
+            answers += await asyncio.gather(*asked)
+            counts.append(len(_backends(arena, "locked")))
+        await lock.rollback()
+        codes = {code for code, _ in answers}
+        promise(codes == {"UNAVAILABLE"}, f"the answers are {codes}")
+        promise(counts[-1] <= POOL_SIZE, f"{counts} backends after each round")
+        code, _ = await answer(database.rows("SELECT name FROM queues", {}))
+        promise(code == "OK", f"without the lock the answer is {code}")
+    finally:
+        await lock.close()
+        await database.close()
+    return f"UNAVAILABLE after {max(s for _, s in answers):.1f} s at most, {counts} backends; OK without the lock"
+
+
+async def stalled_loop(arena: Arena, _dice: Random, *guards: str) -> str:
+    """The event loop stands still for longer than a silent server is waited for, with statements on their way."""
+    database = Database(f"{arena.url}?application_name=stalled")
+    await database.open()
+    try:
+        with changed(*guards):
+            ask = "SELECT pg_sleep(0.5)"
+            await asyncio.gather(*(database.rows(ask, {}) for _ in range(POOL_SIZE)))
+            before = _backends(arena, "stalled")
+            asked = [asyncio.create_task(answer(database.rows(ask, {}))) for _ in range(POOL_SIZE)]
+            await asyncio.sleep(0.2)
+            time.sleep(SILENCE_S + 1.0)  # noqa: ASYNC251 - that is the fault
+            codes = {code for code, _ in await asyncio.gather(*asked)}
+        promise(codes == {"OK"}, f"the answers are {codes}")
+        lost = before - _backends(arena, "stalled")
+        promise(not lost, f"{len(lost)} of {len(before)} connections are lost")
+    finally:
+        await database.close()
+    return f"all answers OK, {len(before)} connections as before"
+
+
+def _backends(arena: Arena, name: str) -> set[int]:
+    query = "SELECT pid FROM pg_stat_activity WHERE application_name = %s"
+    return {row["pid"] for row in arena.rows(query, name)}
+
+
 @asynccontextmanager
 async def small_disk() -> AsyncIterator[Path]:
     """A home whose PostgreSQL sees a disk of 24 MB of its own, in a mount namespace that ends with it."""
-    with tempfile.TemporaryDirectory(prefix="faults-disk-") as directory:
+    with tempfile.TemporaryDirectory(prefix="faults-disk-", ignore_cleanup_errors=True) as directory:
         home = Path(directory)
         (home / "small").mkdir()
         users = os.open(home / "postgres.users", os.O_RDWR | os.O_CREAT, 0o600)
@@ -124,7 +176,7 @@ async def small_disk() -> AsyncIterator[Path]:
         mount = f"mount -t tmpfs -o size=24m none {home}/small && mkdir {home}/small/events"
         keeper = await asyncio.create_subprocess_exec(
             *("unshare", "--user", "--map-root-user", "--mount", "sh", "-c"),
-            f"{mount} && exec {sys.executable} -m bridge.store.embedded {home}",
+            f"{mount} && exec {sys.executable} -P -m bridge.store.keeper {home}",
         )
         try:
             await arranged(lambda: keeper.returncode is not None or (home / "postgres.url").exists(), "no database")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from random import Random
 from typing import NamedTuple
 
-from tests.faults import database, logs, streams, trainings, workers
+from tests.faults import database, homes, logs, streams, trainings, workers
 from tests.faults.arena import Arena, Attack, Broken, NotArranged
 from tests.faults.loop import fault_loop
 
@@ -58,6 +58,27 @@ FAULTS = (
         "UNAVAILABLE in 10 s, the next call OK",
         database.frozen_backend,
         ("hang_up",),
+        quick=True,
+    ),
+    Fault(
+        "table locked",
+        "UNAVAILABLE in 10 s, no more backends than the pool has, OK without the lock",
+        database.locked_table,
+        ("statement_timeout",),
+    ),
+    Fault(
+        "event loop stalled",
+        "every answer comes, no connection is lost",
+        database.stalled_loop,
+        ("looks",),
+        quick=True,
+    ),
+    Fault("keeper killed", "served again at the same address, same worker", homes.killed_keeper, ("keeper_watch",)),
+    Fault(
+        "second server in a home",
+        "refused by the owner's id, nothing taken; dead owner replaced, its drafts swept",
+        homes.second_server,
+        ("owner", "swept"),
         quick=True,
     ),
     Fault(

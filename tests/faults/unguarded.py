@@ -155,6 +155,38 @@ def _hang_up(swap: Swap) -> None:
     swap(database, "_hanging_up", nullcontext)
 
 
+def _looks(swap: Swap) -> None:
+    """Silence as one span of time, whatever the event loop did meanwhile."""
+    from bridge.store import database
+
+    swap(database, "LOOKS", 1)
+
+
+def _statement_timeout(swap: Swap) -> None:
+    from bridge.store import database
+
+    bounds = ("statement_timeout", "client_connection_check_interval")
+    swap(database, "SESSION", {name: value for name, value in database.SESSION.items() if name not in bounds})
+
+
+def _keeper_watch(swap: Swap) -> None:
+    from bridge.store import embedded
+
+    swap(embedded, "_keeper_watched", nullcontext)
+
+
+def _owner(swap: Swap) -> None:
+    import bridge.process.home
+
+    swap(bridge.process.home, "served_home", lambda *_: nullcontext(True))
+
+
+def _swept(swap: Swap) -> None:
+    import bridge.store.artifacts
+
+    swap(bridge.store.artifacts, "sweep_drafts", lambda _: None)
+
+
 def _forgetting(swap: Swap) -> None:
     from bridge.runs.notices import Notices
 
@@ -289,6 +321,11 @@ CHANGES: dict[str, Callable[[Swap], None]] = {
     "sigterm": _sigterm,
     "translation": _translation,
     "hang_up": _hang_up,
+    "looks": _looks,
+    "statement_timeout": _statement_timeout,
+    "keeper_watch": _keeper_watch,
+    "owner": _owner,
+    "swept": _swept,
     "forgetting": _forgetting,
     "keepalive": _keepalive,
     "lag": _lag,

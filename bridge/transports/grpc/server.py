@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from itertools import groupby
 from pathlib import Path
 from typing import Any, NoReturn
+from urllib.parse import quote
 from weakref import WeakValueDictionary
 
 import grpc
@@ -24,6 +26,8 @@ from bridge.api.bridge import Bridge, decode
 from bridge.contract.procedure import Caller, valid_traceparent
 from bridge.process.defects import defects_answered
 from bridge.process.descriptors import share_of_descriptors
+from bridge.process.files import files_answered
+from bridge.process.home import NEXT_MOVE, check_socket_path
 from bridge.process.owner import owner
 from bridge.process.tasks import end_tasks
 from bridge.transports.grpc.codec import (
@@ -160,9 +164,18 @@ def _bind(server: grpc.aio.Server, address: str, credentials: grpc.ServerCredent
 
 
 def _bind_socket(server: grpc.aio.Server, path: Path) -> None:
-    _bind(server, f"unix:{path}")
-    # The file's mode is the socket's only lock: its owner may call, nobody else.
-    path.chmod(0o600)
+    """Bind a Unix socket at a path, in the place of one that a dead process left.
+
+    Raises:
+        FailedPrecondition: it cannot be bound there.
+    """
+    check_socket_path(path)
+    with files_answered(f"socket {path} cannot be made", NEXT_MOVE):
+        if path.is_socket():
+            path.unlink()
+        _bind(server, f"unix:{quote(os.fsencode(path))}")  # gRPC reads a URI
+        # The file's mode is the socket's only lock: its owner may call, nobody else.
+        path.chmod(0o600)
 
 
 def _rpc_handlers(bridge: Bridge, rpcs: Sequence[Rpc]) -> tuple[grpc.GenericRpcHandler[bytes, bytes], ...]:
