@@ -142,8 +142,10 @@ def test_an_address_without_a_server_is_unavailable():
 
 
 async def test_text_the_database_cannot_hold_is_an_invalid_argument(bridge, start):
-    with pytest.raises(InvalidArgument, match="change it"):
+    with pytest.raises(InvalidArgument, match="has a NUL"):
         await call(bridge, "start_run", start(task="a\0b"))
+    with pytest.raises(InvalidArgument, match="change it"):  # the second wall
+        await bridge.deps.database.rows("SELECT %(text)s::text", {"text": "a\0b"})
 
 
 @settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
