@@ -256,5 +256,5 @@ def test_a_signing_key_in_trouble_is_typed_and_a_new_one_leaves_no_draft(tmp_pat
     key.write_bytes(b"short")
     with pytest.raises(FailedPrecondition, match="has 5 bytes instead of 32"):
         Seal.at(key)
-    with pytest.raises(FailedPrecondition, match=r"signing key .* cannot be used"):
+    with pytest.raises(FailedPrecondition, match=r"the key of this home, .*, cannot be used"):
         Seal.at(key / "below")

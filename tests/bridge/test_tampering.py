@@ -252,12 +252,6 @@ async def test_another_key_knows_none_of_what_this_one_signed(bridge, verdict, n
         await procedure(other)
 
 
-def test_a_file_that_is_no_key_is_refused_with_its_name(tmp_path):
-    (tmp_path / "key").write_bytes(b"short")
-    with pytest.raises(FailedPrecondition, match=r"key, cannot be used: .*; restore it from a backup"):
-        Seal.at(tmp_path / "key")
-
-
 @pytest.mark.parametrize("procedure", [promote, roll_back])
 async def test_an_edit_while_the_model_is_read_is_noticed(bridge, edited, verdict, nothing_written, procedure):
     """The model's file is a pipe for once: whoever fills it knows that the first comparison is over."""
