@@ -32,7 +32,7 @@ class Threads:
     The threads do not keep the process from ending.
     """
 
-    def __init__(self, name: str, places: int, waiting_at_most: int = 64) -> None:
+    def __init__(self, name: str, places: int, waiting_at_most: int = 1024) -> None:
         self._name, self._waiting_at_most = name, waiting_at_most
         self._places = asyncio.Semaphore(places)
         self._waiting = 0

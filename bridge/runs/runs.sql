@@ -148,11 +148,12 @@ UPDATE runs SET cancel_reason = %(reason)s
  WHERE run_id = %(run_id)s AND state IN ('queued', 'running') AND cancel_reason IS NULL;
 
 -- name: lock_orphaned
--- A run that shall end and that no worker holds, locked until the transaction ends.
+-- A run that shall end and that no worker holds, locked until the transaction ends. A lock of another is waited for:
+-- who cancels a run that a sweep is just ending is answered with its end.
 SELECT run_id, attempt, kind, pac_id, cancel_reason FROM runs, service_clock c
  WHERE state = 'queued' AND (cancel_reason IS NOT NULL OR deadline_s < c.seconds)
    AND (%(run_id)s::text IS NULL OR run_id = %(run_id)s)
- ORDER BY queued_s LIMIT 1 FOR UPDATE OF runs SKIP LOCKED;
+ ORDER BY queued_s LIMIT 1 FOR UPDATE OF runs;
 
 -- name: stored_run
 -- What a run was queued with.

@@ -25,9 +25,18 @@ async def finished(bridge, request):
 
 
 @pytest.fixture(scope="module")
-async def searched(bridge):
+def manifest(tmp_path_factory):
+    """A dataset that no other test searches."""
+    own = tmp_path_factory.mktemp("promotion") / "breast_cancer.toml"
+    text = (EXAMPLES / "breast_cancer.toml").read_text(encoding="utf-8")
+    assert "seed = 17" in text
+    own.write_text(text.replace("seed = 17", "seed = 170"), encoding="utf-8")
+    return str(own)
+
+
+@pytest.fixture(scope="module")
+async def searched(bridge, manifest):
     """A search alone: it ends with a scored model and without a verdict."""
-    manifest = str(EXAMPLES / "breast_cancer.toml")
     spec = {"kind": "nas", "manifest": manifest, "budget": SMALL}
     request = {"run_id": "searched", "pac_id": "nurse", "spec": spec}
     with pytest.raises(FailedPrecondition, match="run a small budget first"):
@@ -144,8 +153,8 @@ async def test_a_run_that_waits_or_is_unknown_or_has_no_model_is_refused(bridge,
         await call(bridge, procedure, {"run_id": run.run_id})
 
 
-async def test_an_estimate_of_a_measured_budget_is_what_was_measured(bridge, searched, sql):
-    spec = {"manifest": str(EXAMPLES / "breast_cancer.toml"), "kind": "nas", "budget": SMALL}
+async def test_an_estimate_of_a_measured_budget_is_what_was_measured(bridge, searched, manifest, sql):
+    spec = {"manifest": manifest, "kind": "nas", "budget": SMALL}
     told = await call(bridge, "estimate", {"spec": spec})
     (taken,) = sql.execute(
         "SELECT extract(epoch FROM finished_at - started_at)::float8 FROM runs WHERE run_id = 'searched'"
@@ -158,8 +167,8 @@ async def test_an_estimate_of_a_measured_budget_is_what_was_measured(bridge, sea
     assert told.expected.cost_usd == pytest.approx(spent.cost_usd)
 
 
-async def test_an_estimate_grows_with_the_budget_and_knows_only_its_kind(bridge, searched):
-    spec = {"manifest": str(EXAMPLES / "breast_cancer.toml"), "kind": "nas"}
+async def test_an_estimate_grows_with_the_budget_and_knows_only_its_kind(bridge, searched, manifest):
+    spec = {"manifest": manifest, "kind": "nas"}
     small = await call(bridge, "estimate", {"spec": spec | {"budget": SMALL}})
     large = await call(bridge, "estimate", {"spec": spec | {"budget": SMALL | {"trials": 400}}})
     assert large.expected.cpu_s > 50 * small.expected.cpu_s

@@ -71,10 +71,11 @@ OPTIONS: tuple[tuple[str, int], ...] = (
     # A connection that does not begin to speak HTTP/2; the default is two minutes, and connections are bounded.
     ("grpc.server_handshake_timeout_ms", 10_000),
     ("grpc.http2.settings_timeout", 10_000),
-    # Calls open at once over one connection, as many as a port may have. Calls that have ended count until gRPC has
+    # Calls open at once over one connection: more than the streams of a process (`OpenStreams`), so that one stream too
+    # many is told RESOURCE_EXHAUSTED and not reset by gRPC. Calls that have ended count until gRPC has
     # cleared them away: without room for as many of these, calls of a client that keeps the limit are refused.
-    ("grpc.max_concurrent_streams", 1_024),
-    ("grpc.http2.max_deallocating_streams", 1_024),
+    ("grpc.max_concurrent_streams", 2_048),
+    ("grpc.http2.max_deallocating_streams", 2_048),
     # Bytes of a call's metadata, beyond which gRPC may and must refuse it; ours is a trace and an id.
     ("grpc.max_metadata_size", 8_192),
     ("grpc.absolute_max_metadata_size", 16_384),

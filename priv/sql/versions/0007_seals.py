@@ -11,7 +11,7 @@ SQL = Path(__file__).parent.parent / "0007_seals.sql"
 
 
 def upgrade() -> None:
-    op.get_bind().exec_driver_sql(SQL.read_text())
+    op.get_bind().exec_driver_sql(SQL.read_text(encoding="utf-8"))
 
 
 def downgrade() -> None:
