@@ -185,8 +185,8 @@ def test_a_program_whose_owner_dies_without_having_read_ends(environment):
         assert asking.is_alive()  # the pipes are full both ways
         assert owner.process.stdout
         owner.process.stdout.close()
+        assert owner.process.wait(15) == 0
         asking.join()
-        assert owner.leave() == 0
 
 
 @pytest.mark.parametrize("arguments", [["--no-worker"], ["--no-worker", "--stdio"]])

@@ -104,12 +104,19 @@ def _is_pipe(descriptor: int) -> bool:
 
 
 class Outlet(asyncio.BaseProtocol):
-    """State of the pipe to the BEAM: `open` is set while it takes bytes, `closed` once it is gone."""
+    """State of the pipe to the BEAM.
+
+    Attributes:
+        open: set while it takes bytes.
+        closed: set once it is gone.
+        over: set when its session shall end.
+    """
 
     def __init__(self) -> None:
         self.open = asyncio.Event()
         self.open.set()
         self.closed = asyncio.Event()
+        self.over = asyncio.Event()
         self.inlet: asyncio.ReadTransport | None = None
 
     def pause_writing(self) -> None:
@@ -124,7 +131,9 @@ class Outlet(asyncio.BaseProtocol):
 
     def connection_lost(self, _problem: Exception | None) -> None:
         self.closed.set()
-        self.resume_writing()  # the end of what the BEAM sent is read only by who reads
+        self.open.set()
+        # A pipe that nobody reads any more is a BEAM's end too; the other one is not read while this one is full.
+        self.over.set()
 
 
 class Session(asyncio.Protocol):
@@ -139,7 +148,7 @@ class Session(asyncio.Protocol):
         self._outlet = outlet
         streams = frozenset(name for name, procedure in bridge.procedures.items() if procedure.streams)
         self._connection = Connection({"name": "cerebros-bridge", "version": VERSION}, streams)
-        self._over = asyncio.Event()
+        self._over = outlet.over
         self._heard = False
         self._tasks: dict[int, asyncio.Task[Answer]] = {}
         self._credited: dict[int, asyncio.Event] = {}
