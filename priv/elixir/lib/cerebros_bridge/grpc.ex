@@ -273,6 +273,13 @@ defmodule CerebrosBridge.Grpc do
       else: {[], wire}
   end
 
+  # HTTP/2's own limit: the bridge has not seen the call.
+  def heard(%{gun: gun} = wire, {:gun_error, gun, ref, {:stream_error, :refused_stream, _}})
+      when is_map_key(wire.calls, ref) do
+    what = "too many calls at once over one connection; wait for answers, or give a larger :pool"
+    finish(wire, ref, {:error, Error.local(:resource_exhausted, what)})
+  end
+
   def heard(%{gun: gun} = wire, {:gun_error, gun, ref, reason}) do
     if is_map_key(wire.calls, ref),
       do: finish(wire, ref, {:error, local(:unavailable, inspect(reason))}),
