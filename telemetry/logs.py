@@ -33,10 +33,13 @@ from telemetry.sink import NO_ROOM, Sink
 
 Form = Literal["auto", "human", "json"]
 
+# Least first.
+Level = Literal["debug", "info", "warning", "error", "critical"]
+
 
 class LogSettings(msgspec.Struct, frozen=True, kw_only=True):
     log_level: Annotated[
-        Literal["debug", "info", "warning", "error", "critical"],
+        Level,
         Meta(
             description="Least level of the log's lines, `debug` to `critical`; libraries are heard from `warning` on."
         ),

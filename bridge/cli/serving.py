@@ -6,7 +6,8 @@ import asyncio
 import os
 import signal
 import sys
-from typing import NoReturn
+from contextlib import nullcontext
+from typing import NoReturn, get_args
 
 import click
 
@@ -20,7 +21,7 @@ from bridge.process.tasks import ask_to_end
 from bridge.runs.settings import RunSettings
 from bridge.runs.worker_process import OwnWorker
 from bridge.service import migrated_database, serve, sweep_home, until_signalled, worker_on
-from telemetry.logs import write_last_lines
+from telemetry.logs import Level, write_last_lines
 
 # Nothing of a port outlives its owner by more than a second; trainings get this much of it to keep their states.
 OWNERLESS_S = 0.3
@@ -48,12 +49,20 @@ def up(worker: bool) -> None:
 @click.command()
 @click.option("--stdio", is_flag=True, help="Speak on standard input and output instead of descriptors 3 and 4.")
 @click.option("--worker/--no-worker", default=True, help="Also run a worker process.")
-def port(stdio: bool, worker: bool) -> None:
+@click.option(
+    "--logs",
+    type=click.Choice(get_args(Level)),
+    help="Send the log, also that of the worker, from this level on as messages and not to stderr.",
+)
+def port(stdio: bool, worker: bool, logs: Level | None) -> None:
     """Speak the Erlang port protocol until the owner closes it."""
     import uvloop
 
+    from bridge.transports.port.relay import relayed_stderr
     from bridge.transports.port.session import serve_port
 
+    if logs is not None:
+        os.environ["CEREBROS_LOG_FORMAT"] = "json"  # the log is read here, also that of the worker
     raise_descriptor_limit()
 
     async def use(bridge: Bridge) -> None:
@@ -61,12 +70,13 @@ def port(stdio: bool, worker: bool) -> None:
         sweep_home(settings)
         brief = settings.changed(drain_s=min(settings[RunSettings].drain_s, OWNERLESS_S))
         keeping = bridge.deps.one(OwnWorker).keep(brief, tables_in_force().program) if worker else None
-        working = asyncio.create_task(keeping) if keeping else None
-        try:
-            await until_signalled(asyncio.create_task(serve_port(bridge, stdio=stdio)))
-        finally:
-            if working is not None:
-                await ask_to_end(working)
+        with relayed_stderr(logs) if logs else nullcontext() as relay:
+            working = asyncio.create_task(keeping) if keeping else None
+            try:
+                await until_signalled(asyncio.create_task(serve_port(bridge, stdio=stdio, relay=relay)))
+            finally:
+                if working is not None:
+                    await ask_to_end(working)
 
     # A call that needs no database takes a third less time on it (make bench-beam).
     on_bridge(use, loop_factory=uvloop.new_event_loop)

@@ -1,6 +1,11 @@
 defmodule CerebrosBridge.MixProject do
   use Mix.Project
 
+  # Mix compiles before it looks for a task, and says so on stdout, where `--format json` promises JSON only.
+  if "--format json" in Enum.map(Enum.chunk_every(System.argv(), 2, 1), &Enum.join(&1, " ")) or
+       "--format=json" in System.argv(),
+     do: Mix.shell(Mix.Shell.Quiet)
+
   def project do
     [
       app: :cerebros_bridge,

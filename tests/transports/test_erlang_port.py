@@ -177,6 +177,18 @@ def test_a_program_whose_owner_does_not_read_still_ends(environment):
         asking.join()
 
 
+def test_a_program_whose_owner_dies_without_having_read_ends(environment):
+    with owned(environment, "--no-worker") as owner:
+        asking = threading.Thread(target=owner.flood, daemon=True)
+        asking.start()
+        asking.join(1.0)
+        assert asking.is_alive()  # the pipes are full both ways
+        assert owner.process.stdout
+        owner.process.stdout.close()
+        assert owner.process.wait(15) == 0
+        asking.join()
+
+
 @pytest.mark.parametrize("arguments", [["--no-worker"], ["--no-worker", "--stdio"]])
 def test_noise_on_standard_output_changes_nothing_on_the_wire(environment, arguments, tmp_path, capfd):
     start = tmp_path / "start"

@@ -18,6 +18,7 @@ from bridge.transports.port.etf import Atom, EtfError, decode
 from bridge.transports.port.feed import Feed
 from bridge.transports.port.messages import (
     CODE_ATOMS,
+    LONGEST_TEXT,
     MAX_CALLS,
     MAX_FRAME_BYTES,
     PROTOCOL,
@@ -31,6 +32,7 @@ from bridge.transports.port.messages import (
     Hello,
     HelloOptions,
     Invoke,
+    LogLine,
     Message,
     Phase,
     Ping,
@@ -139,6 +141,11 @@ class Connection:
         if call_id in self._calls:
             del self._calls[call_id]
             self._refuse(call_id, problem)
+
+    def log(self, line: LogLine) -> None:
+        """Send a line of the log; of a longer text than a page its end, where a traceback says the most."""
+        meta = {_tail(name): _tail(fact) if isinstance(fact, str) else fact for name, fact in line.meta.items()}
+        self._send("log", Atom(line.level), _tail(line.text), meta)
 
     def close(self, reason: str) -> None:
         """End the session: the last frame is `{bye, reason}`, and nothing is read any more."""
@@ -256,7 +263,7 @@ class Connection:
         self._send("error", call_id, CODE_ATOMS[problem.code], facts)
 
     def _warn(self, text: str) -> None:
-        self._send("log", Atom("warning"), sendable(text), {})
+        self.log(LogLine("warning", sendable(text), {}))
 
     def _send(self, name: str, *fields: object) -> None:
         self._queue(framed(name, *fields))
@@ -265,6 +272,10 @@ class Connection:
         if self.phase != "closed":  # nothing follows bye
             self._unsent.append(frame)
             self._sent += 1
+
+
+def _tail(text: str) -> str:
+    return sendable(text[-LONGEST_TEXT:])
 
 
 _TAKERS: dict[type[Message], Callable[[Connection, Any], Command | None]] = {

@@ -5,7 +5,7 @@ docs/port-protocol.md says what each message means; `frames` acts on them.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import msgspec
 from msgspec import Meta
@@ -13,6 +13,7 @@ from msgspec import Meta
 from bridge.contract.words import Id
 from bridge.transports.port.etf import Atom, encode
 from cerebros.errors import Code
+from telemetry.logs import Level
 
 PROTOCOL = 1
 
@@ -35,14 +36,12 @@ LONGEST_TEXT = 4096
 CODE_ATOMS: dict[Code, Atom] = {code: Atom(code.value.lower()) for code in Code}
 
 MESSAGE_ATOMS = ("hello", "ok", "error", "item", "log", "pong", "draining", "bye")
-LOG_ATOMS = ("warning",)
+LEVELS: tuple[Level, ...] = get_args(Level)
 BYE_ATOMS = ("drained", "frame_too_large", "hello_refused", "shutdown", "unsupported_version")
 VALUE_ATOMS = ("true", "false", "nil", "nan", "infinity", "neg_infinity")
 
 # Every atom this side ever sends: a client that knows them may decode with [:safe].
-ATOMS: frozenset[Atom] = frozenset(
-    (*map(Atom, MESSAGE_ATOMS + LOG_ATOMS + BYE_ATOMS + VALUE_ATOMS), *CODE_ATOMS.values())
-)
+ATOMS: frozenset[Atom] = frozenset((*map(Atom, MESSAGE_ATOMS + LEVELS + BYE_ATOMS + VALUE_ATOMS), *CODE_ATOMS.values()))
 
 CallId = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 Count = Annotated[int, Meta(ge=0, le=2**63 - 1)]
@@ -113,6 +112,14 @@ class Drain(_Message, frozen=True):
 
 
 Message = Hello | Call | Cancel | Credit | Ping | Drain
+
+
+class LogLine(msgspec.Struct, frozen=True):
+    """Line of the log: its level, its event or words, and the facts beside them, which are scalars."""
+
+    level: Level
+    text: str
+    meta: dict[str, Any]
 
 
 class Invoke(msgspec.Struct, frozen=True):

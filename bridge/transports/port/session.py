@@ -25,7 +25,8 @@ from bridge.contract.procedure import Caller, valid_traceparent
 from bridge.process.owner import owner
 from bridge.process.tasks import end_tasks
 from bridge.transports.port.frames import Connection
-from bridge.transports.port.messages import Call, Cancel, Command, Credit, Drain, Follow, Heartbeat, Invoke
+from bridge.transports.port.messages import Call, Cancel, Command, Credit, Drain, Follow, Heartbeat, Invoke, LogLine
+from bridge.transports.port.relay import Relay
 from cerebros.errors import Cancelled, CerebrosError, FailedPrecondition, Internal
 from telemetry.logs import log_failure
 
@@ -45,12 +46,13 @@ Answer = msgspec.Struct | Mapping[str, Any]
 Work = Coroutine[Any, Any, Answer]
 
 
-async def serve_port(bridge: Bridge, *, stdio: bool = False) -> None:
+async def serve_port(bridge: Bridge, *, stdio: bool = False, relay: Relay | None = None) -> None:
     """Serve one BEAM until it closes the port, falls silent, has drained it, or this task is cancelled.
 
     Speaks on descriptors 3 and 4 (`:nouse_stdio`), or on 0 and 1 with
     `stdio`; either way 0 and 1 are then cut off from the BEAM, so output
-    of libraries and children goes to stderr and never to the BEAM.
+    of libraries and children goes to stderr and never to the BEAM, but
+    through the `relay` of stderr where there is one.
 
     Raises:
         FailedPrecondition: the descriptors are not pipes or sockets.
@@ -59,7 +61,7 @@ async def serve_port(bridge: Bridge, *, stdio: bool = False) -> None:
     loop = asyncio.get_running_loop()
     outlet = Outlet()
     writing, _ = await loop.connect_write_pipe(lambda: outlet, os.fdopen(outward, "wb", 0))
-    session = Session(bridge, writing, outlet)
+    session = Session(bridge, writing, outlet, relay)
     reading, _ = await loop.connect_read_pipe(lambda: session, os.fdopen(inward, "rb", 0))
     try:
         await session.serve()
@@ -102,12 +104,19 @@ def _is_pipe(descriptor: int) -> bool:
 
 
 class Outlet(asyncio.BaseProtocol):
-    """State of the pipe to the BEAM: `open` is set while it takes bytes, `closed` once it is gone."""
+    """State of the pipe to the BEAM.
+
+    Attributes:
+        open: set while it takes bytes.
+        closed: set once it is gone.
+        over: set when its session shall end.
+    """
 
     def __init__(self) -> None:
         self.open = asyncio.Event()
         self.open.set()
         self.closed = asyncio.Event()
+        self.over = asyncio.Event()
         self.inlet: asyncio.ReadTransport | None = None
 
     def pause_writing(self) -> None:
@@ -123,18 +132,23 @@ class Outlet(asyncio.BaseProtocol):
     def connection_lost(self, _problem: Exception | None) -> None:
         self.closed.set()
         self.open.set()
+        # A pipe that nobody reads any more is a BEAM's end too; the other one is not read while this one is full.
+        self.over.set()
 
 
 class Session(asyncio.Protocol):
     """Session with one BEAM: each request starts a task when it is read, and is answered when the task ends."""
 
-    def __init__(self, bridge: Bridge, pipe: asyncio.WriteTransport, outlet: Outlet) -> None:
+    def __init__(
+        self, bridge: Bridge, pipe: asyncio.WriteTransport, outlet: Outlet, relay: Relay | None = None
+    ) -> None:
         self._bridge = bridge
+        self._relay = relay
         self._pipe = pipe
         self._outlet = outlet
         streams = frozenset(name for name, procedure in bridge.procedures.items() if procedure.streams)
         self._connection = Connection({"name": "cerebros-bridge", "version": VERSION}, streams)
-        self._over = asyncio.Event()
+        self._over = outlet.over
         self._heard = False
         self._tasks: dict[int, asyncio.Task[Answer]] = {}
         self._credited: dict[int, asyncio.Event] = {}
@@ -146,6 +160,8 @@ class Session(asyncio.Protocol):
         try:
             await self._over.wait()
         finally:
+            if self._relay is not None:
+                self._relay.tell_to(None)
             self._outlet.inlet = None
             if not self._inlet.is_closing():
                 self._inlet.pause_reading()
@@ -158,8 +174,11 @@ class Session(asyncio.Protocol):
 
     def data_received(self, chunk: bytes) -> None:
         self._heard = True
+        greeted = self._connection.phase != "greeting"
         for command in self._connection.receive(chunk):
             self._carry_out(command)
+        if self._relay is not None and not greeted and self._connection.phase == "serving":
+            self._relay.tell_to(self._log)
         self._flush()
         if self._connection.phase == "closed":
             self._over.set()
@@ -205,9 +224,16 @@ class Session(asyncio.Protocol):
             self._connection.error(call_id, problem)
         else:
             log_failure("cerebros.port.defect", exception=repr(problem))
-            defect = Internal(f"a defect of the bridge ({type(problem).__name__}); its log on stderr has more")
+            defect = Internal(f"a defect of the bridge ({type(problem).__name__}); its log has more")
             self._connection.error(call_id, defect)
         self._flush_soon()
+
+    def _log(self, line: LogLine) -> bool:
+        """Send a line of the log unless the BEAM is behind with reading; return True if it was sent."""
+        if taken := self._outlet.open.is_set():
+            self._connection.log(line)
+            self._flush_soon()
+        return taken
 
     async def _stream(self, call: Call) -> dict[str, Any]:
         """Offer a stream's items as fast as they are taken; without credit the next item is not read."""

@@ -2,9 +2,6 @@ defmodule CerebrosBridge do
   # Milliseconds; the slowest procedure, checking a dataset, takes seconds.
   @timeout 30_000
 
-  # Milliseconds between the attempts to cancel what nobody waits for any more.
-  @abandon_pauses [50, 100, 200, 400, 800, 1_600]
-
   @moduledoc """
   Training cycles and capability vectors from Elixir.
 
@@ -32,6 +29,8 @@ defmodule CerebrosBridge do
   alias CerebrosBridge.{
     Connection,
     Error,
+    GateReport,
+    GivingUp,
     Invocation,
     Message,
     Pool,
@@ -39,12 +38,20 @@ defmodule CerebrosBridge do
     Request,
     Run,
     Study,
+    Trial,
     Uuid7,
     VCV,
     Watcher
   }
 
   @type bridge :: GenServer.server()
+
+  @typedoc "What every call takes; see the module's documentation."
+  @type option ::
+          {:timeout, timeout()}
+          | {:retries, non_neg_integer()}
+          | {:traceparent | :correlation_id | :pulse_id, String.t()}
+
   @type result(value) :: {:ok, value} | {:error, Error.t()}
 
   @doc """
@@ -95,7 +102,7 @@ defmodule CerebrosBridge do
 
     with {:error, %Error{code: :deadline_exceeded}} = overdue <-
            call(bridge, :start_run, params, opts) do
-      abandon(bridge, params[:run_id] || params["run_id"], "its start timed out")
+      GivingUp.on_run(bridge, params[:run_id] || params["run_id"], "its start timed out")
       overdue
     end
     |> as(&Run.from_map/1)
@@ -111,7 +118,7 @@ defmodule CerebrosBridge do
 
       {:ok, %CerebrosBridge.Run{trials_ok: 3}} = CerebrosBridge.get_run(bridge, run_id)
   """
-  @spec get_run(bridge(), String.t(), keyword()) :: result(Run.t())
+  @spec get_run(bridge(), String.t(), [option()]) :: result(Run.t())
   def get_run(bridge, run_id, opts \\ []) do
     bridge |> call(:get_run, %{run_id: run_id}, opts) |> as(&Run.from_map/1)
   end
@@ -130,57 +137,19 @@ defmodule CerebrosBridge do
     opts = Keyword.validate!(opts, timeout: :infinity, on_timeout: :cancel)
 
     with {:ok, reading} <- Reading.start(bridge, run_id, []) do
-      case await_end(reading, deadline(opts[:timeout])) do
+      case Reading.to_end(reading, opts[:timeout]) do
         :ok ->
           get_run(bridge, run_id)
 
         :timeout ->
           if opts[:on_timeout] == :cancel,
-            do: abandon(bridge, run_id, "its caller waited no longer")
+            do: GivingUp.on_run(bridge, run_id, "its caller waited no longer")
 
           {:error, Error.local(:deadline_exceeded, "run #{run_id} did not end in time")}
 
         {:error, error} ->
           {:error, error}
       end
-    end
-  end
-
-  defp await_end(reading, deadline) do
-    case Reading.next(reading, deadline, nil) do
-      {:item, _event, reading} ->
-        await_end(reading, deadline)
-
-      {:end, result} ->
-        result
-
-      {:timeout, reading} ->
-        Reading.stop(reading)
-        :timeout
-    end
-  end
-
-  defp deadline(:infinity), do: :infinity
-  defp deadline(timeout), do: System.monotonic_time(:millisecond) + timeout
-
-  # The caller has waited enough; it does not wait for this too.
-  defp abandon(bridge, run_id, reason) do
-    {:ok, _} = Task.start(fn -> cancel_surely(bridge, run_id, reason, @abandon_pauses) end)
-  end
-
-  # A start that was given up may still be accepted a moment after its cancel. Then the cancel
-  # finds no run, or one that is queued still, which a cancel that came in time would have ended.
-  defp cancel_surely(bridge, run_id, reason, pauses) do
-    case {cancel(bridge, run_id, reason: reason), pauses} do
-      {{:ok, %Run{state: state}}, _} when state != :queued ->
-        :ok
-
-      {_not_yet, [pause | later]} ->
-        Process.sleep(pause)
-        cancel_surely(bridge, run_id, reason, later)
-
-      {_never, []} ->
-        :ok
     end
   end
 
@@ -196,7 +165,8 @@ defmodule CerebrosBridge do
       bridge |> CerebrosBridge.stream(run_id) |> Enum.map(& &1.seq)
   """
   @spec stream(bridge(), String.t(), keyword()) :: Enumerable.t()
-  def stream(bridge, run_id, opts \\ []), do: lazy(fn -> Reading.start(bridge, run_id, opts) end)
+  def stream(bridge, run_id, opts \\ []),
+    do: Reading.lazy(fn -> Reading.start(bridge, run_id, opts) end)
 
   @doc """
   What a procedure streams, as a lazy stream of maps with binary keys.
@@ -211,30 +181,11 @@ defmodule CerebrosBridge do
   def follow(bridge, procedure, params, opts \\ []) do
     procedure = to_string(procedure)
 
-    lazy(fn ->
+    Reading.lazy(fn ->
       if Request.streams?(procedure) == false,
         do: {:error, Error.local(:invalid_argument, "#{procedure} answers once; use call/4")},
         else: Reading.follow(bridge, procedure, Map.new(params), opts)
     end)
-  end
-
-  defp lazy(start) do
-    Stream.resource(
-      fn ->
-        case start.() do
-          {:ok, reading} -> reading
-          {:error, error} -> raise error
-        end
-      end,
-      fn reading ->
-        case Reading.next(reading, :infinity, nil) do
-          {:item, item, reading} -> {[item], reading}
-          {:end, :ok} -> {:halt, :ended}
-          {:end, {:error, error}} -> raise error
-        end
-      end,
-      fn reading -> if reading != :ended, do: Reading.stop(reading) end
-    )
   end
 
   @doc """
@@ -270,13 +221,38 @@ defmodule CerebrosBridge do
 
       {:ok, run} = CerebrosBridge.cancel(bridge, run_id, reason: "superseded")
   """
-  @spec cancel(bridge(), String.t(), keyword()) :: result(Run.t())
+  @spec cancel(bridge(), String.t(), [{:reason, String.t()} | option()]) :: result(Run.t())
   def cancel(bridge, run_id, opts \\ []) do
-    {reason, opts} = Keyword.pop(opts, :reason)
+    bridge |> ask("cancel_run", [run_id: run_id], opts) |> as(&Run.from_map/1)
+  end
 
-    bridge
-    |> call(:cancel_run, Request.given(run_id: run_id, reason: reason), opts)
-    |> as(&Run.from_map/1)
+  @doc """
+  Runs, newest first; the options choose them.
+
+  #{Message.fields("list_runs")}
+
+      {:ok, [%CerebrosBridge.Run{state: :running} | _]} =
+        CerebrosBridge.list_runs(bridge, pac_id: "p1", state: :running)
+  """
+  @spec list_runs(bridge(), [unquote(Message.options("list_runs")) | option()]) ::
+          result([Run.t()])
+  def list_runs(bridge, opts \\ []) do
+    bridge |> ask("list_runs", [], opts) |> as_list("runs", Run)
+  end
+
+  @doc """
+  A page of a run's trials, by number; the last page is shorter than `:limit`.
+
+  #{Message.fields("list_trials", except: [:run_id])}
+
+      {:ok, [%CerebrosBridge.Trial{number: 0, outcome: :ok} | _]} =
+        CerebrosBridge.list_trials(bridge, run_id)
+  """
+  @spec list_trials(bridge(), String.t(), [
+          unquote(Message.options("list_trials", [:run_id])) | option()
+        ]) :: result([Trial.t()])
+  def list_trials(bridge, run_id, opts \\ []) do
+    bridge |> ask("list_trials", [run_id: run_id], opts) |> as_list("trials", Trial)
   end
 
   @doc """
@@ -286,13 +262,11 @@ defmodule CerebrosBridge do
 
       {:ok, %CerebrosBridge.VCV{version: 3}} = CerebrosBridge.capability(bridge, "p1")
   """
-  @spec capability(bridge(), String.t(), keyword()) :: result(VCV.t())
+  @spec capability(bridge(), String.t(), [
+          unquote(Message.options("get_capability", [:pac_id])) | option()
+        ]) :: result(VCV.t())
   def capability(bridge, pac_id, opts \\ []) do
-    {version, opts} = Keyword.pop(opts, :version)
-
-    bridge
-    |> call(:get_capability, Request.given(pac_id: pac_id, version: version), opts)
-    |> as(&VCV.from_map/1)
+    bridge |> ask("get_capability", [pac_id: pac_id], opts) |> as(&VCV.from_map/1)
   end
 
   @doc """
@@ -303,13 +277,54 @@ defmodule CerebrosBridge do
 
       {:ok, %CerebrosBridge.VCV{version: 4}} = CerebrosBridge.promote(bridge, run_id)
   """
-  @spec promote(bridge(), String.t(), keyword()) :: result(VCV.t())
+  @spec promote(bridge(), String.t(), [option()]) :: result(VCV.t())
   def promote(bridge, run_id, opts \\ []) do
     bridge |> call(:promote, %{run_id: run_id}, opts) |> as(&VCV.from_map/1)
   end
 
+  @doc """
+  Make an earlier version of a PAC's capability vector current again, by writing it as a new one.
+
+  #{Message.fields("rollback")}
+
+      {:ok, %CerebrosBridge.VCV{version: 4, rolled_back_from: 2}} =
+        CerebrosBridge.rollback(bridge, "p1", 2, "version 3 is slow on the edge")
+  """
+  @spec rollback(bridge(), String.t(), pos_integer(), String.t(), [option()]) :: result(VCV.t())
+  def rollback(bridge, pac_id, version, reason, opts \\ []) do
+    bridge
+    |> ask("rollback", [pac_id: pac_id, version: version, reason: reason], opts)
+    |> as(&VCV.from_map/1)
+  end
+
+  @doc """
+  What the release gate finds; `thunderline.brg.check` reads the same on the metrics page.
+
+  #{Message.fields("check_gate")}
+
+      {:ok, %CerebrosBridge.GateReport{overall_status: :healthy, findings: [_ | _]}} =
+        CerebrosBridge.check_gate(bridge, pac_id: "p1")
+  """
+  @spec check_gate(bridge(), [unquote(Message.options("check_gate")) | option()]) ::
+          result(GateReport.t())
+  def check_gate(bridge, opts \\ []) do
+    bridge |> ask("check_gate", [], opts) |> as(&Message.read(GateReport, &1))
+  end
+
+  @doc "See `CerebrosBridge.Study.create/3`."
+  @spec create_study(bridge(), [Study.field()] | map(), [option()]) :: result(Study.t())
+  defdelegate create_study(bridge, params, opts \\ []), to: Study, as: :create
+
+  @doc "See `CerebrosBridge.Study.best_trials/3`."
+  @spec best_trials(bridge(), String.t(), [
+          unquote(Message.options("best_trials", [:study_id])) | option()
+        ]) :: result([Study.Trial.t()])
+  defdelegate best_trials(bridge, study_id, opts \\ []), to: Study
+
   @doc "See `CerebrosBridge.Study.suggest/3`."
-  @spec suggest(bridge(), String.t(), keyword()) :: result([Study.Suggestion.t()])
+  @spec suggest(bridge(), String.t(), [
+          unquote(Message.options("suggest", [:study_id])) | option()
+        ]) :: result([Study.Suggestion.t()])
   defdelegate suggest(bridge, study_id, opts \\ []), to: Study
 
   @doc "See `CerebrosBridge.Study.report/4`."
@@ -322,7 +337,7 @@ defmodule CerebrosBridge do
 
       {:ok, %{"status" => "serving"}} = CerebrosBridge.health(bridge)
   """
-  @spec health(bridge(), keyword()) :: result(map())
+  @spec health(bridge(), [option()]) :: result(map())
   def health(bridge, opts \\ []), do: call(bridge, :health, %{}, opts)
 
   @doc """
@@ -363,6 +378,15 @@ defmodule CerebrosBridge do
       do: {:error, Error.local(:invalid_argument, "#{op} streams; use follow/4")},
       else: Invocation.call(bridge, op, Map.new(params), opts)
   end
+
+  # Options that are fields of the request are given to the bridge, which has defaults for the others.
+  defp ask(bridge, procedure, given, opts) do
+    {fields, opts} = Keyword.split(opts, Keyword.keys(Message.request(procedure)))
+    call(bridge, procedure, Request.given(fields ++ given), opts)
+  end
+
+  defp as_list(answer, key, module),
+    do: as(answer, fn map -> Enum.map(map[key], &Message.read(module, &1)) end)
 
   defp as({:ok, map}, make), do: {:ok, make.(map)}
   defp as(error, _make), do: error

@@ -64,7 +64,7 @@ defmodule CerebrosBridge.AdaptersTest do
         {:ok, _} = start(bridge, run_id, %{budget: @endless})
         assert {:ok, %Run{}} = CerebrosBridge.cancel(bridge, run_id, reason: "superseded")
 
-        assert {:ok, %Run{state: :cancelled, error: %{"message" => message}}} =
+        assert {:ok, %Run{state: :cancelled, error: %{message: message}}} =
                  CerebrosBridge.await(bridge, run_id, timeout: @minutes)
 
         assert message =~ "superseded"
@@ -77,7 +77,7 @@ defmodule CerebrosBridge.AdaptersTest do
         assert {:error, %Error{code: :deadline_exceeded, class: :timeout, retryable: true}} =
                  CerebrosBridge.await(bridge, run_id, timeout: 50)
 
-        assert {:ok, %Run{state: :cancelled, error: %{"message" => message}}} =
+        assert {:ok, %Run{state: :cancelled, error: %{message: message}}} =
                  CerebrosBridge.await(bridge, run_id, timeout: @minutes)
 
         assert message =~ "waited no longer"

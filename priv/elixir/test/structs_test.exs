@@ -7,6 +7,8 @@ defmodule CerebrosBridge.StructsTest do
   doctest CerebrosBridge.Message
   doctest CerebrosBridge.Names
   doctest CerebrosBridge.Event
+  doctest CerebrosBridge.Figures
+  doctest CerebrosBridge.JsonReader
   doctest CerebrosBridge.Options
   doctest CerebrosBridge.Pool
   doctest CerebrosBridge.Port
@@ -16,7 +18,7 @@ defmodule CerebrosBridge.StructsTest do
   doctest CerebrosBridge.Uuid7
   doctest CerebrosBridge.VCV
 
-  alias CerebrosBridge.{Error, Event, Names, Run, TrainingMetrics, VCV}
+  alias CerebrosBridge.{Error, Event, Names, Run, RunError, TrainingMetrics, Trial, VCV}
 
   test "every code becomes an error that can be raised" do
     for code <- Error.codes() do
@@ -35,11 +37,15 @@ defmodule CerebrosBridge.StructsTest do
         "created_at" => "2026-01-02T03:04:05.5Z",
         "finished_at" => nil,
         "metrics" => %{"accuracy" => 0.9, "peak_mem_bytes" => 1},
+        "error" => %{"code" => "INTERNAL", "message" => "why"},
+        "pareto_set" => [%{"number" => 3, "outcome" => "ok", "metrics" => %{"loss" => 0.5}}],
         "stages_done" => ["check"]
       })
 
-    assert %Run{state: :succeeded, finished_at: nil, stages_done: ["check"], pareto_set: nil} =
-             run
+    assert %Run{state: :succeeded, finished_at: nil, stages_done: ["check"]} = run
+    assert %Run{pareto_set: [%Trial{number: 3, outcome: :ok, metrics: metrics}]} = run
+    assert %TrainingMetrics{loss: 0.5} = metrics
+    assert %Run{error: %RunError{code: "INTERNAL", message: "why"}} = run
 
     assert run.created_at == ~U[2026-01-02 03:04:05.5Z]
     assert %TrainingMetrics{accuracy: 0.9, loss: nil, trials_total: 0} = run.metrics
@@ -47,7 +53,7 @@ defmodule CerebrosBridge.StructsTest do
     refute Run.ended?(%Run{state: :queued})
     assert %Run{pareto_set: nil} = Run.from_map(%{"run_id" => "r", "pareto_set" => []})
 
-    assert %Run{pareto_set: [%{"number" => 1}]} =
+    assert %Run{pareto_set: [%Trial{number: 1}]} =
              Run.from_map(%{"pareto_set" => [%{"number" => 1}]})
   end
 

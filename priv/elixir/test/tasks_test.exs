@@ -65,6 +65,10 @@ defmodule CerebrosBridge.TasksTest do
     assert {0, vcv, ""} = mix(["cerebros.vcv", "p1"] ++ grpc)
     assert vcv =~ "p1, version 1"
     assert vcv =~ "384 numbers"
+    # Three significant digits in a unit that fits.
+    assert vcv =~ ~r/accuracy +0\.\d{4}\n/
+    assert vcv =~ ~r/latency +\d[\d.]{0,3} [mµn]?s\n/u
+    assert vcv =~ ~r/energy \/ cost +\d[\d.]{0,3} m?J \/ \$0\.0*\d{3}\n/
 
     assert {0, brg, ""} = mix(["thunderline.brg.check", "--url", url, "--format", "json"])
 
@@ -197,12 +201,16 @@ defmodule CerebrosBridge.TasksTest do
          home: home
        } do
     assert {0, well, _} = mix(["cerebros.doctor", "--home", home])
-    assert well =~ ~r/ok +session +serving/
+    assert well =~ ~r/- +session +not opened/
     assert well =~ "cerebros-bridge doctor"
     refute well =~ "NOT OK"
 
+    assert {0, well, _} = mix(["cerebros.doctor", "--home", home, "--session"])
+    assert well =~ ~r/ok +session +serving/
+
     assert {0, well, _} = mix(["cerebros.doctor" | grpc])
     assert well =~ ~r/ok +session +serving/
+    assert well =~ ~r/ok +gun +gun 1\.3\.\d, cowlib 2/
 
     assert {1, ill, _} = mix(["cerebros.doctor"], [{"CEREBROS_BRIDGE_BIN", "/nowhere/at/all"}])
     assert ill =~ "NOT OK  program"
@@ -212,7 +220,11 @@ defmodule CerebrosBridge.TasksTest do
     for {arguments, account} <- [
           {~w(digits.toml --pac p --kind coffee), "choose from cycle, nas"},
           {~w(digits.toml --kind nas), "give --pac: PAC that the run is for."},
-          {~w(digits.toml --pac p --limit latency), "--limit latency is not NAME=NUMBER"}
+          {~w(digits.toml --pac p --limit latency), "--limit latency is not NAME=NUMBER"},
+          {~w(digits.toml --pac p --candidates /no/such),
+           "/no/such cannot be read: no such file"},
+          {~w(digits.toml --pac p --candidates mix.exs),
+           "mix.exs is not JSON: no JSON value at byte"}
         ] do
       assert {1, "", "INVALID_ARGUMENT: " <> told} = mix(["cerebros.run" | arguments])
       assert told =~ account

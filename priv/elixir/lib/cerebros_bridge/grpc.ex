@@ -2,8 +2,14 @@ defmodule CerebrosBridge.Grpc do
   @moduledoc """
   The adapter that calls a running `cerebros-bridge up` over gRPC.
 
-  HTTP/2 is gun's (1.3, with cowlib), which the host application brings; without it opening a
-  connection is `:failed_precondition`. Options: `:address`, a `"host:port"` or `"unix:/path"`
+  HTTP/2 is gun's, an Erlang client, and its frames are cowlib's; the host application brings both.
+  Version 1.3 of gun is needed (2.0 has other options) with a cowlib from 2.7 on:
+
+      defp deps, do: [{:gun, "~> 1.3"}, {:cowlib, "~> 2.9", override: true}, …]
+
+  gun asks for an older cowlib than it works with, hence `override`. Without hex: Debian's package
+  `rabbitmq-server` has both compiled, in `plugins/`; put their folders' parent into ERL_LIBS. Where one
+  is missing opening a connection is `:failed_precondition`. Options: `:address`, a `"host:port"` or `"unix:/path"`
   (otherwise `bridge.sock` in `:home`, otherwise 127.0.0.1:50051), and `:tls`, the options of
   `:ssl.connect/3` (`cacertfile`, and for mutual TLS `certfile` and `keyfile`).
   """
@@ -41,16 +47,39 @@ defmodule CerebrosBridge.Grpc do
 
   @impl Adapter
   def open(options) do
-    if Code.ensure_loaded?(:gun) do
-      {:ok, _} = Application.ensure_all_started(:gun)
+    with {:ok, _versions} <- http2() do
       connect(options[:address] || socket_in(options[:home]) || @default_address, options[:tls])
-    else
-      {:error,
-       Error.local(
-         :failed_precondition,
-         "gun is not loaded; add gun 1.3 and cowlib to the code path, or use CerebrosBridge.Port"
-       )}
     end
+  end
+
+  @doc """
+  The versions of gun and cowlib, started; otherwise the error that names what is missing and how to get it.
+
+      iex> {:ok, "gun 1.3." <> _} = CerebrosBridge.Grpc.http2()
+  """
+  @spec http2() :: {:ok, String.t()} | {:error, Error.t()}
+  def http2 do
+    case Application.ensure_all_started(:gun) do
+      {:ok, _} ->
+        [gun, cowlib] = for app <- [:gun, :cowlib], do: to_string(Application.spec(app, :vsn))
+
+        if String.starts_with?(gun, "1.3"),
+          do: {:ok, "gun #{gun}, cowlib #{cowlib}"},
+          else: missing("gun is version #{gun}, and 1.3 is needed")
+
+      {:error, {app, _reason}} ->
+        missing("#{app} is not on the code path")
+    end
+  end
+
+  defp missing(what) do
+    {:error,
+     Error.local(
+       :failed_precondition,
+       what <>
+         ~s(; gRPC's HTTP/2 needs {:gun, "~> 1.3"} and {:cowlib, "~> 2.9", override: true} in your deps, ) <>
+         "or both in ERL_LIBS; or use CerebrosBridge.Port, which needs neither"
+     )}
   end
 
   defp socket_in(nil), do: nil
@@ -242,6 +271,13 @@ defmodule CerebrosBridge.Grpc do
     if is_map_key(wire.calls, ref),
       do: finish(wire, ref, ended(wire.calls[ref], trailers)),
       else: {[], wire}
+  end
+
+  # HTTP/2's own limit: the bridge has not seen the call.
+  def heard(%{gun: gun} = wire, {:gun_error, gun, ref, {:stream_error, :refused_stream, _}})
+      when is_map_key(wire.calls, ref) do
+    what = "too many calls at once over one connection; wait for answers, or give a larger :pool"
+    finish(wire, ref, {:error, Error.local(:resource_exhausted, what)})
   end
 
   def heard(%{gun: gun} = wire, {:gun_error, gun, ref, reason}) do

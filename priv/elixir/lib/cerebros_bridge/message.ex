@@ -3,16 +3,32 @@ defmodule CerebrosBridge.Message do
   Structs and documentation out of the contract (`CerebrosBridge.Generated`).
 
       defmodule CerebrosBridge.Run do
-        use CerebrosBridge.Message, type: "Run", words: [:state], structs: [metrics: CerebrosBridge.TrainingMetrics]
+        use CerebrosBridge.Message, type: "Run", words: [:state]
       end
 
   gives the struct with the fields of that type, `t:t/0` and a `@moduledoc` that lists the fields. The
-  closed vocabularies of the fields in `:words` are atoms; fields in `:structs` are structs of these
-  modules; times are `DateTime`. `:about` is added to the documentation, and `:types` overrule those
-  of the contract.
+  closed vocabularies of the fields in `:words` are atoms; a field whose type has a module here is its
+  struct, or a list of them; times are `DateTime`. `:about` is added to the documentation, and `:types`
+  overrule those of the contract.
   """
 
   alias CerebrosBridge.{Generated, Names}
+
+  # The contract's types that are structs of this client.
+  @modules %{
+    "GateFinding" => CerebrosBridge.GateReport.Finding,
+    "GateReport" => CerebrosBridge.GateReport,
+    "Run" => CerebrosBridge.Run,
+    "RunError" => CerebrosBridge.RunError,
+    "RunEvent" => CerebrosBridge.Event,
+    "Study" => CerebrosBridge.Study,
+    "StudyObjective" => CerebrosBridge.Study.Objective,
+    "StudyTrial" => CerebrosBridge.Study.Trial,
+    "Suggestion" => CerebrosBridge.Study.Suggestion,
+    "TrainingMetrics" => CerebrosBridge.TrainingMetrics,
+    "Trial" => CerebrosBridge.Trial,
+    "VcvEntry" => CerebrosBridge.VCV
+  }
 
   @doc false
   defmacro __using__(options) do
@@ -21,16 +37,15 @@ defmodule CerebrosBridge.Message do
     {options, _} = Code.eval_quoted(options, [], __CALLER__)
     %{doc: doc, fields: fields} = Map.fetch!(Generated.types(), options[:type])
     words = Keyword.get(options, :words, [])
-    structs = Keyword.get(options, :structs, [])
 
     types =
       for {name, field} <- fields do
-        {name, types[name] || typespec(field, name in words, structs[name])}
+        {name, types[name] || nullable(field, typespec(field.type, name in words))}
       end
 
     readings =
       for {name, field} <- fields do
-        {name, Atom.to_string(name), default(field), reading(field, name in words, structs[name])}
+        {name, Atom.to_string(name), default(field), reading(field, name in words)}
       end
 
     quote do
@@ -50,32 +65,67 @@ defmodule CerebrosBridge.Message do
   defp default(%{type: :map}), do: %{}
   defp default(_field), do: nil
 
-  defp typespec(field, word?, module) do
-    type =
-      case {field.type, word?} do
-        {{:word, name}, true} -> one_of(words(name))
-        _ when module != nil -> quote(do: unquote(module).t())
-        {type, _} -> typespec(type)
-      end
+  defp nullable(%{nullable: true}, type), do: {:|, [], [type, nil]}
+  defp nullable(_field, type), do: type
 
-    if field[:nullable], do: {:|, [], [type, nil]}, else: type
+  defp typespec({:word, name}, true), do: one_of(words(name))
+  defp typespec({:word, _}, _word?), do: quote(do: String.t())
+  defp typespec(:string, _), do: quote(do: String.t())
+  defp typespec(:time, _), do: quote(do: DateTime.t())
+  defp typespec(:any, _), do: quote(do: term())
+  # A JSON document.
+  defp typespec(:map, _), do: quote(do: %{optional(String.t()) => term()})
+  defp typespec({:list, type}, word?), do: [typespec(type, word?)]
+
+  defp typespec({:map, type}, word?),
+    do: quote(do: %{optional(String.t()) => unquote(typespec(type, word?))})
+
+  defp typespec({:struct, name}, _) when is_map_key(@modules, name),
+    do: quote(do: unquote(@modules[name]).t())
+
+  defp typespec(type, _) when type in [:integer, :float, :boolean], do: {type, [], []}
+  defp typespec(_struct_of_none, _), do: quote(do: map())
+
+  defp reading(%{type: :time}, _word?), do: :time
+  defp reading(%{type: {:word, name}}, true), do: {:word, Names.of_text(words(name))}
+  # protobuf has no absent list, only an empty one.
+  defp reading(%{type: {:list, _}, nullable: true} = field, word?),
+    do: {:some, reading(%{field | nullable: false}, word?)}
+
+  defp reading(%{type: {:list, {:struct, name}}}, _) when is_map_key(@modules, name),
+    do: {:structs, @modules[name]}
+
+  defp reading(%{type: {:struct, name}}, _) when is_map_key(@modules, name),
+    do: {:struct, @modules[name]}
+
+  defp reading(_field, _word?), do: :same
+
+  @doc """
+  What a caller may give for a procedure's request, to be unquoted into a `@type`: an option for each field but `others`.
+
+      iex> "list_trials" |> CerebrosBridge.Message.options([:run_id]) |> Macro.to_string()
+      "{:after, integer()} | {:limit, integer()}"
+  """
+  @spec options(String.t(), [atom()]) :: Macro.t()
+  def options(procedure, others \\ []) do
+    one_of(
+      for {name, field} <- Keyword.drop(request(procedure), others), do: {name, given(field.type)}
+    )
   end
 
-  defp typespec(:string), do: quote(do: String.t())
-  defp typespec({:word, _}), do: quote(do: String.t())
-  defp typespec(:time), do: quote(do: DateTime.t())
-  defp typespec(:any), do: quote(do: term())
-  defp typespec({:list, type}), do: [typespec(type)]
-  defp typespec({:map, type}), do: quote(do: %{optional(String.t()) => unquote(typespec(type))})
-  defp typespec(type) when type in [:integer, :float, :boolean], do: {type, [], []}
-  defp typespec(_map_or_struct), do: quote(do: map())
+  # A word may be written as a text or an atom; a struct is a map, with either as keys.
+  defp given({:word, name}), do: {:|, [], [one_of(words(name)), quote(do: String.t())]}
+  defp given({:list, type}), do: [given(type)]
 
-  defp reading(%{type: :time}, _word?, _module), do: :time
-  defp reading(%{type: {:word, name}}, true, _module), do: {:word, Names.of_text(words(name))}
-  # protobuf has no absent list, only an empty one.
-  defp reading(%{type: {:list, _}, nullable: true}, _word?, nil), do: :some
-  defp reading(_field, _word?, nil), do: :same
-  defp reading(_field, _word?, module), do: {:struct, module}
+  defp given({:map, type}),
+    do: quote(do: %{optional(atom() | String.t()) => unquote(given(type))})
+
+  defp given(:time), do: quote(do: String.t())
+
+  defp given(type) when type in [:string, :integer, :float, :boolean, :any],
+    do: typespec(type, false)
+
+  defp given(_document_struct_or_union), do: quote(do: %{optional(atom() | String.t()) => term()})
 
   @doc """
   The words of a closed vocabulary as atoms.
@@ -88,15 +138,15 @@ defmodule CerebrosBridge.Message do
     do: Generated.vocabularies() |> Map.fetch!(vocabulary) |> Enum.map(&String.to_atom/1)
 
   @doc """
-  The type of one of these atoms, to be unquoted into a `@type`.
+  The type of one of these atoms or types, to be unquoted into a `@type`.
 
       iex> [:a, :b, :c] |> CerebrosBridge.Message.one_of() |> Macro.to_string()
       ":a | :b | :c"
   """
-  @spec one_of([atom()]) :: Macro.t()
-  def one_of(atoms) do
-    [last | others] = Enum.reverse(atoms)
-    Enum.reduce(others, last, fn atom, type -> {:|, [], [atom, type]} end)
+  @spec one_of([Macro.t()]) :: Macro.t()
+  def one_of(types) do
+    [last | others] = Enum.reverse(types)
+    Enum.reduce(others, last, fn one, type -> {:|, [], [one, type]} end)
   end
 
   @doc """
@@ -150,10 +200,11 @@ defmodule CerebrosBridge.Message do
   end
 
   defp read_as(value, :same), do: value
-  defp read_as([], :some), do: nil
-  defp read_as(value, :some), do: value
+  defp read_as([], {:some, _reading}), do: nil
+  defp read_as(nil, _reading), do: nil
+  defp read_as(list, {:some, reading}), do: read_as(list, reading)
   defp read_as(text, :time), do: Names.time(text)
   defp read_as(text, {:word, of_text}), do: Map.get(of_text, text, text)
-  defp read_as(nil, {:struct, _module}), do: nil
-  defp read_as(map, {:struct, module}), do: module.from_map(map)
+  defp read_as(map, {:struct, module}), do: read(module, map)
+  defp read_as(maps, {:structs, module}), do: Enum.map(maps, &read(module, &1))
 end

@@ -5,11 +5,11 @@ defmodule CerebrosBridge.Options do
   Each field is an option, the fields of nested structs beside the others. An option is called as its
   field, `pac_id` as `--pac`; where an outer field has that name, the names of the structs around it come
   first. A list is written with commas, a map of numbers as `NAME=NUMBER`, an option for each entry.
-  Fields that are JSON documents have no option; `CerebrosBridge.start_run/3` takes them.
+  A field that is a JSON document, or a list of them, is a file with its JSON.
   Nothing is checked here that the bridge checks.
   """
 
-  alias CerebrosBridge.{Error, Generated, Message}
+  alias CerebrosBridge.{Error, Generated, JsonReader, Message}
 
   @enforce_keys [:name, :path, :type, :doc, :required]
   defstruct @enforce_keys
@@ -29,7 +29,7 @@ defmodule CerebrosBridge.Options do
   @spelt %{pac_id: :pac, after_seq: :after}
 
   # Options of the tasks themselves (`CerebrosBridge.Terminal`), and the kind, which names the union's member.
-  @reserved ~w(home grpc format timeout kind)a
+  @reserved ~w(home grpc format timeout retries kind)a
 
   # Fields that are paths. The bridge need not run in the directory of the task.
   @paths ~w(manifest)a
@@ -112,27 +112,24 @@ defmodule CerebrosBridge.Options do
           flat(Map.fetch!(Generated.types(), struct).fields, around ++ [name], required)
 
         type ->
-          if writable?(type),
-            do: [
-              %__MODULE__{
-                name: name,
-                path: around ++ [name],
-                type: type,
-                doc: field.doc,
-                required: required
-              }
-            ],
-            else: []
+          [
+            %__MODULE__{
+              name: name,
+              path: around ++ [name],
+              type: type,
+              doc: field.doc,
+              required: required
+            }
+          ]
       end
     end)
   end
 
-  defp writable?({:map, :float}), do: true
-  defp writable?({:list, type}), do: scalar?(type)
-  defp writable?(type), do: scalar?(type)
-
-  defp scalar?({:word, _vocabulary}), do: true
-  defp scalar?(type), do: type in @scalars
+  # Too much for a command line.
+  defp document?({:map, :float}), do: false
+  defp document?({:list, type}), do: document?(type)
+  defp document?({:word, _vocabulary}), do: false
+  defp document?(type), do: type not in @scalars
 
   defp name(%{path: path, type: type}, taken) do
     [last | around] = path |> Enum.map(&Map.get(@spelt, &1, &1)) |> Enum.reverse()
@@ -153,7 +150,7 @@ defmodule CerebrosBridge.Options do
     end
   end
 
-  defp repeated?(type), do: match?({:map, _}, type)
+  defp repeated?(type), do: type == {:map, :float}
 
   @doc """
   The options as `OptionParser` wants them.
@@ -232,9 +229,15 @@ defmodule CerebrosBridge.Options do
 
   defp placeholder(:boolean), do: ""
   defp placeholder(type) when type in [:integer, :float], do: " N"
-  defp placeholder({:list, _}), do: " A,B"
-  defp placeholder({:map, _}), do: " NAME=NUMBER"
-  defp placeholder(_text), do: " TEXT"
+  defp placeholder({:map, :float}), do: " NAME=NUMBER"
+
+  defp placeholder(type) do
+    cond do
+      document?(type) -> " FILE"
+      match?({:list, _}, type) -> " A,B"
+      true -> " TEXT"
+    end
+  end
 
   @doc """
   The request of what was given: keyword options, and the text of the argument without a name.
@@ -277,11 +280,28 @@ defmodule CerebrosBridge.Options do
   defp value(%{required: true} = option, []), do: {:error, "give #{flag(option)}: #{option.doc}"}
   defp value(_option, []), do: :absent
 
-  defp value(%{type: {:map, _}} = option, entries) do
+  defp value(%{type: {:map, :float}} = option, entries) do
     with {:ok, pairs} <- each(entries, &entry(option, &1)), do: {:ok, Map.new(pairs)}
   end
 
-  defp value(option, [value]), do: typed(option, option.type, value)
+  defp value(option, [value]) do
+    if document?(option.type),
+      do: document(option, value),
+      else: typed(option, option.type, value)
+  end
+
+  defp document(option, file) do
+    with {:ok, text} <- File.read(file),
+         {:ok, document} <- JsonReader.decode(text) do
+      {:ok, document}
+    else
+      {:error, reason} when is_atom(reason) ->
+        {:error, "#{flag(option)} #{file} cannot be read: #{:file.format_error(reason)}"}
+
+      {:error, why} ->
+        {:error, "#{flag(option)} #{file} is not JSON: #{why}"}
+    end
+  end
 
   defp typed(option, {:list, type}, text),
     do: text |> String.split(",") |> each(&typed(option, type, &1))

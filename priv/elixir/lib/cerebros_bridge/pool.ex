@@ -21,7 +21,7 @@ defmodule CerebrosBridge.Pool do
   @lasting_ms 10_000
 
   @own_options [name: nil, adapter: CerebrosBridge.Port, pool: 1, enabled: nil]
-  @adapter_options [:executable, :args, :env, :home, :address, :tls]
+  @adapter_options [:executable, :args, :env, :home, :logs, :address, :tls]
 
   @doc """
   Start the pool; options as in `CerebrosBridge.start_link/1`.

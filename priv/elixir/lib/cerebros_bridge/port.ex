@@ -5,6 +5,13 @@ defmodule CerebrosBridge.Port do
   The program ends with its owner. Options: `:executable` (otherwise the variable
   CEREBROS_BRIDGE_BIN, then `cerebros-bridge` on PATH), `:args` behind `port`, `:home` for the
   directory of database, artifacts and keys, `:env` as a map or list of variables, nil to unset one.
+
+  What the program, its worker and their libraries log or print reaches `Logger` from the level `:logs`
+  on (`:warning`; `:debug`, `:info`, `:error`, `:critical`; false leaves it on stderr, in the shell that
+  started the BEAM). The program writes lines from CEREBROS_LOG_LEVEL on, `info` unless set. A line has
+  the metadata `domain: [:cerebros]`, `run_id` where it tells of a run, and `cerebros`, a map of its
+  facts with binary keys, which are in the message too. What is said before the session begins and
+  after it has ended, as why the program cannot start, is on stderr.
   """
 
   @behaviour CerebrosBridge.Adapter
@@ -14,11 +21,13 @@ defmodule CerebrosBridge.Port do
 
   @protocol 1
 
+  @levels ~w(debug info warning error critical)a
+
   # Every atom the bridge sends. Their being here is what lets `[:safe]` know them.
   @vocabulary Error.codes() ++
-                ~w(hello ok error item log pong draining bye warning drained frame_too_large
+                ~w(hello ok error item log pong draining bye drained frame_too_large
                    hello_refused shutdown unsupported_version true false nil nan infinity
-                   neg_infinity)a
+                   neg_infinity)a ++ @levels
 
   @enforce_keys [:port]
   defstruct [:port]
@@ -28,12 +37,21 @@ defmodule CerebrosBridge.Port do
 
   @impl Adapter
   def open(options) do
+    logs = Keyword.get(options, :logs, :warning)
+
     case find_executable(options[:executable]) do
       nil ->
         {:error,
          Error.local(
            :failed_precondition,
            "cerebros-bridge is not on PATH; give :executable or CEREBROS_BRIDGE_BIN"
+         )}
+
+      _executable when logs not in [false | @levels] ->
+        {:error,
+         Error.local(
+           :invalid_argument,
+           ":logs is #{inspect(logs)}; give false or one of #{inspect(@levels)}"
          )}
 
       executable ->
@@ -69,9 +87,16 @@ defmodule CerebrosBridge.Port do
       {:packet, 4},
       :nouse_stdio,
       :exit_status,
-      args: ["port" | options[:args] || []] ++ spare(options[:slot]),
+      args: ["port" | options[:args] || []] ++ logs(options) ++ spare(options[:slot]),
       env: env
     ])
+  end
+
+  defp logs(options) do
+    case Keyword.get(options, :logs, :warning) do
+      false -> []
+      level -> ["--logs", Atom.to_string(level)]
+    end
   end
 
   # One worker serves a whole pool, and the first connection brings it.
@@ -119,8 +144,8 @@ defmodule CerebrosBridge.Port do
       {:pong, id, stats} ->
         {[{:result, id, {:ok, stats}}], wire}
 
-      {:log, :warning, text, _meta} ->
-        Logger.warning("cerebros-bridge: " <> text)
+      {:log, level, text, facts} ->
+        log(level, text, facts)
         {[], wire}
 
       {:bye, reason} ->
@@ -142,6 +167,13 @@ defmodule CerebrosBridge.Port do
   def close(%{port: port}) do
     if Port.info(port), do: Port.close(port)
     :ok
+  end
+
+  defp log(level, text, facts) when level in @levels do
+    shown = for {name, fact} <- Enum.sort(facts), do: [?\s, name, ?=, to_string(fact)]
+    about = [domain: [:cerebros], cerebros: facts]
+    run = if id = facts["run_id"], do: [run_id: id], else: []
+    Logger.log(level, ["cerebros-bridge: ", text | shown], about ++ run)
   end
 
   defp tell(%{port: port} = wire, message) do

@@ -163,6 +163,54 @@ defmodule CerebrosBridge.Reading do
     end
   end
 
+  @doc """
+  Read to the end, for no longer than `timeout` milliseconds; the items are dropped.
+
+      :ok = CerebrosBridge.Reading.to_end(reading, :infinity)
+  """
+  @spec to_end(t(), timeout()) :: :ok | :timeout | {:error, Error.t()}
+  def to_end(reading, :infinity), do: drained(reading, :infinity)
+  def to_end(reading, timeout), do: drained(reading, now() + timeout)
+
+  defp drained(reading, deadline) do
+    case next(reading, deadline, nil) do
+      {:item, _item, reading} ->
+        drained(reading, deadline)
+
+      {:end, result} ->
+        result
+
+      {:timeout, reading} ->
+        stop(reading)
+        :timeout
+    end
+  end
+
+  @doc """
+  The items as a lazy stream, which raises `CerebrosBridge.Error`; `start` begins the reading.
+
+      CerebrosBridge.Reading.lazy(fn -> CerebrosBridge.Reading.start(MyApp.Bridge, run_id, []) end)
+  """
+  @spec lazy((() -> {:ok, t()} | {:error, Error.t()})) :: Enumerable.t()
+  def lazy(start) do
+    Stream.resource(
+      fn ->
+        case start.() do
+          {:ok, reading} -> reading
+          {:error, error} -> raise error
+        end
+      end,
+      fn reading ->
+        case next(reading, :infinity, nil) do
+          {:item, item, reading} -> {[item], reading}
+          {:end, :ok} -> {:halt, :ended}
+          {:end, {:error, error}} -> raise error
+        end
+      end,
+      fn reading -> if reading != :ended, do: stop(reading) end
+    )
+  end
+
   @doc "Stop reading; a run that is read goes on."
   @spec stop(t()) :: :ok
   def stop(%{stream: nil}), do: :ok

@@ -1,9 +1,7 @@
 defmodule CerebrosBridge.Run do
   use CerebrosBridge.Message,
     type: "Run",
-    words: [:state],
-    structs: [metrics: CerebrosBridge.TrainingMetrics],
-    about: "Trials and the error are maps with binary keys."
+    words: [:state]
 
   alias CerebrosBridge.Message
 

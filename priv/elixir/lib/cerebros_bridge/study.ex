@@ -30,6 +30,10 @@ defmodule CerebrosBridge.Study do
 
   alias CerebrosBridge.{Error, Message, Request}
 
+  defmodule Objective do
+    use CerebrosBridge.Message, type: "StudyObjective", words: [:direction]
+  end
+
   defmodule Suggestion do
     use CerebrosBridge.Message,
       type: "Suggestion",
@@ -44,6 +48,10 @@ defmodule CerebrosBridge.Study do
 
   @type failure :: unquote(Message.one_of(@failures))
   @type outcome :: :ok | failure()
+
+  @typedoc "A field of the request that opens a study."
+  @type field :: unquote(Message.options("create_study"))
+
   @type result(value) :: {:ok, value} | {:error, Error.t()}
 
   @doc """
@@ -54,7 +62,8 @@ defmodule CerebrosBridge.Study do
       {:ok, %CerebrosBridge.Study{trials_total: 0}} =
         CerebrosBridge.Study.create(bridge, %{space: space, objectives: objectives})
   """
-  @spec create(CerebrosBridge.bridge(), map() | keyword(), keyword()) :: result(t())
+  @spec create(CerebrosBridge.bridge(), [field()] | map(), [CerebrosBridge.option()]) ::
+          result(t())
   def create(bridge, params, opts \\ []) do
     with {:ok, map} <- CerebrosBridge.call(bridge, :create_study, params, opts),
          do: {:ok, from_map(map)}
@@ -68,7 +77,9 @@ defmodule CerebrosBridge.Study do
       {:ok, [%CerebrosBridge.Study.Suggestion{number: 0, attempt: 1}]} =
         CerebrosBridge.Study.suggest(bridge, "tuning")
   """
-  @spec suggest(CerebrosBridge.bridge(), String.t(), keyword()) :: result([Suggestion.t()])
+  @spec suggest(CerebrosBridge.bridge(), String.t(), [
+          unquote(Message.options("suggest", [:study_id])) | CerebrosBridge.option()
+        ]) :: result([Suggestion.t()])
   def suggest(bridge, study_id, opts \\ []) do
     {count, opts} = Keyword.pop(opts, :count)
     params = Request.given(study_id: study_id, count: count)
@@ -114,7 +125,9 @@ defmodule CerebrosBridge.Study do
       {:ok, [%CerebrosBridge.Study.Trial{values: %{"loss" => _}} | _]} =
         CerebrosBridge.Study.best_trials(bridge, "tuning")
   """
-  @spec best_trials(CerebrosBridge.bridge(), String.t(), keyword()) :: result([Trial.t()])
+  @spec best_trials(CerebrosBridge.bridge(), String.t(), [
+          unquote(Message.options("best_trials", [:study_id])) | CerebrosBridge.option()
+        ]) :: result([Trial.t()])
   def best_trials(bridge, study_id, opts \\ []) do
     {limit, opts} = Keyword.pop(opts, :limit)
     params = Request.given(study_id: study_id, limit: limit)

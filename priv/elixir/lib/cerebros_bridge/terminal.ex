@@ -7,7 +7,7 @@ defmodule CerebrosBridge.Terminal do
   or `--grpc ADDRESS` (`host:port` or `unix:/path` of a running service), and `--format json`.
   """
 
-  alias CerebrosBridge.{Error, Event, Json, Options}
+  alias CerebrosBridge.{Error, Event, Figures, Json, Options}
 
   @switches [home: :string, grpc: :string, format: :string]
 
@@ -47,15 +47,37 @@ defmodule CerebrosBridge.Terminal do
           value
         when value: term()
   def with_bridge(options, use) do
-    {:ok, _} = Application.ensure_all_started(:cerebros_bridge)
-    # The pool tells its supervisor; here nobody supervises, and the error itself is told.
-    Logger.configure(level: :error)
+    start()
 
     with {:ok, bridge} <- started(adapter(options)),
          {:ok, value} <- use.(bridge) do
       value
     else
       {:error, error} -> refuse(error)
+    end
+  end
+
+  @doc "Start the client; from `level` on its log is on stderr, because answers alone are on stdout."
+  @spec start(Logger.level() | :none) :: :ok
+  def start(level \\ :error) do
+    {:ok, _} = Application.ensure_all_started(:cerebros_bridge)
+    # The pool tells its supervisor; here nobody supervises, and the error itself is told.
+    Logger.configure(level: level)
+
+    case :logger.get_handler_config(:default) do
+      {:ok, %{config: config} = handler} ->
+        :ok = :logger.remove_handler(:default)
+
+        handler = %{
+          handler
+          | config: Map.take(config, [:type]) |> Map.put(:type, :standard_error)
+        }
+
+        :ok = :logger.add_handler(:default, handler.module, handler)
+
+      # Before Elixir 1.15.
+      {:error, _} ->
+        :ok = apply(Logger, :configure_backend, [:console, [device: :standard_error]])
     end
   end
 
@@ -138,22 +160,9 @@ defmodule CerebrosBridge.Terminal do
     facts =
       for {key, value} <- Enum.to_list(told) ++ Enum.to_list(event.measurements),
           value != nil,
-          do: "#{key}=#{shown(value)}"
+          do: "#{key}=#{Figures.of_field(key, value)}"
 
     Enum.join([String.pad_leading("#{event.seq}", 4), name | facts], " ")
-  end
-
-  defp shown(value) when is_float(value),
-    do: :erlang.float_to_binary(value, [:short]) |> shortened(value)
-
-  defp shown(value), do: to_string(value)
-
-  defp shortened(text, value) do
-    cond do
-      String.length(text) <= 6 -> text
-      abs(value) >= 0.001 and abs(value) < 1.0e6 -> :erlang.float_to_binary(value, decimals: 4)
-      true -> :erlang.float_to_binary(value, scientific: 2)
-    end
   end
 
   defp error(text), do: IO.puts(:stderr, text)

@@ -1,28 +1,29 @@
 defmodule Mix.Tasks.Cerebros.Doctor do
   @shortdoc "Find out what keeps the bridge from working"
   @moduledoc """
-  Examines the Elixir side and the bridge: versions, program, feature flag, gun, a real session, and
-  what `cerebros-bridge doctor` finds.
+  Examines the Elixir side and the bridge: versions, feature flag, gun and cowlib, the program and what
+  `cerebros-bridge doctor` finds, and, with `--grpc ADDRESS`, the service there.
 
       mix cerebros.doctor --home /var/lib/cerebros
 
-  Options are those of `CerebrosBridge.Terminal`. Exit status 1 when something is not well.
+  Nothing is written or started, so over a port no session is opened: it would start the database in the
+  home, and bring the home into being. `--session` opens one all the same. The options of
+  `CerebrosBridge.Terminal` hold too. Exit status 1 when something is not well.
   """
   use Mix.Task
 
-  alias CerebrosBridge.{Error, Terminal}
+  alias CerebrosBridge.{Error, Grpc, Terminal}
 
   @session_timeout_ms 60_000
 
   @impl true
   def run(arguments) do
-    {options, []} = Terminal.parse(arguments, "cerebros.doctor", [], [])
-    {:ok, _} = Application.ensure_all_started(:cerebros_bridge)
-    Logger.configure(level: :none)
+    {options, []} = Terminal.parse(arguments, "cerebros.doctor", [], session: :boolean)
+    Terminal.start(:none)
 
     findings = [versions(), flag(), gun(options) | program(options)] ++ [session(options)]
     Terminal.print(options, Enum.map(findings, &described/1), fn _ -> text(findings) end)
-    unless Enum.all?(findings, fn {_, well, _} -> well end), do: exit({:shutdown, 1})
+    if Enum.any?(findings, fn {_, well, _} -> well == false end), do: exit({:shutdown, 1})
   end
 
   defp described({subject, well, account}), do: %{subject: subject, well: well, account: account}
@@ -30,9 +31,14 @@ defmodule Mix.Tasks.Cerebros.Doctor do
   defp text(findings) do
     Terminal.columns(
       for {subject, well, account} <- findings,
-          do: {"#{if well, do: "ok", else: "NOT OK"}  #{subject}", account}
+          do: {"#{mark(well)}  #{subject}", account}
     )
   end
+
+  # nil: not examined.
+  defp mark(nil), do: "-"
+  defp mark(true), do: "ok"
+  defp mark(false), do: "NOT OK"
 
   defp versions do
     well =
@@ -52,12 +58,10 @@ defmodule Mix.Tasks.Cerebros.Doctor do
 
   # Only gRPC needs it.
   defp gun(options) do
-    loaded = Code.ensure_loaded?(:gun)
-
-    account =
-      if loaded, do: "loaded, gRPC can be used", else: "not loaded, only the port can be used"
-
-    {"gun", loaded or options[:grpc] == nil, account}
+    case Grpc.http2() do
+      {:ok, versions} -> {"gun", true, versions}
+      {:error, error} -> {"gun", if(options[:grpc], do: false), Exception.message(error)}
+    end
   end
 
   defp program(options) do
@@ -84,6 +88,12 @@ defmodule Mix.Tasks.Cerebros.Doctor do
   end
 
   defp session(options) do
+    if options[:grpc] || options[:session],
+      do: opened(options),
+      else: {"session", nil, "not opened, it would start the database; --session opens one"}
+  end
+
+  defp opened(options) do
     Process.flag(:trap_exit, true)
 
     with {:ok, bridge} <- CerebrosBridge.start_link(Terminal.adapter(options)),

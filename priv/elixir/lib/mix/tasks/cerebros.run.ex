@@ -1,7 +1,7 @@
 defmodule Mix.Tasks.Cerebros.Run do
   @shortdoc "Start a run for a PAC and follow it to its end"
 
-  alias CerebrosBridge.{Error, Options, Request, Run, Terminal}
+  alias CerebrosBridge.{Error, Figures, Options, Request, Run, Terminal}
 
   @moduledoc """
   Starts a run for a PAC and shows its progress until it has ended.
@@ -9,8 +9,9 @@ defmodule Mix.Tasks.Cerebros.Run do
       mix cerebros.run examples/digits.toml --pac p1 --trials 8
 
   `--kind KIND` is one of #{Enum.map_join(Options.kinds(), ", ", &"`#{&1}`")}, and `#{Request.default_kind()}`
-  unless given. With `--timeout N` the run is cancelled after N seconds. The options of
-  `CerebrosBridge.Terminal` hold too. Exit status 0 when the run succeeded, 1 when it ended otherwise.
+  unless given. With `--timeout N` the run is cancelled after N seconds; with `--retries N` the start is
+  asked for again, up to N times, after an error that passes by itself. `--traceparent TEXT` is the trace
+  (W3C) that the start belongs to. The options of `CerebrosBridge.Terminal` hold too. Exit status 0 when the run succeeded, 1 when it ended otherwise.
 
   #{Options.runs()}
   """
@@ -19,13 +20,13 @@ defmodule Mix.Tasks.Cerebros.Run do
   @impl true
   def run(arguments) do
     kind = kind(arguments)
-    switches = [kind: :string, timeout: :float]
+    switches = [kind: :string, timeout: :float, retries: :integer, traceparent: :string]
 
     {options, request} =
       Terminal.request(arguments, "cerebros.run", Options.of_run(kind), switches)
 
     request = Map.update(request, :spec, %{kind: kind}, &Map.put(&1, :kind, kind))
-    run = Terminal.with_bridge(options, &run_to_its_end(&1, request, options[:timeout]))
+    run = Terminal.with_bridge(options, &run_to_its_end(&1, request, options))
     Terminal.print(options, run, &text/1)
     unless run.state == :succeeded, do: exit({:shutdown, 1})
   end
@@ -44,9 +45,12 @@ defmodule Mix.Tasks.Cerebros.Run do
     end
   end
 
-  defp run_to_its_end(bridge, request, timeout_s) do
-    with {:ok, %Run{run_id: run_id}} <- CerebrosBridge.start_run(bridge, request) do
+  defp run_to_its_end(bridge, request, options) do
+    calling = Keyword.take(options, [:retries, :traceparent])
+
+    with {:ok, %Run{run_id: run_id}} <- CerebrosBridge.start_run(bridge, request, calling) do
       {:ok, _watch} = CerebrosBridge.watch(bridge, run_id)
+      timeout_s = options[:timeout]
       deadline = timeout_s && System.monotonic_time(:millisecond) + round(timeout_s * 1000)
       follow(bridge, run_id, deadline)
     end
@@ -79,13 +83,16 @@ defmodule Mix.Tasks.Cerebros.Run do
     Terminal.columns([
       {"run", run.run_id},
       {"state", run.state},
-      {"trials", "#{run.trials_ok} ok of #{run.trials_total}"},
-      {"accuracy", metrics && metrics.accuracy},
-      {"latency p50", metrics && "#{metrics.latency_p50_s} s"},
-      {"energy", metrics && "#{metrics.energy_j} J (#{metrics.energy_method})"},
-      {"cost", metrics && "#{metrics.cost_usd} USD"},
+      {"trials",
+       "#{run.trials_ok} ok, #{run.trials_pruned} pruned, #{run.trials_failed} failed " <>
+         "of #{run.trials_total}"},
+      {"accuracy", metrics && Figures.accuracy(metrics.accuracy)},
+      {"latency p50", metrics && Figures.measured(metrics.latency_p50_s, "s")},
+      {"energy",
+       metrics && "#{Figures.measured(metrics.energy_j, "J")} (#{metrics.energy_method})"},
+      {"cost", metrics && Figures.dollars(metrics.cost_usd)},
       {"promoted", run.promoted_version && "capability vector version #{run.promoted_version}"},
-      {"error", run.error && "#{run.error["code"]}: #{run.error["message"]}"}
+      {"error", run.error && "#{run.error.code}: #{run.error.message}"}
     ])
   end
 end

@@ -1,7 +1,7 @@
 defmodule Mix.Tasks.Cerebros.Vcv do
   @shortdoc "Show a PAC's capability vector"
 
-  alias CerebrosBridge.{Options, Terminal, VCV}
+  alias CerebrosBridge.{Figures, Options, Terminal, VCV}
 
   @parts Options.of_request("get_capability")
 
@@ -32,10 +32,12 @@ defmodule Mix.Tasks.Cerebros.Vcv do
       {"PAC", "#{vcv.pac_id}, version #{vcv.version}"},
       {"task", vcv.task},
       {"skills", Enum.join(vcv.skills, ", ")},
-      {"accuracy", vcv.accuracy},
-      {"latency", "#{vcv.latency_s} s"},
-      {"energy / cost", "#{vcv.energy_j} J / #{vcv.cost_usd} USD"},
-      {"trust / reliability", "#{vcv.trust} / #{vcv.reliability}"},
+      {"accuracy", Figures.accuracy(vcv.accuracy)},
+      {"latency", Figures.measured(vcv.latency_s, "s")},
+      {"energy / cost",
+       "#{Figures.measured(vcv.energy_j, "J")} / #{Figures.dollars(vcv.cost_usd)}"},
+      {"trust / reliability",
+       "#{Figures.significant(vcv.trust)} / #{Figures.significant(vcv.reliability)}"},
       {"capability", "#{length(vcv.capability)} numbers (--format json shows them)"},
       {"run, artifact", "#{vcv.run_id}, #{vcv.artifact_digest}"},
       {"created", vcv.created_at}

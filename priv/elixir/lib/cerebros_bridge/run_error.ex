@@ -1,0 +1,3 @@
+defmodule CerebrosBridge.RunError do
+  use CerebrosBridge.Message, type: "RunError"
+end

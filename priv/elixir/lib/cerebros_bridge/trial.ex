@@ -1,0 +1,3 @@
+defmodule CerebrosBridge.Trial do
+  use CerebrosBridge.Message, type: "Trial", words: [:outcome]
+end
