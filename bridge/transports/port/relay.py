@@ -70,12 +70,13 @@ class Relay:
         self._thread.start()
 
     def tell_to(self, tell: Tell | None) -> None:
-        """Hand the lines from now on to `tell`, on the event loop; with None to stderr."""
+        """Hand the lines from now on to `tell`; with None to stderr, when those that wait were told. Called on the loop."""
         with self._lock:
-            self._tell = tell
-            unsent, self._waiting = self._waiting, []
-        for line in unsent:
-            self._print(line)
+            before, self._tell = self._tell, tell
+            waiting, self._waiting = self._waiting, []
+        for line in waiting:
+            if before is None or not before(line):
+                self._print(line)
 
     def close(self) -> None:
         """Give descriptor 2 back, and write what the pipe still holds."""

@@ -229,8 +229,8 @@ class Session(asyncio.Protocol):
         self._flush_soon()
 
     def _log(self, line: LogLine) -> bool:
-        """Send a line of the log unless the BEAM is behind with reading; return True if it was sent."""
-        if taken := self._outlet.open.is_set():
+        """Send a line of the log unless the BEAM is gone or behind with reading; return True if it was sent."""
+        if taken := self._outlet.open.is_set() and not self._inlet.is_closing():
             self._connection.log(line)
             self._flush_soon()
         return taken
