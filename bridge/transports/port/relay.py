@@ -70,7 +70,7 @@ class Relay:
         self._thread.start()
 
     def tell_to(self, tell: Tell | None) -> None:
-        """Hand the lines from now on to `tell`, or to stderr with None; those that wait are told first. Call it on the loop."""
+        """Hand the lines from now on to `tell`, or to stderr with None; after those that wait. For the loop only."""
         with self._lock:
             before, self._tell = self._tell, tell
             waiting, self._waiting = self._waiting, []
