@@ -73,7 +73,7 @@ class Thundergrid(strawberry.Schema):
             return PreExecutionError(data=None, errors=checked)
         operation = get_operation_ast(checked, context.operation_name)
         if operation is None:
-            return _refused(f"the document has no operation {context.operation_name!r}; name one that it has")
+            return _refused(_no_operation(context.operation_name))
         if OperationType(operation.operation.value) not in context.allowed_operations:
             return _refused(f"a {operation.operation.value} is followed over a WebSocket; it has no single answer")
         context.graphql_document = checked
@@ -85,6 +85,12 @@ def _make_defaults_readable(fields: Iterable[GraphQLInputField]) -> None:
     for field in fields:
         if isinstance(field.default_value, dict):
             field.default = GraphQLDefaultInput(field.default_value)
+
+
+def _no_operation(name: str | None) -> str:
+    if name is None:
+        return "the document has several operations; say in operationName which of them is meant"
+    return f"the document has no operation {name!r}; name one that it has"
 
 
 def _refused(message: str) -> PreExecutionError:

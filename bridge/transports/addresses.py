@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import NamedTuple
 
@@ -16,6 +17,9 @@ from typing import NamedTuple
 _AUTHORITY = re.compile(r"(?:\[([0-9A-Fa-f:.]{2,45})\]|([A-Za-z0-9._-]{1,254}))(?::([0-9]{0,5}))?")
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
+
+# Every request names its host, and nearly all of them the same one.
+NAMES_KEPT = 64
 
 _LOOPBACK = ("localhost", "127.0.0.0/8", "::1")
 
@@ -39,6 +43,7 @@ class Origin(NamedTuple):
         return f"{self.scheme}://{host}" + ("" if self.port == _DEFAULT_PORTS[self.scheme] else f":{self.port}")
 
 
+@lru_cache(maxsize=NAMES_KEPT)
 def authority_in(text: str) -> Authority | None:
     """Read `host`, `host:port` or `[address]:port`; None if the text is none of these."""
     found = _AUTHORITY.fullmatch(text)

@@ -232,6 +232,24 @@ async def test_a_caller_who_leaves_in_the_middle_of_a_body_is_no_defect(address)
     await asyncio.sleep(0.05)
 
 
+async def test_a_subscriber_who_leaves_before_its_answers_is_no_defect(address):
+    for _ in range(20):
+        async with connect_to(address) as socket:
+            await opened(socket)
+            for number in range(30):
+                await socket.send(subscribe(number=str(number)))
+            socket.transport.abort()
+    await asyncio.sleep(0.2)
+
+
+async def test_of_several_operations_the_caller_is_told_to_name_one(http):
+    answer = await http.post("/graphql", json={"query": "query A { health { status } } query B { health { status } }"})
+
+    [error] = answer.json()["errors"]
+    assert error["extensions"]["code"] == "INVALID_ARGUMENT"
+    assert "operationName" in error["message"]
+
+
 def connect_to(address: str) -> connect:
     return connect(f"ws://{address}/graphql", subprotocols=["graphql-transport-ws"], proxy=None)
 

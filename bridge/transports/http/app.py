@@ -65,9 +65,6 @@ def make_app(bridge: Bridge) -> Starlette:
                 text = await scrape(bridge.deps)
         return Response(text, headers={"content-type": CONTENT_TYPE})
 
-    async def healthz(_request: Request) -> Response:
-        return PlainTextResponse("ok\n")
-
     async def readyz(request: Request) -> Response:
         report = await bridge.ask(HEALTH, caller_of(request), Health())
         return JSONResponse(msgspec.to_builtins(report), status_code=200 if report.status == "serving" else 503)
@@ -75,12 +72,12 @@ def make_app(bridge: Bridge) -> Starlette:
     graphql = GraphqlEndpoint(bridge)
     app = Starlette(
         routes=[
+            Route("/healthz", PlainTextResponse("ok\n"), methods=["GET"]),  # first, and no more than an answer
             Route("/", people),
             Route("/graphql", graphql, methods=["POST"]),
             WebSocketRoute("/graphql", graphql),
             Route("/metrics", metrics),
             *console_routes(),
-            Route("/healthz", healthz),
             Route("/readyz", readyz),
         ],
         exception_handlers={CerebrosError: _refused, HTTPException: _not_served, Exception: _failed},

@@ -36,7 +36,9 @@ def caller_of(connection: HTTPConnection) -> Caller:
     try:
         headers = msgspec.convert(connection.headers, Headers, strict=False)
     except msgspec.ValidationError as problem:
-        raise InvalidArgument(f"request headers: {problem}; an example: x-timeout-s: 2.5") from None
+        raise InvalidArgument(
+            f"request headers: {problem}; examples: x-timeout-s: 2.5, x-correlation-id: order-17"
+        ) from None
     return Caller(
         principal="",
         transport="http",

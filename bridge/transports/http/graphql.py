@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Iterable, Mapping
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any, TypeVar
 
@@ -79,6 +80,12 @@ class Complete(msgspec.Struct, frozen=True, tag_field="type", tag="complete"):
 Message = ConnectionInit | Ping | Pong | Subscribe | Complete
 
 
+EXAMPLES = {
+    Question: '{"query": "{ health { status } }"}',
+    Message: '{"type": "subscribe", "id": "1", "payload": {"query": "{ health { status } }"}}',
+}
+
+
 def read(raw: bytes | str, kind: type[Read] | Any) -> Read:
     """Return the JSON of a caller as the type that it claims to be.
 
@@ -88,7 +95,7 @@ def read(raw: bytes | str, kind: type[Read] | Any) -> Read:
     try:
         told: Read = msgspec.json.decode(raw, type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError) as problem:
-        raise InvalidArgument(f'{problem}; an example: {{"query": "{{ health {{ status }} }}"}}') from None
+        raise InvalidArgument(f"{problem}; an example: {EXAMPLES[kind]}") from None
     except RecursionError:
         raise _too_deep() from None
     _require_shallow(told)
@@ -134,12 +141,15 @@ class Socket(ASGIWebSocketAdapter):
             pass
 
     async def send_json(self, message: Mapping[str, object]) -> None:
-        if self._open:  # an operation may have an item for a caller who has just left
-            await super().send_json(message)
+        # An operation may have an item for a caller who has left, or who leaves while the item waits for its turn.
+        with suppress(WebSocketDisconnect):
+            if self._open:
+                await super().send_json(message)
 
     async def close(self, code: int, reason: str) -> None:
-        if self._open:
-            await super().close(code, reason.encode()[:REASON_BYTES].decode(errors="ignore"))
+        with suppress(WebSocketDisconnect):
+            if self._open:
+                await super().close(code, reason.encode()[:REASON_BYTES].decode(errors="ignore"))
 
     @property
     def _open(self) -> bool:

@@ -26,10 +26,8 @@ WS_PING_S = 2.0
 # The parser and the frames of one chunk are worked off in one go; 64 kB of the smallest frames take some 50 ms.
 RECEIVED_AT_ONCE = 32 * 2**10
 
-
-# Connections taken in at once: each of them costs the others' requests 0.1 ms. The rest waits in the kernel.
-ACCEPTED_AT_ONCE = 32
-ACCEPTED_LATER = 2_048
+# Connections that the kernel keeps until they are taken in; a caller that finds no room there waits for a second.
+WAITING_IN_KERNEL = 2_048
 
 
 class HttpServer(msgspec.Struct, frozen=True):
@@ -63,7 +61,7 @@ async def http_server(bridge: Bridge, limits: Limits = LIMITS) -> AsyncIterator[
         proxy_headers=False,  # anybody here could claim to be a proxy, and so another caller
         server_header=False,
         timeout_keep_alive=int(limits.idle_s) + 1,  # ours ends it
-        backlog=ACCEPTED_AT_ONCE,
+        backlog=WAITING_IN_KERNEL,
     )
     server = _Server(config)
     serving = asyncio.create_task(server.serve(sockets=[listener]))
@@ -95,8 +93,3 @@ class _Server(uvicorn.Server):
     def capture_signals(self) -> Iterator[None]:
         """Install no signal handlers: `until_signalled` handles signals."""
         yield
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        for listener in sockets or ():
-            listener.listen(ACCEPTED_LATER)  # asyncio takes `backlog` for both numbers
