@@ -43,7 +43,7 @@ from bridge.runs.settings import RunSettings
 from bridge.runs.trials import TrialStore
 from bridge.runs.worker import Worker
 from bridge.runs.worker_process import OwnWorker
-from bridge.store.address import check_address
+from bridge.store.address import OVERRULING, check_address, without_variables
 from bridge.store.artifacts import ArtifactFiles, sweep_drafts
 from bridge.store.database import Database
 from bridge.store.embedded import embedded_postgres, present_address
@@ -93,8 +93,9 @@ def migrated_database(settings: Settings) -> Iterator[str]:
     """The address of a database with the newest schema: `DATABASE_URL`, or the embedded one while this lasts."""
     if own := settings[StoreSettings].database_url:
         check_address(own)
-        migrate(own)
-        yield own
+        with without_variables(OVERRULING):
+            migrate(own)
+            yield own
         return
     with embedded_postgres(settings.home) as url:
         migrate(url)

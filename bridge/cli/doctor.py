@@ -16,7 +16,7 @@ from bridge.policy.rules import read_policy
 from bridge.policy.settings import PolicySettings
 from bridge.process.home import check_socket_path, examine_home
 from bridge.process.settings import Settings
-from bridge.store.address import check_address
+from bridge.store.address import OVERRULING, check_address, without_variables
 from bridge.store.embedded import examined_postgres
 from bridge.store.migrate import examine as examine_database
 from bridge.store.settings import StoreSettings
@@ -86,7 +86,8 @@ def _home(settings: Settings) -> str:
 def _database(settings: Settings) -> str:
     if own := settings[StoreSettings].database_url:
         check_address(own)
-        return f"DATABASE_URL: {examine_database(own)}"
+        with without_variables(OVERRULING):
+            return f"DATABASE_URL: {examine_database(own)}"
     with examined_postgres(settings.home) as url:
         return f"embedded: {examine_database(url)}"
 

@@ -102,8 +102,6 @@ def _typed_failures() -> Iterator[None]:
                 ) from None
             else:
                 raise _system_trouble(problem) from None
-        except MemoryError:
-            raise ResourceExhausted("memory ran out; ask for less, or on a machine with more") from None
     if usage is not None:
         raise usage
 

@@ -11,8 +11,11 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from cerebros.errors import CerebrosError, Internal
+from cerebros.errors import CerebrosError, Internal, ResourceExhausted
 from telemetry.logs import log_failure
+
+# Python's words, as a RuntimeError, where the system refuses it a thread.
+NO_THREAD = "can't start new thread"
 
 
 @contextmanager
@@ -21,12 +24,19 @@ def defects_answered(what: str) -> Iterator[None]:
 
     Raises:
         Internal: there was a defect.
+        ResourceExhausted: the process may have no more memory or threads, which is nobody's defect.
         CerebrosError: what was raised inside, as it is.
     """
     try:
         yield
     except CerebrosError:
         raise
+    except MemoryError:
+        raise ResourceExhausted(f"{what}: memory ran out; ask for less, or on a machine with more") from None
     except Exception as defect:  # noqa: BLE001 - the outermost frame
+        if str(defect) == NO_THREAD:
+            raise ResourceExhausted(
+                f"{what}: no thread could be started; allow this user more memory or processes (ulimit -v, -u)"
+            ) from None
         log_failure("cerebros.defect", at=what, traceback=traceback.format_exc())
         raise Internal(f"{what}: {type(defect).__name__}; this is a defect, please report it") from None

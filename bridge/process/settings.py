@@ -117,6 +117,8 @@ def _home(environ: Mapping[str, str]) -> Path:
         str(home).encode()
     except UnicodeEncodeError:
         raise InvalidArgument(f"home {os.fsencode(home)!r} is no UTF-8; set CEREBROS_HOME to another") from None
+    if set(str(home)) & set("\n\r"):  # PostgreSQL takes no such path
+        raise InvalidArgument(f"home {str(home)!r} has a line break; set CEREBROS_HOME to another")
     return home
 
 

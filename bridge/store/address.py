@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
@@ -12,6 +13,19 @@ from psycopg.conninfo import conninfo_to_dict
 from cerebros.errors import InvalidArgument
 
 SECRETS = ("password", "sslpassword", "oauth_client_secret", "scram_client_key", "scram_server_key")
+
+# Values come in the forms that psycopg reads, whole and in UTC, and our statements mean what they say, whatever a role,
+# the address or PGOPTIONS has set.
+FORMS = {
+    "TimeZone": "UTC",
+    "DateStyle": "ISO",
+    "IntervalStyle": "postgres",
+    "extra_float_digits": "1",
+    "standard_conforming_strings": "on",
+}
+
+# libpq asks the server for what these say after a session's options, which they would overrule.
+OVERRULING = ("PGTZ", "PGDATESTYLE", "PGGEQO")
 
 # A password with one of these signs, written as it is, ends early or begins a host name.
 RULE = (
@@ -28,10 +42,15 @@ def check_address(url: str) -> None:
     Raises:
         InvalidArgument: it breaks a rule.
     """
+    if not url.startswith(("postgresql://", "postgres://")):
+        raise InvalidArgument(f"the database's address does not begin with postgresql://; {RULE}")
+    if url != url.rstrip():
+        raise InvalidArgument(f"the database's address ends with white space; {RULE}")
     try:
         parts = conninfo_to_dict(url)
     except (psycopg.Error, UnicodeError) as problem:
-        rule = re.sub(r'"[^"]*"', '"…"', str(problem)).strip()
+        # From the first quotation mark to the last: what is quoted may have some of its own.
+        rule = re.sub(r'".*"', '"…"', str(problem), flags=re.DOTALL).strip()
         raise InvalidArgument(f"the database's address cannot be read: {rule}; {RULE}") from None
     ports = [port for port in str(parts.get("port", "")).split(",") if port]
     if not all(port.isascii() and port.isdecimal() and 0 < int(port) < 2**16 for port in ports):
@@ -46,13 +65,24 @@ def masked(text: object, url: str) -> str:
         parts = conninfo_to_dict(url)
     except (psycopg.Error, UnicodeError):
         return "its address cannot be read"
-    told = " ".join(str(text).split())
+    told = str(text)
     for secret in filter(None, (str(parts.get(name) or "") for name in SECRETS)):
         told = re.sub(rf"(?<!\w){re.escape(secret)}(?!\w)", "***", told)
-    return told
+    return " ".join(told.split())
 
 
 def with_options(url: str, options: Mapping[str, str]) -> str:
-    """Return the session options for a connection: the address's or those of PGOPTIONS, and ours, which win."""
+    """Return a connection's session options: the address's or those of PGOPTIONS, then `FORMS` and ours, which win."""
     theirs = conninfo_to_dict(url).get("options") or os.environ.get("PGOPTIONS", "")
-    return " ".join([str(theirs), *(f"-c {name}={value}" for name, value in options.items())]).strip()
+    ours = {**FORMS, **options}
+    return " ".join([str(theirs), *(f"-c {name}={value}" for name, value in ours.items())]).strip()
+
+
+@contextmanager
+def without_variables(names: Iterable[str]) -> Iterator[None]:
+    """Take variables from this process's environment while the context is open."""
+    taken = {name: os.environ.pop(name) for name in names if name in os.environ}
+    try:
+        yield
+    finally:
+        os.environ.update(taken)

@@ -43,12 +43,11 @@ PATIENCE_S = 30.0
 SILENCE_S = 5.0
 LOOKS = 5
 
-# Every session's settings. Times come as UTC whatever the server's zone is.
+# Every session's settings.
 SESSION = {
     "search_path": "cerebros,public",
     "hnsw.iterative_scan": "strict_order",
     "jit": "off",
-    "TimeZone": "UTC",
     # A statement that waits for a lock is ended by the server before we hang up, and its connection stays good.
     "statement_timeout": f"{SILENCE_S * 900:.0f}ms",
     # The server notices within a second that we hung up, and ends a statement that nobody waits for.

@@ -26,6 +26,7 @@ from psycopg.pq import Conninfo
 from bridge.process.files import files_answered, lock_file
 from bridge.process.home import NEXT_MOVE, prepare_home
 from bridge.process.parentage import child_environment, module_command
+from bridge.store.address import OVERRULING, without_variables
 from bridge.store.keeper import (
     RESTART_PAUSE_S,
     START_TIMEOUT_S,
@@ -59,7 +60,7 @@ def embedded_postgres(home: Path) -> Iterator[str]:
     """
     prepare_home(home)
     binaries()
-    with _without_variables_of_libpq(), ExitStack() as until_the_end:
+    with without_variables(_variables_of_libpq()), ExitStack() as until_the_end:
         with files_answered(f"the database of home {home} cannot be used", NEXT_MOVE):
             users = until_the_end.enter_context(lock_file(home / "postgres.users"))
             if not taken_within(users, fcntl.LOCK_SH, START_TIMEOUT_S):  # a keeper is stopping the server
@@ -88,7 +89,7 @@ def examined_postgres(home: Path) -> Iterator[str]:
     with files_answered(f"the database of home {home} cannot be looked at", NEXT_MOVE):
         url = published(home) if _kept(home) else None
     if url is not None:
-        with _without_variables_of_libpq():
+        with without_variables(_variables_of_libpq()):
             yield url
     else:
         with tempfile.TemporaryDirectory(prefix="cerebros-", ignore_cleanup_errors=True) as trial:
@@ -115,7 +116,7 @@ def _running(home: Path, over: threading.Event) -> str:
             keeper = _start_keeper(home)
         if keeper is not None and (status := keeper.poll()) is not None:
             if status != 0:
-                cause = cause_in((home / "keeper.log").read_text(encoding="utf-8", errors="replace"))
+                cause = cause_in((home / "keeper.log").read_text(encoding="utf-8", errors="replace"), status)
                 raise Unavailable(f"PostgreSQL did not start: {cause}; see {home}/postgres.log")
             keeper = None  # another one was first
         if time.monotonic() > deadline or over.is_set():
@@ -173,12 +174,7 @@ def _start_keeper(home: Path) -> subprocess.Popen[bytes]:
         )
 
 
-@contextmanager
-def _without_variables_of_libpq() -> Iterator[None]:
+def _variables_of_libpq() -> tuple[str, ...]:
     # An empty parameter would not do: libpq looks for a service of an empty name, and fails.
     of_parameters = (option.envvar.decode() for option in Conninfo.get_defaults() if option.envvar)
-    ambient = {name: os.environ.pop(name) for name in (*of_parameters, *FILES_OF_LIBPQ) if name in os.environ}
-    try:
-        yield
-    finally:
-        os.environ.update(ambient)
+    return (*of_parameters, *OVERRULING, *FILES_OF_LIBPQ)

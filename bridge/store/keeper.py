@@ -100,23 +100,24 @@ def problem_at(url: str) -> str | None:
     return None
 
 
-def cause_in(log: str) -> str:
+def cause_in(log: str, status: int) -> str:
     """Return the line that says why a program of PostgreSQL's ended, with its detail and its hint.
 
-    Its last line only says that it ended.
+    Its last line only says that it ended. One that a signal ended says nothing, and `status` does.
     """
     lines = [line.strip() for line in log.splitlines() if line.strip()]
     fatal = [n for n, line in enumerate(lines) if re.search(r"\b(FATAL|PANIC):", line)]
     fatal = fatal or [n for n, line in enumerate(lines) if re.search(r"\b(ERROR|error):", line)]
     if not fatal:
-        return lines[-1] if lines else "it left no message"
+        end = f"ended by a signal ({signal.strsignal(-status)})" if status < 0 else f"ended with status {status}"
+        return lines[-1] if lines else f"{end}, and left no message"
     more = [line for line in lines[fatal[0] + 1 : fatal[0] + 3] if re.search(r"\b(DETAIL|HINT):", line)]
     return " ".join([lines[fatal[0]], *more])
 
 
 def environment_of_server(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
     """Return an environment in which PostgreSQL is what we make it: no PG* variable, no locale, no time zone."""
-    ambient = re.compile(r"PG[A-Z]+|LC_[A-Z]+|LANG|LANGUAGE|TZ")
+    ambient = re.compile(r"PG[A-Z_]+|LC_[A-Z]+|LANG|LANGUAGE|TZ")
     return {name: value for name, value in environ.items() if not ambient.fullmatch(name)} | {
         "LC_ALL": "C",
         "TZ": "UTC",
@@ -204,7 +205,7 @@ def _initialise(home: Path, cluster: Path) -> None:
     )
     if done.returncode != 0:
         shutil.rmtree(draft, ignore_errors=True)
-        cause = cause_in(done.stderr.decode(errors="replace"))
+        cause = cause_in(done.stderr.decode(errors="replace"), done.returncode)
         raise FailedPrecondition(f"initdb failed: {cause}; mend it, or set DATABASE_URL instead")
     draft.rename(cluster)
 
@@ -257,7 +258,7 @@ def _await(server: subprocess.Popen[bytes], url: str, log: Path, written: int) -
     deadline = time.monotonic() + START_TIMEOUT_S
     while (problem := problem_at(url)) is not None:
         if server.poll() is not None:
-            cause = cause_in(log.read_bytes()[written:].decode(errors="replace"))
+            cause = cause_in(log.read_bytes()[written:].decode(errors="replace"), server.returncode)
             raise Unavailable(f"PostgreSQL ended with status {server.returncode}: {cause}; mend it and try again")
         if time.monotonic() > deadline:
             raise Unavailable(f"PostgreSQL did not answer within {START_TIMEOUT_S:.0f} s: {problem}; see {log}")

@@ -27,7 +27,7 @@ OLDEST_SERVER = 16
 OLDEST_VECTOR = (0, 5)  # the first with HNSW indexes
 
 # A migration may take its time, and finds the extension's types; a role's own settings do not count.
-SESSION = {"statement_timeout": "0", "search_path": "public", "TimeZone": "UTC"}
+SESSION = {"statement_timeout": "0", "search_path": "public"}
 
 Sync = psycopg.Connection[DictRow]
 

@@ -9,10 +9,10 @@ from msgspec import Meta
 
 
 class StoreSettings(msgspec.Struct, frozen=True, kw_only=True):
+    # Its form is checked where it is used: a message about it may have nothing of it.
     database_url: Annotated[
         str,
         Meta(
-            pattern=r"^(postgres(ql)?://.*)?\Z",
             description="Address of your own PostgreSQL with pgvector.",
             extra={"variable": "DATABASE_URL", "default": "the embedded one", "rule": "a `postgresql://` address"},
         ),

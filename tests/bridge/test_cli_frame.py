@@ -16,6 +16,8 @@ from bridge.cli import show
 from bridge.cli.progress import Account
 from bridge.contract.operator import GateFinding, GateReport
 from bridge.contract.runs import RunEvent
+from bridge.process.defects import defects_answered
+from cerebros.errors import ResourceExhausted
 from tests.conftest import EXAMPLES
 
 DIGITS = str(EXAMPLES / "digits.toml")
@@ -144,3 +146,13 @@ def test_the_bar_tells_the_best_the_failures_the_time_left_and_the_limit():
         account.hear(event("cerebros.trial.stop", outcome=outcome, accuracy=accuracy))
     assert account.words(now=50.0) == "best 0.9000, 1 diverged, 1 pruned, about 40 s left, limit 1 min 30 s"
     assert account.left_s(now=20.0) == pytest.approx(20.0)
+
+
+@pytest.mark.parametrize(
+    ("trouble", "words"),
+    [(MemoryError(), "memory ran out"), (RuntimeError("can't start new thread"), "no thread could be started")],
+)
+def test_a_process_without_memory_or_threads_has_no_defect(trouble, words):
+    """Issue 11, kind 19: at every outermost frame, since Python has no type for the second."""
+    with pytest.raises(ResourceExhausted, match=f"^here: {words}"), defects_answered("here"):
+        raise trouble

@@ -1,12 +1,16 @@
-"""The pool of connections: shared fairly, and free of lost connections (issue 11, kinds 5 and 8)."""
+"""The pool of connections: shared fairly, and free of lost connections (issue 11, kinds 5, 8 and 11)."""
 
 import asyncio
+import os
 import time
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from bridge.contract.procedure import Caller
+from bridge.process.settings import read_settings
+from bridge.service import SETTINGS, migrated_database
 from bridge.store import database as pool
 from bridge.store.database import POOL_SIZE, SESSION, Database
 from bridge.store.turns import ASKER, Turns
@@ -178,3 +182,39 @@ async def test_every_session_speaks_utf8_and_its_own_options_win(database_url, m
             for name in ("client_encoding", "TimeZone", "work_mem")
         }
     assert found == {"client_encoding": "UTF8", "TimeZone": "UTC", "work_mem": "5MB"}
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("PGDATESTYLE", "SQL, DMY"),
+        ("PGTZ", "Asia/Kolkata"),
+        ("PGTZ", "Nowhere/Else"),
+        ("PGOPTIONS", "-c DateStyle=German"),
+        ("PGOPTIONS", "-c IntervalStyle=sql_standard"),
+        ("PGOPTIONS", "-c extra_float_digits=-15"),
+        ("PGOPTIONS", "-c standard_conforming_strings=off"),
+    ],
+)
+async def test_values_are_the_same_whatever_form_the_environment_asks_for(
+    database_url, tmp_path, monkeypatch, variable, value
+):
+    """Issue 11, kind 11: times that cannot be read are a defect, and shortened floats are wrong ones."""
+    monkeypatch.setenv(variable, value)
+    settings = read_settings(SETTINGS, {"CEREBROS_HOME": str(tmp_path), "DATABASE_URL": database_url})
+    statement = (
+        r"SELECT now() - now() + '26 hours' AS span, 0.1::float8 + 0.2 AS sum, 'a\b' AS text, "
+        "'2026-01-02T03:04:05Z'::timestamptz AS time"
+    )
+    with migrated_database(settings) as url:
+        async with opened(url, "ambient") as database:
+            (row,) = await database.rows(statement, {})
+    expected = {
+        "span": timedelta(hours=26),
+        "sum": 0.1 + 0.2,
+        "text": r"a\b",
+        "time": datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
+    }
+    assert row == expected
+    assert row["time"].utcoffset() == timedelta(0)
+    assert os.environ[variable] == value

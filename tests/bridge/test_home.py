@@ -205,6 +205,13 @@ def test_a_home_that_is_no_utf8_is_refused():
         read_settings(SETTINGS, {"CEREBROS_HOME": os.fsdecode(b"/tmp/\xff")})
 
 
+@pytest.mark.parametrize("sign", ["\n", "\r"])
+def test_a_home_with_a_line_break_is_refused(sign):
+    """PostgreSQL takes no such path, and says so in two lines of which neither is the cause."""
+    with pytest.raises(InvalidArgument, match="has a line break; set CEREBROS_HOME to another"):
+        read_settings(SETTINGS, {"CEREBROS_HOME": f"/tmp/a{sign}b"})
+
+
 def test_the_settings_are_read_as_utf8_whatever_the_locale_is(tmp_path, bridge_command):
     (tmp_path / "cerebros.toml").write_bytes(b"\xef\xbb\xbf# \xe5\xae\xb6\nlog_level = 'loud'\n")
     done = bridge_command("gate", "check", CEREBROS_HOME=str(tmp_path), LC_ALL="C", PYTHONUTF8="0")

@@ -35,6 +35,9 @@ AMBIENT = {
     "PGREQUIREAUTH": "md5",
     "PGGSSENCMODE": "require",
     "PGDATA": "/nowhere",
+    "PGTZ": "Nowhere/Else",
+    "PGDATESTYLE": "nonsense",
+    "PGCONNECT_TIMEOUT": "nonsense",
     "LC_ALL": "xx_YY.ISO-8859-1",
     "TZ": "Nowhere/Else",
 }
@@ -150,14 +153,15 @@ def test_the_fatal_line_is_the_cause_and_not_the_last():
         "2026-12-01 DETAIL:  Permissions should be u=rwx (0700) or u=rwx,g=rx (0750).\n"
         "2026-12-01 LOG:  database system is shut down\n"
     )
-    cause = cause_in(log)
+    cause = cause_in(log, 1)
     assert 'FATAL:  data directory "/h/postgres" has invalid permissions' in cause
     assert cause.endswith("DETAIL:  Permissions should be u=rwx (0700) or u=rwx,g=rx (0750).")
     assert "shut down" not in cause
-    assert cause_in("initdb: error: could not create directory\ninitdb: removing contents") == (
+    assert cause_in("initdb: error: could not create directory\ninitdb: removing contents", 1) == (
         "initdb: error: could not create directory"
     )
-    assert cause_in("  \n") == "it left no message"
+    assert cause_in("  \n", 1) == "ended with status 1, and left no message"
+    assert cause_in("", -signal.SIGXFSZ) == "ended by a signal (File size limit exceeded), and left no message"
 
 
 def test_a_server_that_cannot_start_says_why_and_not_how_it_ended_before(tmp_path):

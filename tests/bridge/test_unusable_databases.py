@@ -18,7 +18,7 @@ from bridge.store.address import check_address, masked
 from bridge.store.database import Database
 from bridge.store.keeper import published
 from bridge.store.migrate import migrate, newest_revision
-from cerebros.errors import FailedPrecondition
+from cerebros.errors import FailedPrecondition, InvalidArgument
 
 SECRET = "hunter2"
 
@@ -39,6 +39,7 @@ SECRET = "hunter2"
         f"postgresql://u:{SECRET}@127.0.0.1:x/d",
         f"postgresql://u:{SECRET}@127.0.0.1:1/d?nonsense={SECRET}",
         f"postgresql://u:{SECRET}@127.0.0.1:1/d?sslmode={SECRET}",
+        f'"postgresql://u:{SECRET}@127.0.0.1:1/d"',
     ],
 )
 def test_an_address_that_cannot_be_used_is_refused_and_its_password_kept(bridge_command, url):
@@ -57,7 +58,21 @@ def test_a_dsn_of_another_form_is_refused_and_its_password_kept(bridge_command):
     assert SECRET not in done.stderr
 
 
-@pytest.mark.parametrize("password", ["a%b", "p@ss", "x", "a/b?c#d:e", "ü"])
+@pytest.mark.parametrize(
+    ("url", "rule"),
+    [
+        ("postgresql://u@127.0.0.1:1/d\n", "ends with white space"),
+        (" postgresql://u@127.0.0.1:1/d", "does not begin with postgresql://"),
+        ("postgresql+asyncpg://u@127.0.0.1:1/d", "does not begin with postgresql://"),
+        ("   ", "does not begin with postgresql://"),
+    ],
+)
+def test_what_is_wrong_around_an_address_is_said_in_words(url, rule):
+    with pytest.raises(InvalidArgument, match=f"{rule}; write it as .*; look at DATABASE_URL$"):
+        check_address(url)
+
+
+@pytest.mark.parametrize("password", ["a%b", "p@ss", "x", "a/b?c#d:e", "ü", "two  spaces"])
 def test_no_message_about_a_database_has_its_password(password):
     url = f"postgresql://u:{quote(password, safe='')}@127.0.0.1:1/d"
     check_address(url)
