@@ -5,8 +5,10 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from cerebros.data.quoting import listed, quoted
@@ -22,8 +24,20 @@ FAULTS_AT_MOST = 20
 # Rows that cannot be read are named up to here, and then counted.
 _FAULTS_SHOWN = 3
 
-_OTHER_SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
-_UTF_16 = (b"\xff\xfe", b"\xfe\xff")
+_OTHER_SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars", None: "spaces", ":": "colons"}
+
+# Cells are as long as their file allows, as in the other formats.
+csv.field_size_limit(2**31 - 1)
+
+# How files begin that are called by another format's name; text in UTF-16 has a NUL beside each letter.
+_BEGINNINGS = {
+    "UTF-16": re.compile(rb"\xff\xfe|\xfe\xff|\0[^\0]|[^\0]\0"),
+    "gzip": re.compile(rb"\x1f\x8b"),
+    "a ZIP archive or a workbook of a spreadsheet": re.compile(rb"PK\x03\x04"),
+    "Parquet": re.compile(rb"PAR1"),
+    "a web page": re.compile(rb"\s*<(!doctype|html)", re.IGNORECASE),
+    "a pointer of Git LFS, whose file was not fetched": re.compile(rb"version https://git-lfs"),
+}
 
 # Python's names of what JSON has no number for, as some programs write it.
 _CONSTANTS = {"NaN": None, "Infinity": "inf", "-Infinity": "-inf"}
@@ -39,13 +53,13 @@ def read_csv(uri: str, content: bytes) -> Written:
     text = _decoded(uri, content, "CSV")
     if text.lstrip().startswith("{"):
         raise ManifestRejected(f"{uri}: is JSON lines, not CSV; name it .jsonl")
+    _require_names(uri, text)
     lines = csv.reader(io.StringIO(text, newline=""), strict=True)
     rows: list[list[str]] = []
     faults: list[str] = []
     header: list[str] = []
     try:
-        header = next(lines, [])
-        _require_commas(uri, header)
+        header = next((row for row in lines if row), [])  # as after it, lines without a cell say nothing
         for row in lines:
             if len(row) == len(header):
                 rows.append(row)
@@ -129,24 +143,31 @@ READERS: dict[str, Callable[[str, bytes], Written]] = {
 
 
 def _decoded(uri: str, content: bytes, form: str) -> str:
+    found = next((name for name, beginning in _BEGINNINGS.items() if beginning.match(content)), "")
     try:
-        return content.decode("utf-8-sig")  # a byte order mark is no part of the first name
+        if not found:
+            return content.decode("utf-8-sig")  # a byte order mark is no part of the first name
     except UnicodeDecodeError as problem:
-        found = "UTF-16" if content.startswith(_UTF_16) else str(problem)
-        raise ManifestRejected(f"{uri}: not {form} in UTF-8: {found}; convert the file") from None
+        found = str(problem)
+    raise ManifestRejected(f"{uri}: not {form} in UTF-8: {found}; convert the file") from None
 
 
-def _require_commas(uri: str, header: Sequence[str]) -> None:
-    """Refuse a file whose first line has one name only, which others are hidden in."""
-    if len(header) != 1:
+def _require_names(uri: str, text: str) -> None:
+    """Refuse a file whose first line is one cell by commas, and more by another separator or in the next line."""
+    first, *rest = list(islice(filter(any, csv.reader(io.StringIO(text, newline=""))), 2)) or [[]]
+    line = re.split(r"[\r\n]", text.lstrip(), maxsplit=1)[0]
+    if len(first) != 1 and not line.startswith("sep="):
         return
-    line = header[0]
     for separator, words in _OTHER_SEPARATORS.items():
-        if separator in line:
+        if all(len(",".join(row).split(separator)) > 1 for row in (first, *rest)):
             raise ManifestRejected(
                 f"{uri}: columns are separated by {words}, CSV is separated by commas; convert the file "
                 f"(its first line is {quoted(line)})"
             )
+    if rest and len(rest[0]) > 1:
+        raise ManifestRejected(
+            f"{uri}: the first line should name the columns, but is {quoted(line)}; remove what is above the names"
+        )
 
 
 def _some(faults: Sequence[str]) -> tuple[str, ...]:
@@ -219,6 +240,7 @@ def _cast(column: pyarrow.ChunkedArray) -> Iterator[str]:
         column = pyarrow.compute.if_else(pyarrow.compute.is_nan(column), pyarrow.scalar(None, kind), column)
     try:
         column = column.cast(pyarrow.string())
-    except pyarrow.ArrowException:  # there is no cast of a few types, such as durations, and of bytes that are no text
-        return ("" if cell is None else str(cell) for cell in column.to_pylist())
+    except pyarrow.ArrowException:  # there is no cast of a few types, such as intervals, and of bytes that are no text
+        cells = column.to_pylist()
+        return ("" if cell is None else cell.decode() if isinstance(cell, bytes) else str(cell) for cell in cells)
     return ("" if cell is None else cell for cell in column.to_pylist())

@@ -14,6 +14,24 @@ from cerebros.data.dataset import CLASSES_AT_MOST, Column, Table, class_names, c
 from cerebros.data.manifest import Manifest
 from cerebros.data.quoting import SHOWN_NAMES, listed, near, quoted, toml_list
 
+_DAY = r"\d{1,2}(st|nd|rd|th)?"
+_MONTH = (
+    r"(jan(uary)?|feb(ruary)?|mar(ch)?|apr(il)?|may|june?|july?|aug(ust)?|sep(t(ember)?)?|oct(ober)?|nov(ember)?"
+    r"|dec(ember)?)[.]?"
+)
+_DATES = re.compile(
+    rf"""
+    \d{{4}}-\d{{1,2}} (-\d{{1,2}} ([T ].*)?)?
+    | \d{{4}}[/.]\d{{1,2}}[/.]\d{{1,2}} ([ ].*)?
+    | \d{{1,2}}[./-]\d{{1,2}}[./-]\d{{2,4}} ([ ].*)?
+    | \d{{8}}T\d{{4,6}} ([.]\d+)? (Z|[+-]\d{{2}}:?\d{{2}})?
+    | \d{{4}}-? (W\d{{2}} (-?\d)? | Q[1-4])
+    | \d{{1,2}}:\d{{2}} (:\d{{2}} ([.]\d+)?)? ([ ]?[ap][.]?m[.]?)?
+    | ([a-z]+,?[ ]+)? ({_DAY}[- ./]+{_MONTH} | {_MONTH}[- ./]+{_DAY} | {_MONTH}) [- ,./]+ \d{{2,4}} ([T ,].*)?
+    """,
+    re.IGNORECASE | re.VERBOSE,
+)
+
 # Kinds of columns that should hold numbers and hold something else, the first that fits: how their cells are spelt, and
 # what to do with them.
 _KINDS = {
@@ -22,10 +40,7 @@ _KINDS = {
         "numbers with commas; write a point before decimals and nothing between thousands",
     ),
     "dates": (
-        re.compile(
-            r"\d{4}-\d{1,2}(-\d{1,2}([T ].*)?)?|\d{4}/\d{1,2}/\d{1,2}( .*)?|\d{1,2}[./-]\d{1,2}[./-]\d{2,4}( .*)?"
-            r"|\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?( ?[AaPp][Mm])?"
-        ),
+        _DATES,
         "dates or times; write them as numbers, such as days since one, or leave them out of features",
     ),
     "units": (

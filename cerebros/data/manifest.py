@@ -50,7 +50,7 @@ class Split(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     test: Annotated[Share, Meta(description="Share of rows held out for the final score.")] = 0.2
     validation: Annotated[Share, Meta(description="Share of rows held out for the search.")] = 0.2
-    seed: Annotated[int, Meta(ge=0, description="Seed of the division.")] = 0
+    seed: Annotated[int, Meta(ge=0, le=2**63 - 1, description="Seed of the division.")] = 0
     stratify: Annotated[bool, Meta(description="Keep the classes' shares alike in all parts.")] = True
 
 
@@ -124,6 +124,9 @@ _STRINGS = re.compile(
 # All that is not part of a dotted key.
 _BETWEEN_KEYS = re.compile(r"[^A-Za-z0-9_\-. \t]+")
 
+# Python neither reads nor shows a decimal number of more than 4,300 digits, and hexadecimal ones grow on the way.
+_LONG_NUMBER = re.compile(r"[0-9A-Fa-f_]{1000}")
+
 # The time that tomllib takes grows with the square of the parts of a key: 11 s for 32,000 of them, 0.1 s for 8 in each
 # of the keys that fit into 64 kB.
 KEY_PARTS_AT_MOST = 8
@@ -141,9 +144,11 @@ def parse_manifest(text: str, origin: str) -> Manifest:
     bare = _STRINGS.sub("s", text)
     if max(key.count(".") for key in _BETWEEN_KEYS.split(bare)) >= KEY_PARTS_AT_MOST:
         raise ManifestRejected(f"{origin}: a key has more than {KEY_PARTS_AT_MOST} parts; a manifest's have at most 2")
+    if _LONG_NUMBER.search(bare):
+        raise ManifestRejected(f"{origin}: has a number of 1,000 digits or more; none of a manifest's is beyond 2^63")
     try:
         table = tomllib.loads(text.removeprefix("\ufeff"))  # a byte order mark, as some editors write it
-    except (ValueError, RecursionError) as problem:  # also a number of too many digits, and arrays in arrays
+    except (ValueError, RecursionError) as problem:  # also arrays in arrays
         raise ManifestRejected(f"{origin}: not valid TOML: {problem}") from None
     try:
         manifest = msgspec.convert(table, Manifest)

@@ -112,7 +112,9 @@ class RoseTreeSampler(BaseSampler):
         with on_one_thread():
             learned = _learn(_Parameters(search_space), past, _losses(study, past), waiting)
             ordered = learned.proposals(np.random.default_rng([self._seed, trial.number]))
-            proposed = next((params for params in ordered if not _repeats(params, others)), None)
+            # A wrapper such as PartialFixedSampler keeps parameters from us, which no proposal has.
+            kept_back = frozenset().union(*(told.params for told in past)) - search_space.keys()
+            proposed = next((params for params in ordered if not _repeats(params, others, kept_back)), None)
         if proposed is None:  # every candidate repeats a trial: random draws find the rest of a small space
             return {}
         self._open[trial.number] = learned.parameters, learned.density
@@ -274,16 +276,20 @@ def _fresh_seed() -> int:
     return int(np.random.SeedSequence().generate_state(1)[0])
 
 
-def _repeats(params: Mapping[str, Any], trials: Sequence[FrozenTrial]) -> bool:
-    """Return True if a proposal would repeat one of these trials.
+def _repeats(params: Mapping[str, Any], trials: Sequence[FrozenTrial], kept_back: frozenset[str]) -> bool:
+    """Return True if a proposal would repeat one of these trials, as far as it decides.
 
     An ended trial has all its parameters, so a proposal with the same values and some more repeats it. A
     running trial may still ask for more.
     """
-    return any(
-        trial.params == params if trial.state is TrialState.RUNNING else trial.params.items() <= params.items()
-        for trial in trials
-    )
+
+    def repeated(trial: FrozenTrial) -> bool:
+        decided = {name: native for name, native in trial.params.items() if name not in kept_back}
+        if trial.state is TrialState.RUNNING:
+            return decided == params
+        return bool(decided) and decided.items() <= params.items()
+
+    return any(map(repeated, trials))
 
 
 def _sites(search_space: Mapping[str, BaseDistribution]) -> dict[str, Site]:

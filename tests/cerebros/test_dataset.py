@@ -98,7 +98,17 @@ def test_a_byte_order_mark_is_no_part_of_a_manifest():
     assert parse_manifest("\ufeff" + TOML.format(digest="0" * 64), "m.toml") == toy_manifest()
 
 
-@pytest.mark.parametrize("text", ["schema = 1\na = " + "[" * 60_000, "schema = 1\na = " + "9" * 5_000])
+@pytest.mark.parametrize("key", ["schema = {}", "[split]\nseed = {}", "[split]\ntest = {}", "[split]\nstratify = {}"])
+@pytest.mark.parametrize("number", ["0x8000000000000000", "9" * 30, "0x" + "F" * 400, "0b" + "1" * 20_000, "9" * 5_000])
+def test_no_whole_number_is_too_large_to_be_refused(key, number):
+    """Issue 11, kind 12: hexadecimal numbers pass where decimal ones of so many digits do not."""
+    text = TOML.format(digest="0" * 64)
+    text = text.replace("schema = 1", key.format(number)) if "schema" in key else f"{text}\n{key.format(number)}\n"
+    with pytest.raises(ManifestRejected, match=r"m.toml: .*(2\^63|split|schema)"):
+        parse_manifest(text, "m.toml")
+
+
+@pytest.mark.parametrize("text", ["schema = 1\na = " + "[" * 60_000])
 def test_toml_that_python_cannot_hold_is_refused(text):
     with pytest.raises(ManifestRejected, match="not valid TOML"):
         parse_manifest(text, "m.toml")

@@ -293,6 +293,15 @@ def test_no_trial_of_a_small_space_is_repeated():
     assert len({*trials}) == len({*trials[:8]}) + 22
 
 
+def test_no_trial_is_repeated_where_a_wrapper_fixes_some_parameters():
+    """Issue 11, kind 17: proposals lack what Optuna's PartialFixedSampler fixes, and are compared without it."""
+    fixed = optuna.samplers.PartialFixedSampler({"x": 0.3}, RoseTreeSampler(1))
+    study = optuna.create_study(sampler=fixed)
+    study.optimize(lambda trial: trial.suggest_float("x", 0, 1) + trial.suggest_float("y", 0, 1), n_trials=25)
+    assert {trial.params["x"] for trial in study.trials} == {0.3}
+    assert len({trial.params["y"] for trial in study.trials}) == 25
+
+
 def test_workers_may_share_a_seed():
     """Draws depend on the seed, the trial's number and the parameter's name, on nothing else."""
     study = optuna.create_study()
