@@ -11,7 +11,7 @@ import msgspec
 from bridge.runs.claims import Claim
 from bridge.runs.kinds import ClaimedRun, Deps, Kind, RunRecord, Stage
 from bridge.store.database import Connection
-from cerebros.errors import CerebrosError, Internal
+from cerebros.errors import CerebrosError, FailedPrecondition, Internal
 from telemetry.events import StageStart, StageStop, stage_exception
 
 
@@ -31,7 +31,8 @@ async def recorded(run_id: str, deps: Deps, connection: Connection) -> RunRecord
 
     Raises:
         NotFound: there is no such run.
-        Internal: it is of a kind, or of a version, that this process cannot read.
+        Internal: it is of a kind that this process does not know.
+        FailedPrecondition: its rows were edited, or are of another version.
     """
     stored = await deps.runs.stored_run(run_id, connection)
     results = await deps.runs.stage_results(run_id, connection)
@@ -50,7 +51,10 @@ def _read(run_id: str, kind: Kind[Any, Any], payload: Any, results: dict[str, An
             if stage.name in results
         }
     except msgspec.ValidationError as problem:
-        raise Internal(f"run {run_id!r}: its stored payload cannot be read: {problem}; start it again") from None
+        raise FailedPrecondition(
+            f"run {run_id!r}: what is stored of it cannot be read: {problem}; it was edited, or written by another "
+            "version: start another run"
+        ) from None
 
 
 async def advance(run: ClaimedRun[Any], deps: Deps) -> AsyncIterator[ClaimedRun[Any]]:
