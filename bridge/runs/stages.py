@@ -19,7 +19,7 @@ async def resumed(claim: Claim, deps: Deps) -> ClaimedRun[Any]:
     """Return the claimed run with the results of all stages that earlier workers finished.
 
     Raises:
-        Internal: its payload or a stage's result was stored by a version that this one cannot read.
+        FailedPrecondition: its payload or a stage's result was stored by a version that this one cannot read.
     """
     kind, results = deps.kinds[claim.kind], await deps.runs.stage_results(claim.run_id)
     payload, done = _read(claim.run_id, kind, claim.payload, results)
