@@ -85,6 +85,8 @@ def configure_logging(level: str, form: Form = "auto", file: str = "") -> None:
     colours = on_terminal and "NO_COLOR" not in os.environ
     facts: list[Processor] = [add_log_level, TimeStamper(fmt="%H:%M:%S" if human else "iso", utc=not human), _short]
     ending: list[Processor] = [_printable, _console(colours)] if human else [JSONRenderer()]
+    if human and on_terminal:
+        ending.append(_on_a_line_of_its_own)
     _log_to(_opened(file), [*facts, *ending])
     structlog.configure(
         processors=[_limited, *([_brief] if human and level != "debug" else []), *facts, *ending],
@@ -235,6 +237,11 @@ def _printable(_logger: object, _method: str, told: EventDict) -> EventDict:
 
 def _escaped(text: str) -> str:
     return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in text)
+
+
+def _on_a_line_of_its_own(_logger: object, _method: str, line: Any) -> str:
+    """Take the place of what stands on the terminal's line: a command's bar perhaps, which is drawn again below."""
+    return f"\r\x1b[K{line}"
 
 
 def _console(colours: bool) -> ConsoleRenderer:

@@ -30,6 +30,7 @@ COMMANDS = (
 
 # Procedures that a command of their own asks; `call` asks the others.
 ASKED_BY = {
+    "start_run": "cycle",
     "list_runs": "runs",
     "get_run": "show",
     "watch_run": "watch",

@@ -47,8 +47,8 @@ def _show(findings: Sequence[Finding], *, json: bool) -> None:
         show.json_line({"well": all(finding.well for finding in findings), "findings": findings})
         return
     for finding in findings:
-        mark = click.style("ok", fg="green") if finding.well else click.style("NOT OK", fg="red")
-        click.echo(f"{mark:<8} {finding.subject}: {finding.account}")
+        mark = click.style("ok    ", fg="green") if finding.well else click.style("NOT OK", fg="red")
+        click.echo(f"{mark}  {finding.subject}: {show.plain(finding.account)}")
 
 
 def examine(read: Callable[[], Settings]) -> tuple[Finding, ...]:

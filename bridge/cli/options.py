@@ -115,15 +115,17 @@ class Form(Generic[Request]):
                 for name in field.path:
                     value = value.get(name) if isinstance(value, Mapping) else None
                 option = f"--{self._options[field.path]}" if field.path in self._options else _argument_name(field)
-                return f"{option} {_shown(value)}: {rule[:1].lower()}{rule[1:]}; {field.told.sentence}"
+                # A pattern is for programs; the field's sentence says the same in words.
+                broken = "does not fit" if "matching regex" in rule else f"{rule[:1].lower()}{rule[1:]}"
+                return f"{option} {_shown(value)}: {broken}; {field.told.sentence}"
         return problem
 
 
 def _shown(value: Any) -> str:
-    """A value in few characters, as it was written."""
-    if isinstance(value, Mapping):
-        return ",".join(f"{name}={one}" for name, one in value.items())[:80]
-    return (",".join(map(str, value)) if isinstance(value, tuple) else str(value))[:80]
+    """A value in few characters and on one line, as it was written."""
+    entries = [f"{name}={one}" for name, one in value.items()] if isinstance(value, Mapping) else value
+    written = ",".join(map(str, entries)) if isinstance(entries, tuple | list) else str(entries)
+    return written[:80].translate({ord("\n"): "\\n", ord("\t"): "\\t"})
 
 
 def _flat(struct: Any, path: tuple[str, ...], *, required: bool) -> Iterator[Field]:

@@ -92,8 +92,11 @@ watch = _watched()
     metavar="SECONDS",
     help="Seconds to wait for the answer, or for the end of the stream; then DEADLINE_EXCEEDED. No limit when absent.",
 )
-def call_procedure(procedure: str, request: str, timeout_s: float | None) -> None:
+@as_json
+def call_procedure(procedure: str, request: str, timeout_s: float | None, json: bool) -> None:
     """Call any procedure with a JSON object; one that streams prints an item a line.
+
+    Answers are JSON in any case; with --json, a refusal is too.
 
     `drain` and `undrain` are asked of the server that `up` runs on this home.
     """

@@ -21,6 +21,12 @@ from cerebros.metrics import TrainingMetrics
 COLOUR = {"healthy": "green", "warning": "yellow", "critical": "red"}
 
 
+# Columns of what is written to no terminal.
+PIPED_WIDTH = 110
+
+# More columns than any table has.
+UNBOUNDED = 10_000
+
 # Characters that a terminal obeys instead of showing them, as they are shown.
 _CONTROLS = {code: f"\\x{code:02x}" for code in (*range(9), *range(11, 32), *range(127, 160))}
 
@@ -33,7 +39,7 @@ def plain(text: str) -> str:
 def console(*, stderr: bool = False) -> Console:
     """Return a console that prints data as it is: brackets and colons in it mean nothing."""
     stream = sys.stderr if stderr else sys.stdout
-    width = None if stream.isatty() else 110
+    width = None if stream.isatty() else PIPED_WIDTH
     return Console(stderr=stderr, width=width, markup=False, emoji=False, highlight=False)
 
 
@@ -64,7 +70,7 @@ def run(found: Run, *, json: bool) -> None:
         return
     out = console()
     if (table := _candidates(found)).row_count:
-        out.print(table)
+        _table(table)
     if found.promoted_version is not None:
         out.print(plain(f"PAC {found.pac_id}: capability vector version {found.promoted_version} promoted"))
     if found.error is not None:
@@ -79,8 +85,8 @@ def next_steps(found: Run) -> None:
         said = f"nothing of the run is lost; go on with --run-id {found.run_id}"
     elif found.promoted_version is not None:
         said = (
-            f"next: `cerebros-bridge vcv {found.pac_id}` has what the PAC can do now, "
-            f"`cerebros-bridge report {found.run_id} run.html` draws the run, `cerebros-bridge up` serves"
+            f"next:\n  `cerebros-bridge vcv {found.pac_id}` has what the PAC can do now\n"
+            f"  `cerebros-bridge report {found.run_id} run.html` draws the run\n  `cerebros-bridge up` serves"
         )
     else:
         return
@@ -94,10 +100,30 @@ def runs(found: RunList, *, json: bool) -> None:
         return
     table = Table()
     for heading in ("run", "PAC", "kind", "state", "dataset", "trials", "held-out", "version", "started"):
-        table.add_column(heading, no_wrap=heading == "run", overflow="fold")
+        table.add_column(heading, overflow="fold")
     for one in found.runs:
         table.add_row(*map(plain, _run_row(one)))
-    console().print(table if found.runs else "no runs yet; `cerebros-bridge cycle` starts one")
+    if found.runs:
+        _table(table)
+    else:
+        console().print("no runs yet; `cerebros-bridge cycle` starts one")
+
+
+def _table(found: Table) -> None:
+    """Print a table; where no terminal wraps it at its natural width, and on a narrow one a row as words on lines."""
+    out = console()
+    wanted = out.measure(found, options=out.options.update(max_width=UNBOUNDED))
+    if not out.is_terminal:
+        out.width = max(out.width, wanted.maximum)
+    if wanted.minimum <= out.width:
+        out.print(found)
+        return
+    if found.title:
+        out.print(found.title)
+    headings = [str(column.header) for column in found.columns]
+    for first, *others in zip(*(column.cells for column in found.columns), strict=True):
+        facts = ", ".join(f"{heading} {cell}" for heading, cell in zip(headings[1:], others, strict=True) if cell)
+        out.print(f"{headings[0]} {first}: {facts}", overflow="fold")
 
 
 def _run_row(one: Run) -> tuple[str, ...]:
@@ -136,7 +162,7 @@ def _candidates(ended: Run) -> Table:
     """The trials of the Pareto set and the held-out score; without rows for a run that has neither."""
     table = Table(title=plain(f"Run {ended.run_id}: candidates no other candidate beats"))
     for heading in ("trial", *_HEADINGS):
-        table.add_column(heading, justify="right")
+        table.add_column(heading, justify="right", no_wrap=True)
     for trial in sorted(ended.pareto_set or (), key=_by_accuracy):
         if trial.metrics is not None:
             table.add_row(str(trial.number), *_figures(trial.metrics))
@@ -191,7 +217,7 @@ def gate(found: GateReport, *, json: bool) -> None:
         return
     table = Table(title=f"Balance Readiness Gate: {found.overall_status}")
     for heading in ("rule", "status", "finding"):
-        table.add_column(heading)
+        table.add_column(heading, overflow="fold")
     for finding in found.findings:
         table.add_row(finding.rule, Text(finding.status, COLOUR[finding.status]), plain(finding.message))
     console().print(table)
@@ -218,6 +244,8 @@ def vcv(entry: VcvEntry, *, json: bool) -> None:
 
 def _pairs(title: str, pairs: dict[str, str]) -> None:
     table = Table(title=plain(title), show_header=False)
+    table.add_column(overflow="fold")
+    table.add_column(overflow="fold")
     for name, value in pairs.items():
         table.add_row(name, plain(value))
     console().print(table)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -101,7 +102,21 @@ def read_settings(rooms: Iterable[type[msgspec.Struct]], environ: Mapping[str, s
         chosen = {room: {name: raw[name] for name in raw if owners[name] is room} for room in owners.values()}
         return Settings({room: msgspec.convert(chosen[room], room, strict=False) for room in chosen})
     except msgspec.ValidationError as problem:
-        raise InvalidArgument(f"settings: {problem}; look at CEREBROS_* variables and {home}/cerebros.toml") from None
+        raise InvalidArgument(_broken(problem, owners, environ, home)) from None
+
+
+def _broken(
+    problem: msgspec.ValidationError, owners: Mapping[str, type[msgspec.Struct]], environ: Mapping[str, str], home: Path
+) -> str:
+    """A broken rule as the operator meets it: the variable and its value, or the key of the file, and its meaning."""
+    rule, _, place = str(problem).partition(" - at `$.")
+    name = re.split(r"\W", place)[0]
+    if name not in owners:
+        return f"settings: {problem}; look at CEREBROS_* variables and {home}/cerebros.toml"
+    variable = _variables(owners)[name]
+    given = f"{variable} {environ[variable]!r}" if variable in environ else f"{name} in {home}/cerebros.toml"
+    meaning = [note.description for note in _notes(owners)[name] if note.description]
+    return "; ".join((f"{given}: {rule[:1].lower()}{rule[1:]}", *meaning))
 
 
 def unknown_variables(rooms: Iterable[type[msgspec.Struct]], environ: Mapping[str, str] = os.environ) -> dict[str, str]:
@@ -143,12 +158,15 @@ def variable_of(name: str, extra: Mapping[str, Any]) -> str:
 
 
 def _variables(owners: Mapping[str, type[msgspec.Struct]]) -> dict[str, str]:
-    variables = {}
-    for field in (field for room in dict.fromkeys(owners.values()) for field in msgspec.structs.fields(room)):
-        notes = getattr(field.type, "__metadata__", ())
-        extra = {key: value for note in notes for key, value in (note.extra or {}).items()}
-        variables[field.name] = variable_of(field.name, extra)
-    return variables
+    return {
+        name: variable_of(name, {key: value for note in notes for key, value in (note.extra or {}).items()})
+        for name, notes in _notes(owners).items()
+    }
+
+
+def _notes(owners: Mapping[str, type[msgspec.Struct]]) -> dict[str, tuple[Meta, ...]]:
+    fields = (field for room in dict.fromkeys(owners.values()) for field in msgspec.structs.fields(room))
+    return {field.name: getattr(field.type, "__metadata__", ()) for field in fields}
 
 
 def _entries(text: str) -> list[str]:

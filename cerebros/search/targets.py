@@ -43,8 +43,12 @@ class Targets(msgspec.Struct, frozen=True):
         """Check the losses of one trial.
 
         Raises:
-            InvalidArgument: a loss is not finite, or their number is not that of the limits.
+            InvalidArgument: there is none, one is not finite, or their number is not that of the limits.
         """
+        if not losses:
+            raise InvalidArgument(
+                "a trial has no losses; tell one for each objective, or None for a trial without figures"
+            )
         if not all(math.isfinite(loss) for loss in losses):
             raise InvalidArgument(f"losses {list(losses)} are not all finite; tell None for a trial without figures")
         for name, limits in (("at_most", self.at_most), ("reference", self.reference)):

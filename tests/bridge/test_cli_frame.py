@@ -5,20 +5,38 @@ Issue 11, kinds 15, 19 and 20.
 
 from __future__ import annotations
 
+import io
 import json
 import subprocess
 import sys
 from datetime import UTC, datetime
 
+import msgspec
 import pytest
+from rich.console import Console
 
 from bridge.cli import show
 from bridge.cli.progress import Account
 from bridge.contract.operator import GateFinding, GateReport
-from bridge.contract.runs import RunEvent
+from bridge.contract.runs import Run, RunEvent, RunList
 from bridge.process.defects import defects_answered
 from cerebros.errors import ResourceExhausted
 from tests.conftest import EXAMPLES
+
+QUEUED = {
+    "kind": "cycle",
+    "state": "queued",
+    "stages_done": [],
+    "last_seq": 1,
+    "attempt": 0,
+    "queue": "cpu",
+    "priority": 0,
+    "trials_total": 0,
+    "trials_ok": 0,
+    "trials_failed": 0,
+    "trials_pruned": 0,
+    "created_at": "2026-01-01T00:00:00Z",
+}
 
 DIGITS = str(EXAMPLES / "digits.toml")
 
@@ -59,6 +77,31 @@ def test_a_refused_value_is_named_as_it_was_written(bridge_command, pac):
     assert f"--pac {pac}".replace("\x1b", "\\x1b") in done.stderr
 
 
+def test_a_value_of_many_lines_is_refused_on_one_line(bridge_command):
+    done = bridge_command("vcv", "x\ny\tz")
+    assert done.stderr.startswith("INVALID_ARGUMENT: PAC x\\ny\\tz: does not fit; Id of the PAC.")
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_row_that_is_wider_than_the_terminal_is_told_in_words(monkeypatch):
+    run = msgspec.convert(QUEUED | {"run_id": "r" * 36, "pac_id": "[red]p", "dataset": "d" * 20}, Run)
+    shown = io.StringIO()
+    for width in (60, 200):
+        terminal = Console(file=shown, force_terminal=True, width=width, markup=False, color_system=None)
+        monkeypatch.setattr(show, "console", lambda: terminal)  # noqa: B023 - called in this turn
+        show.runs(RunList(runs=(run,)), json=False)
+    narrow, _, wide = shown.getvalue().partition("┏")
+    assert f"run {'r' * 36}: PAC [red]p, kind cycle," in " ".join(narrow.split())
+    assert all(len(line) <= 60 for line in narrow.splitlines())
+    assert f"│ {'r' * 36} │ [red]p │ cycle │" in wide
+
+
+def test_no_column_of_a_table_is_cut_where_no_terminal_wraps_it(capsys):
+    run = msgspec.convert(QUEUED | {"run_id": "r" * 128, "pac_id": "p" * 128, "dataset": "d" * 64}, Run)
+    show.runs(RunList(runs=(run,)), json=False)
+    assert {"r" * 128, "p" * 128, "d" * 64} <= set(capsys.readouterr().out.split())
+
+
 def test_a_broken_rule_names_the_option_its_value_and_the_rule(bridge_command):
     done = bridge_command("cycle", DIGITS, "--pac", "p", "--trials", "-1")
     assert done.stderr.startswith("INVALID_ARGUMENT: --trials -1: expected `int` >= 1")
@@ -67,6 +110,7 @@ def test_a_broken_rule_names_the_option_its_value_and_the_rule(bridge_command):
 
 def test_a_refusal_names_commands_and_not_procedures(bridge_command):
     assert "`cerebros-bridge runs`" in bridge_command("show", "nobody").stderr
+    assert "`cerebros-bridge cycle` makes its first run" in bridge_command("gate", "check", "--pac", "nobody").stderr
     assert "list_runs" in bridge_command("call", "get_run", '{"run_id": "nobody"}').stderr
 
 

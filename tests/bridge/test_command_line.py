@@ -92,7 +92,7 @@ def test_a_bad_dataset_ends_with_a_typed_error_and_status_1(bridge_command, tmp_
         (("call", "get_run", "run_id"), "INVALID_ARGUMENT", "not a JSON object"),
         (("call", "get_run", '{"id": "a"}'), "INVALID_ARGUMENT", "unknown field `id`"),
         (("cycle", str(DIGITS), "--pac", "p", "--trials", "-1"), "INVALID_ARGUMENT", "--trials -1: expected"),
-        (("cycle", str(DIGITS), "--pac", "../p"), "INVALID_ARGUMENT", "--pac ../p: expected"),
+        (("cycle", str(DIGITS), "--pac", "../p"), "INVALID_ARGUMENT", "--pac ../p: does not fit"),
         (
             ("cycle", str(DIGITS), "--pac", "p", "--limit", "latency"),
             "INVALID_ARGUMENT",
@@ -118,7 +118,9 @@ def test_wrong_usage_ends_with_status_2(bridge_command, arguments):
 def test_a_setting_that_breaks_its_rule_is_named(bridge_command):
     done = bridge_command("gate", "check", CEREBROS_LEASE_S="-1")
     assert done.returncode == 1
-    assert "$.lease_s" in done.stderr
+    assert done.stderr.startswith(
+        "INVALID_ARGUMENT: CEREBROS_LEASE_S '-1': expected `float` > 0.0; Seconds after which"
+    )
 
 
 def test_an_unreachable_database_is_unavailable(bridge_command):
