@@ -76,7 +76,8 @@ async def attempt(attack: Attack, target: Target) -> tuple[bool, str]:
         promise(target.server.is_running(), "the service has ended")
         new = log.read_bytes()[logged:]
         promise(len(new) < LOG_AT_MOST, f"the log grew by {len(new) // 1024} kB")
-        promise(b"Traceback" not in new, f"the log has a traceback: {new[new.find(b'Traceback') :][:600]!r}")
+        (_, found, trace) = new.partition(b"Traceback")
+        promise(not found, f"the log has a traceback: … {trace.partition(b'}')[0][-900:]!r}")
         grew = target.server.memory_info().rss - resident
         promise(grew < MEMORY_AT_MOST, f"the server grew by {grew // 2**20} MB")
         promise(not any(target.canary in told for told in target.told), "an answer has what stands in a file outside")

@@ -9,7 +9,6 @@ import os
 import secrets
 import sys
 import tempfile
-import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -26,6 +25,9 @@ from tests.rpcs import RPCS
 
 # What a caller of the attacks waits for one answer.
 ANSWER_S = 20.0
+
+# The largest answer that is read.
+ANSWER_BYTES_AT_MOST = 2**22
 
 
 class Target:
@@ -58,28 +60,28 @@ class Target:
     async def exchange(self, request: bytes, *, more: bytes = b"", times: int = 0, wait_s: float = ANSWER_S) -> Reply:
         """Send bytes, then `more` up to `times` times while they are taken; the answer and how much was taken."""
         reader, writer = await asyncio.open_connection("127.0.0.1", self.http_port)
-        sent = len(request)
-        began = time.monotonic()
+        answer, sent = bytearray(), len(request)
+
+        async def hear() -> None:
+            with suppress(ConnectionError):  # a reset is an end too
+                while len(answer) < ANSWER_BYTES_AT_MOST and (chunk := await reader.read(65536)):
+                    answer.extend(chunk)
+
+        hearing = asyncio.create_task(hear())  # while it sends: what the server says before a reset would be lost
         try:
-            with suppress(ConnectionError, TimeoutError):
-                async with asyncio.timeout(wait_s):
-                    writer.write(request)
-                    await writer.drain()
-                    for _ in range(times):
-                        writer.write(more)
-                        await writer.drain()
-                        sent += len(more)
-            answer = b""
             with suppress(TimeoutError):
-                async with asyncio.timeout(max(0.5, wait_s - (time.monotonic() - began))):
-                    with suppress(ConnectionError):  # a reset is an end too
-                        while chunk := await reader.read(65536):
-                            answer += chunk
-                            if len(answer) > 2**22:
-                                break
-                    return Reply(self.hear(answer.decode("latin-1")), sent, closed=True)
-            return Reply(self.hear(answer.decode("latin-1")), sent, closed=bool(answer) or reader.at_eof())
+                async with asyncio.timeout(wait_s):
+                    with suppress(ConnectionError):
+                        writer.write(request)
+                        await writer.drain()
+                        for _ in range(times):
+                            writer.write(more)
+                            await writer.drain()
+                            sent += len(more)
+                    await asyncio.shield(hearing)
+            return Reply(self.hear(answer.decode("latin-1")), sent, closed=bool(answer) or hearing.done())
         finally:
+            hearing.cancel()
             writer.close()
 
     async def graphql(self, query: Any, headers: Mapping[str, str] | None = None, **variables: Any) -> str:

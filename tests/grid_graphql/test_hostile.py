@@ -6,15 +6,18 @@ import asyncio
 import json
 import logging
 from collections.abc import AsyncIterator
+from typing import Any
 
 import httpx
 import pytest
 import uvicorn
+from starlette.websockets import WebSocket, WebSocketState
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
 from bridge.api.bridge import Bridge
 from bridge.transports.http.app import make_app
+from bridge.transports.http.graphql import GraphqlEndpoint, Socket
 from tests.calling import call
 
 ASKED = b'{"query": "{ health { status } }"}'
@@ -232,14 +235,16 @@ async def test_a_caller_who_leaves_in_the_middle_of_a_body_is_no_defect(address)
     await asyncio.sleep(0.05)
 
 
-async def test_a_subscriber_who_leaves_before_its_answers_is_no_defect(address):
-    for _ in range(20):
-        async with connect_to(address) as socket:
-            await opened(socket)
-            for number in range(30):
-                await socket.send(subscribe(number=str(number)))
-            socket.transport.abort()
-    await asyncio.sleep(0.2)
+async def test_a_subscriber_who_has_gone_while_its_answer_waited_is_no_defect(bridge):
+    async def gone(_message: Any) -> None:
+        raise OSError("the peer has gone")  # as a server's `send` says it
+
+    socket = WebSocket({"type": "websocket", "headers": []}, receive=None, send=gone)
+    socket.client_state = socket.application_state = WebSocketState.CONNECTED
+    adapter = Socket(GraphqlEndpoint(bridge), socket, socket)
+
+    await adapter.send_json({"type": "next"})
+    await adapter.close(4400, "a message that is none")
 
 
 async def test_of_several_operations_the_caller_is_told_to_name_one(http):

@@ -13,6 +13,7 @@ from starlette.responses import Response
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 from strawberry.asgi import ASGIWebSocketAdapter, GraphQL
 from strawberry.http import GraphQLRequestData
+from strawberry.http.exceptions import WebSocketDisconnected
 from strawberry.subscriptions import GRAPHQL_TRANSPORT_WS_PROTOCOL
 
 from bridge.api.bridge import Bridge
@@ -142,7 +143,7 @@ class Socket(ASGIWebSocketAdapter):
 
     async def send_json(self, message: Mapping[str, object]) -> None:
         # An operation may have an item for a caller who has left, or who leaves while the item waits for its turn.
-        with suppress(WebSocketDisconnect):
+        with suppress(WebSocketDisconnected):
             if self._open:
                 await super().send_json(message)
 
