@@ -17,7 +17,8 @@ import click
 
 from bridge.cli import show
 from bridge.process.defects import defects_answered
-from cerebros.errors import CerebrosError, FailedPrecondition, ResourceExhausted
+from bridge.process.files import files_answered
+from cerebros.errors import CerebrosError, ResourceExhausted
 
 # What click says by raising: usage, a status, an interrupt.
 _CLICKS = (click.ClickException, click.exceptions.Exit, click.Abort)
@@ -101,7 +102,8 @@ def _typed_failures() -> Iterator[None]:
                     f"standard output takes no more ({problem.strerror}); what was asked for is done, ask again"
                 ) from None
             else:
-                raise _system_trouble(problem) from None
+                with files_answered("the command failed", "make it possible and try again"):
+                    raise
     if usage is not None:
         raise usage
 
@@ -111,10 +113,3 @@ def _forget_stdout() -> None:
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 1)
     os.close(nowhere)
-
-
-def _system_trouble(problem: OSError) -> CerebrosError:
-    place = f"{problem.filename}: " if problem.filename else ""
-    full = problem.errno in (errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE)
-    kind = ResourceExhausted if full else FailedPrecondition
-    return kind(f"{place}{problem.strerror or problem}; make it possible and try again")

@@ -11,6 +11,7 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from bridge.process.files import PASSING
 from cerebros.errors import CerebrosError, Internal, ResourceExhausted
 from telemetry.logs import log_failure
 
@@ -24,7 +25,8 @@ def defects_answered(what: str) -> Iterator[None]:
 
     Raises:
         Internal: there was a defect.
-        ResourceExhausted: the process may have no more memory or threads, which is nobody's defect.
+        ResourceExhausted, Unavailable: the process may have no more memory or threads, or a disk or the system is in
+            trouble, which is nobody's defect.
         CerebrosError: what was raised inside, as it is.
     """
     try:
@@ -34,6 +36,9 @@ def defects_answered(what: str) -> Iterator[None]:
     except MemoryError:
         raise ResourceExhausted(f"{what}: memory ran out; ask for less, or on a machine with more") from None
     except Exception as defect:  # noqa: BLE001 - the outermost frame
+        if isinstance(defect, OSError) and defect.errno in PASSING:
+            refusal, move = PASSING[defect.errno]
+            raise refusal(f"{what}: {defect.strerror}; {move}") from None
         if str(defect) == NO_THREAD:
             raise ResourceExhausted(
                 f"{what}: no thread could be started; allow this user more memory or processes (ulimit -v, -u)"

@@ -5,6 +5,7 @@ Issue 11, kinds 15, 19 and 20.
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import subprocess
@@ -194,9 +195,14 @@ def test_the_bar_tells_the_best_the_failures_the_time_left_and_the_limit():
 
 @pytest.mark.parametrize(
     ("trouble", "words"),
-    [(MemoryError(), "memory ran out"), (RuntimeError("can't start new thread"), "no thread could be started")],
+    [
+        (MemoryError(), "memory ran out"),
+        (RuntimeError("can't start new thread"), "no thread could be started"),
+        (OSError(errno.ENOSPC, "No space left on device", "/secret"), "No space left on device; free some space$"),
+        (OSError(errno.EMFILE, "Too many open files"), "Too many open files; allow the process more"),
+    ],
 )
-def test_a_process_without_memory_or_threads_has_no_defect(trouble, words):
-    """Issue 11, kind 19: at every outermost frame, since Python has no type for the second."""
+def test_a_process_without_memory_threads_disk_or_files_has_no_defect(trouble, words):
+    """Issue 11, kind 19: at every outermost frame."""
     with pytest.raises(ResourceExhausted, match=f"^here: {words}"), defects_answered("here"):
         raise trouble
