@@ -19,7 +19,7 @@ async def resumed(claim: Claim, deps: Deps) -> ClaimedRun[Any]:
     """Return the claimed run with the results of all stages that earlier workers finished.
 
     Raises:
-        FailedPrecondition: its payload or a stage's result was stored by a version that this one cannot read.
+        Internal: its payload or a stage's result was stored by a version that this one cannot read.
     """
     kind, results = deps.kinds[claim.kind], await deps.runs.stage_results(claim.run_id)
     payload, done = _read(claim.run_id, kind, claim.payload, results)
@@ -39,7 +39,10 @@ async def recorded(run_id: str, deps: Deps, connection: Connection) -> RunRecord
     kind = deps.kinds.get(stored.kind)
     if kind is None:
         raise Internal(f"run {run_id!r} is of kind {stored.kind!r}, which this version does not know")
-    payload, done = _read(run_id, kind, stored.payload, results)
+    try:
+        payload, done = _read(run_id, kind, stored.payload, results)
+    except Internal as unreadable:  # of a run that has ended: its rows were edited, or are of another version
+        raise FailedPrecondition(unreadable.message) from None
     return RunRecord(run_id, stored.pac_id, kind, payload, done)
 
 
@@ -51,7 +54,7 @@ def _read(run_id: str, kind: Kind[Any, Any], payload: Any, results: dict[str, An
             if stage.name in results
         }
     except msgspec.ValidationError as problem:
-        raise FailedPrecondition(
+        raise Internal(
             f"run {run_id!r}: what is stored of it cannot be read: {problem}; it was edited, or written by another "
             "version: start another run"
         ) from None

@@ -216,7 +216,7 @@ def test_the_settings_are_read_as_utf8_whatever_the_locale_is(tmp_path, bridge_c
     (tmp_path / "cerebros.toml").write_bytes(b"\xef\xbb\xbf# \xe5\xae\xb6\nlog_level = 'loud'\n")
     done = bridge_command("gate", "check", CEREBROS_HOME=str(tmp_path), LC_ALL="C", PYTHONUTF8="0")
     assert (done.returncode, done.stderr.split(":")[0]) == (1, "INVALID_ARGUMENT")
-    assert "$.log_level" in done.stderr
+    assert "log_level in" in done.stderr
 
 
 @pytest.mark.parametrize(("url", "subject"), [("", "embedded: "), (None, "DATABASE_URL: ")])
