@@ -33,7 +33,7 @@ tables = st.integers(1, 4).flatmap(
 @given(tables)
 def test_tamed_losses_are_beaten_by_the_same_trials(losses):
     calm = tamed(losses)
-    with np.errstate(all="raise"):
+    with np.errstate(over="raise", invalid="raise", divide="raise"):  # a volume may underflow to nothing
         assert np.isfinite(calm.max(axis=0) - calm.min(axis=0)).all()
         assert np.isfinite(np.prod(calm.max(axis=0) - calm.min(axis=0)))
     # Two losses that differ in their last digits may become one, so order is kept, and never turned round.
