@@ -12,6 +12,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from bridge.process.files import taken_within
+
 # A timing takes milliseconds. One that waits longer finds a stopped process before it, and goes on beside it.
 WAIT_AT_MOST_S = 5.0
 
@@ -63,15 +65,8 @@ def _one_alone(places: Sequence[str]) -> Iterator[int]:
 
 
 def _first_locked(files: Sequence[int | None]) -> int | None:
-    for place, file in enumerate(files):
-        if file is None:
-            return place
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            continue
-        return place
-    return None
+    free = (place for place, file in enumerate(files) if file is None or taken_within(file, fcntl.LOCK_EX, 0.0))
+    return next(free, None)
 
 
 def _opened(path: Path) -> int | None:

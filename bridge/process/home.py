@@ -13,7 +13,7 @@ from pathlib import Path
 
 import msgspec
 
-from bridge.process.files import files_answered, lock_file
+from bridge.process.files import files_answered, lock_file, taken_within
 from cerebros.errors import FailedPrecondition
 from telemetry.logs import log_failure
 
@@ -96,12 +96,10 @@ def served_home(home: Path, address: str) -> Iterator[bool]:
     with ExitStack() as until_the_end:
         with files_answered(f"home {home} cannot be used", NEXT_MOVE):
             lock = until_the_end.enter_context(lock_file(home / "server.lock"))
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not taken_within(lock, fcntl.LOCK_EX, 0.0):
             owner = _noted(lock)
             if owner is None or owner.machine == machine:
-                raise FailedPrecondition(_taken(home, owner)) from None
+                raise FailedPrecondition(_taken(home, owner))
             log_failure("cerebros.home.shared", reason=f"its Unix socket is that of {owner.machine}; TCP is served")
             yield False
             return

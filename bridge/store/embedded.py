@@ -23,7 +23,7 @@ from pathlib import Path
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.pq import Conninfo
 
-from bridge.process.files import files_answered, lock_file
+from bridge.process.files import files_answered, lock_file, taken_within
 from bridge.process.home import NEXT_MOVE, prepare_home
 from bridge.process.parentage import child_environment, module_command
 from bridge.store.address import OVERRULING, without_variables
@@ -36,7 +36,6 @@ from bridge.store.keeper import (
     environment_of_server,
     problem_at,
     published,
-    taken_within,
 )
 from cerebros.errors import CerebrosError, Unavailable
 from telemetry.logs import log_failure

@@ -25,7 +25,7 @@ from pathlib import Path
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
-from bridge.process.files import files_answered, lock_file
+from bridge.process.files import files_answered, lock_file, taken_within
 from bridge.process.home import NEXT_MOVE
 from bridge.store.address import masked
 from cerebros.errors import CerebrosError, FailedPrecondition, Unavailable
@@ -69,18 +69,6 @@ def keep(home: Path) -> None:
                     server, started = _start(home), time.monotonic()
         finally:
             _stop(server)
-
-
-def taken_within(lock: int, mode: int, seconds: float) -> bool:
-    """Take a lock, waiting so long at most; return whether it was taken."""
-    end = time.monotonic() + seconds
-    while True:
-        with suppress(BlockingIOError):
-            fcntl.flock(lock, mode | fcntl.LOCK_NB)
-            return True
-        if time.monotonic() >= end:
-            return False
-        time.sleep(0.02)
 
 
 def published(home: Path) -> str | None:
