@@ -195,7 +195,7 @@ async def many_connections(target: Target) -> str:
 
 
 async def crooked_requests(target: Target) -> str:
-    """What is no request: each is refused or closed, none is a 500."""
+    """Bytes that are no request: each is refused or closed, none is a 500."""
     host = f"Host: 127.0.0.1:{target.http_port}\r\n".encode()
     for request in (
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(200),

@@ -137,7 +137,7 @@ class Target:
 
 
 class Reply:
-    """What came back over one connection.
+    """The answer that came over one connection.
 
     Attributes:
         text: the bytes of the answer, one character each.

@@ -1,4 +1,4 @@
-"""What was edited since it was judged is not promoted, and what was edited since it was written is not rolled back to.
+"""A model edited since its verdict is not promoted, and a version edited since it was written is not rolled back to.
 
 Issue 11, kind 4: a verdict's signature was checked, what it is on was not.
 Each test edits a row or a file behind the store's back, and puts it back.

@@ -104,7 +104,7 @@ LOGIN = f"LOGIN PASSWORD '{SECRET}'"
 
 
 def refused(url, account):
-    """What `migrate` and the doctor say of a database, which must be the same."""
+    """The refusal of a database, in which `migrate` and the doctor must agree."""
     with pytest.raises(FailedPrecondition, match=account) as told:
         migrate(url)
     assert SECRET not in told.value.message

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import time
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 
 import httpx
 import msgspec
 import pytest
-import uvicorn
 from websockets.asyncio.client import ClientConnection, connect
 
 from bridge.api.bridge import Bridge
@@ -24,24 +21,6 @@ from bridge.transports.http.app import make_app
 from bridge.transports.http.page import newest_page
 from tests.bridge.test_policy import METRICS
 from tests.calling import call, watch
-
-
-@pytest.fixture(scope="module")
-async def address(bridge: Bridge) -> AsyncIterator[str]:
-    server = uvicorn.Server(uvicorn.Config(make_app(bridge), port=0, log_level="critical", lifespan="off"))
-    serving = asyncio.create_task(server.serve())
-    while not server.started:
-        await asyncio.sleep(0.01)
-    host, port = server.servers[0].sockets[0].getsockname()[:2]
-    yield f"{host}:{port}"
-    server.should_exit = True
-    await serving
-
-
-@pytest.fixture
-async def http(address: str) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(base_url=f"http://{address}", trust_env=False) as client:
-        yield client
 
 
 def connect_to(address: str, **options: object) -> connect:

@@ -1,4 +1,4 @@
-"""What is malformed is answered with a typed error, never with a traceback (issue 11, kind 19)."""
+"""Malformed requests are answered with a typed error, never with a traceback (issue 11, kind 19)."""
 
 from __future__ import annotations
 
@@ -10,37 +10,15 @@ from typing import Any
 
 import httpx
 import pytest
-import uvicorn
 from starlette.websockets import WebSocket, WebSocketState
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
-from bridge.api.bridge import Bridge
-from bridge.transports.http.app import make_app
 from bridge.transports.http.graphql import GraphqlEndpoint, Socket
 from tests.calling import call
 
 ASKED = b'{"query": "{ health { status } }"}'
 JSON = {"content-type": "application/json"}
-
-
-@pytest.fixture(scope="module")
-async def address(bridge: Bridge) -> AsyncIterator[str]:
-    config = uvicorn.Config(make_app(bridge), port=0, log_config=None, lifespan="off", ws_ping_interval=None)
-    server = uvicorn.Server(config)
-    serving = asyncio.create_task(server.serve())
-    while not server.started:
-        await asyncio.sleep(0.01)
-    host, port = server.servers[0].sockets[0].getsockname()[:2]
-    yield f"{host}:{port}"
-    server.should_exit = True
-    await serving
-
-
-@pytest.fixture
-async def http(address: str) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(base_url=f"http://{address}", trust_env=False) as client:
-        yield client
 
 
 @pytest.fixture(autouse=True)

@@ -48,7 +48,7 @@ def trouble(name):
 
 
 def logging_process(code, stderr, **more):
-    """What a process says of itself on a descriptor of its own, and its status."""
+    """The account that a process gives on a descriptor of its own, and its status."""
     reading, writing = os.pipe()
     with os.fdopen(reading) as told:
         command = [sys.executable, "-c", code, str(writing)]
@@ -183,7 +183,7 @@ log_failure("cerebros.worker.waits", reason="\\x1b[2J no\\nroom 数")
 
 
 def on_a_terminal(code, **variables):
-    """What a person sees of a process whose stderr is a terminal."""
+    """The screen of a process whose stderr is a terminal."""
     ours, theirs = pty.openpty()
     environment = os.environ | {"LEVEL": "info", "FORM": "auto", "LOG": "", "NO_COLOR": "1"} | variables
     process = subprocess.Popen([sys.executable, "-c", code], stderr=theirs, env=environment)
