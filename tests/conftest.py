@@ -53,6 +53,21 @@ async def bridge(settings: Settings, database_url: str) -> AsyncIterator[Bridge]
         yield opened
 
 
+@pytest.fixture(scope="module", autouse=True)
+def no_run_is_left_to_the_next_module(request: pytest.FixtureRequest) -> Iterator[None]:
+    """A run that a test left behind is cancelled: a later module's worker would claim it before that module's own."""
+    own = (item for item in request.session.items if item.nodeid.startswith(f"{request.node.nodeid}::"))
+    used = any("database_url" in getattr(item, "fixturenames", ()) for item in own)
+    url = request.getfixturevalue("database_url") if used else None
+    yield
+    if url is not None:
+        with closing(psycopg.connect(url, autocommit=True)) as connection:
+            connection.execute(
+                "UPDATE cerebros.runs SET cancel_reason = 'its test has ended' "
+                "WHERE state IN ('queued', 'running') AND cancel_reason IS NULL"
+            )
+
+
 @pytest.fixture
 def sql(database_url: str) -> Iterator[psycopg.Connection[tuple[Any, ...]]]:
     """A connection of the test's own, to look at rows behind the store's back."""
