@@ -207,9 +207,10 @@ def _lag(swap: Swap) -> None:
 
 
 def _owner_gone(swap: Swap) -> None:
-    from bridge.transports.port.session import Session
+    from bridge.transports.port.session import Outlet, Session
 
-    swap(Session, "connection_lost", lambda *_: None)
+    for side in (Session, Outlet):
+        swap(side, "connection_lost", lambda *_: None)
 
 
 def _divergence(swap: Swap) -> None:
