@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping
+import asyncio
+import inspect
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -27,6 +29,13 @@ async def watch(bridge: Bridge, raw: Mapping[str, Any]) -> AsyncGenerator[Any, N
     """A run's events; what is wrong with the request is raised by the first of them."""
     async for event in bridge.stream(TESTER, "watch_run", raw):
         yield event
+
+
+async def until(condition: Callable[[], Awaitable[bool] | bool], within_s: float = 60.0) -> None:
+    """Wait for a condition that is asked again and again."""
+    async with asyncio.timeout(within_s):
+        while not (await met if inspect.isawaitable(met := condition()) else met):
+            await asyncio.sleep(0.05)
 
 
 def with_parts(bridge: Bridge, **parts: Any) -> Bridge:

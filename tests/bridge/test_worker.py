@@ -12,7 +12,7 @@ import pytest
 from bridge.service import worker_on
 from cerebros.errors import StaleWorker
 from cerebros.metrics import NOTHING
-from tests.calling import KINDS, call, watch
+from tests.calling import KINDS, call, until, watch
 from tests.conftest import SMALL
 
 LEASE_S = 1.5
@@ -45,12 +45,6 @@ def running(processes):
     """Those of the processes that still run; a zombie only waits to be counted by its parent."""
     psutil.wait_procs(processes, timeout=1.0)
     return [p for p in processes if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]
-
-
-async def until(condition, timeout_s=60.0):
-    async with asyncio.timeout(timeout_s):
-        while not await condition():
-            await asyncio.sleep(0.05)
 
 
 async def test_a_killed_workers_run_is_finished_by_the_next_with_its_trials_kept(bridge, database_url, start, sql):

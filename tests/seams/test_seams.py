@@ -29,7 +29,7 @@ from bridge.transports.http.app import make_app
 from cerebros.errors import DeadlineExceeded
 from grid_graphql.asking import Context
 from grid_graphql.schema import make_schema
-from tests.calling import TESTER, call, watch
+from tests.calling import TESTER, call, until, watch
 from tests.seams.contract import contract_with_counting
 from tests.seams.counting import ALL_KINDS, ALL_PROCEDURES
 from tests.transports.test_erlang_port import owned
@@ -64,12 +64,6 @@ async def worker(environment):
         if process.returncode is None:
             process.kill()
             await process.wait()
-
-
-async def until(condition, timeout_s=60.0):
-    async with asyncio.timeout(timeout_s):
-        while not await condition():
-            await asyncio.sleep(0.05)
 
 
 async def events_of(bridge, run_id):

@@ -15,8 +15,8 @@ from bridge.contract.procedure import Caller, Procedure
 from bridge.operator.procedures import HEALTH
 from bridge.runs.kinds import Deps
 from bridge.transports.grpc import server as grpc_server
-from bridge.transports.grpc.server import MESSAGE_BYTES_AT_MOST, OPTIONS, start_grpc
-from tests.calling import call
+from bridge.transports.grpc.server import AT_WORK, MESSAGE_BYTES_AT_MOST, OPTIONS, start_grpc
+from tests.calling import call, until
 from tests.rpcs import RPCS, message
 
 PATH = RPCS["health"].path
@@ -101,29 +101,28 @@ async def test_a_request_that_is_too_large_is_refused(port):
 
 
 async def test_the_calls_of_one_connection_leave_turns_to_others(bridge):
-    places, answered = asyncio.Semaphore(4), 0
+    at_work: list[str | None] = []
+    gate = asyncio.Event()
 
-    async def healthy_in_turn(deps: Deps, caller: Caller, request: Health) -> HealthReport:
-        async with places:  # as the pool of database connections has
-            await asyncio.sleep(0.01)
+    async def healthy_after_the_gate(deps: Deps, caller: Caller, request: Health) -> HealthReport:
+        at_work.append(caller.correlation_id)
+        await gate.wait()
         return await HEALTH.run(deps, caller, request)
 
-    async def ask(channel: grpc.aio.Channel) -> None:
-        nonlocal answered
-        await channel.unary_unary(PATH)(b"")
-        answered += 1
+    async def ask(channel: grpc.aio.Channel, name: str) -> None:
+        await channel.unary_unary(PATH)(b"", metadata=[("x-correlation-id", name)])
 
-    slow = Bridge.of(bridge.deps, [Procedure("health", Health, HealthReport, "service:read", healthy_in_turn)])
-    server = await start_grpc(slow, address="127.0.0.1:0", socket_path=None, rpcs=[RPCS["health"]])
+    held = Bridge.of(bridge.deps, [Procedure("health", Health, HealthReport, "service:read", healthy_after_the_gate)])
+    server = await start_grpc(held, address="127.0.0.1:0", socket_path=None, rpcs=[RPCS["health"]])
     async with channel_to(server.port) as greedy, channel_to(server.port) as modest:
-        await asyncio.gather(ask(modest), ask(greedy))  # both are connected
-        crowd = [asyncio.create_task(ask(greedy)) for _ in range(1000)]
-        while answered < 100:
-            await asyncio.sleep(0.001)
-        before = answered
-        await ask(modest)
-        assert answered - before < 300
-        await asyncio.gather(*crowd)
+        crowd = [asyncio.create_task(ask(greedy, "greedy")) for _ in range(1000)]
+        await until(lambda: len(at_work) >= AT_WORK)
+        one = asyncio.create_task(ask(modest, "modest"))
+        await until(lambda: "modest" in at_work)
+        assert at_work == ["greedy"] * AT_WORK + ["modest"]
+        gate.set()
+        await asyncio.gather(one, *crowd)
+    assert len(at_work) == 1001
     await server.stop(grace_s=0.1)
 
 
