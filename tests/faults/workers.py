@@ -9,6 +9,7 @@ from random import Random
 
 import psutil
 
+from bridge.runs.worker import worker_id
 from tests.faults.arena import LEASE_S, SWEEP_S, Arena, Attack, arranged, promise, until
 
 # What a claim may take beside lease and sweep on a machine with more to do: a poll, a connection, a start.
@@ -28,24 +29,25 @@ def living(processes: list[psutil.Process]) -> list[psutil.Process]:
 
 async def killed_worker(arena: Arena, dice: Random, *guards: str) -> str:
     """kill -9 of a worker in the middle of a training, with another one waiting."""
-    run_id = await arena.start(budget=LONG)
-    async with arena.worker("long", *guards) as first:
+    async with arena.worker("long", *guards) as one, arena.worker("long", *guards) as other:
+        await arranged(lambda: len(arena.rows("SELECT worker_id FROM workers")) == 2, "no second worker")
+        run_id = await arena.start(budget=LONG)
         await arena.until_kept(run_id, 1, times=dice.randint(2, 5))
-        async with arena.worker("long", *guards) as second:
-            await arranged(lambda: len(arena.rows("SELECT worker_id FROM workers")) == 2, "no second worker")
-            trainings = children(first)
-            first.kill()
-            reached = arena.kept(run_id, 1)[-1]
-            await until(lambda: not living(trainings), "its training lives on", 5.0)
-            claimed_s = await arena.until_claimed(run_id, 2)
-            promise(claimed_s < LEASE_S + SWEEP_S + SLACK_S, f"claimed again only after {claimed_s:.1f} s")
-            await arena.until_kept(run_id, 2, times=1)
-            resumed = arena.kept(run_id, 2)[0]
-            promise(resumed > reached, f"began anew: kept epoch {resumed}, but {reached} had been kept before")
-            await until(lambda: len(arena.trials(run_id)) == 1, "the trial did not end")
-            promise(arena.trials(run_id)[0]["outcome"] == "ok", f"trial: {arena.trials(run_id)[0]['reason']}")
-            promise(second.returncode is None, "the second worker ended")
-            return f"claimed after {claimed_s:.1f} s, from epoch {reached} on; {arena.effects(run_id)}"
+        has_it = arena.run(run_id)["worker_id"] == worker_id(one.pid)
+        first, second = (one, other) if has_it else (other, one)
+        trainings = children(first)
+        first.kill()
+        reached = arena.kept(run_id, 1)[-1]
+        await until(lambda: not living(trainings), "its training lives on", 5.0)
+        claimed_s = await arena.until_claimed(run_id, 2)
+        promise(claimed_s < LEASE_S + SWEEP_S + SLACK_S, f"claimed again only after {claimed_s:.1f} s")
+        await arena.until_kept(run_id, 2, times=1)
+        resumed = arena.kept(run_id, 2)[0]
+        promise(resumed > reached, f"began anew: kept epoch {resumed}, but {reached} had been kept before")
+        await until(lambda: len(arena.trials(run_id)) == 1, "the trial did not end")
+        promise(arena.trials(run_id)[0]["outcome"] == "ok", f"trial: {arena.trials(run_id)[0]['reason']}")
+        promise(second.returncode is None, "the second worker ended")
+        return f"claimed after {claimed_s:.1f} s, from epoch {reached} on; {arena.effects(run_id)}"
 
 
 async def orphaned_training(arena: Arena, _dice: Random, *guards: str) -> str:
