@@ -34,7 +34,10 @@ async def watch(bridge: Bridge, raw: Mapping[str, Any]) -> AsyncGenerator[Any, N
 async def until(condition: Callable[[], Awaitable[bool] | bool], within_s: float = 60.0) -> None:
     """Wait for a condition that is asked again and again."""
     async with asyncio.timeout(within_s):
-        while not (await met if inspect.isawaitable(met := condition()) else met):
+        while True:
+            met = condition()
+            if await met if inspect.isawaitable(met) else met:
+                return
             await asyncio.sleep(0.05)
 
 

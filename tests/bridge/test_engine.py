@@ -17,7 +17,7 @@ from cerebros.errors import ArtifactCorrupt, FailedPrecondition, ResourceExhaust
 from cerebros.metrics import Spent
 from cerebros.space.rose_tree import Tree
 from telemetry.events import trial_stop
-from tests.calling import KINDS, call, watch, with_parts, with_settings
+from tests.calling import KINDS, call, until, watch, with_parts, with_settings
 from tests.conftest import SMALL
 
 LONG = {**SMALL, "trials": 100, "epochs": 10_000}
@@ -147,9 +147,7 @@ async def test_a_run_that_could_not_be_given_back_is_given_back_before_the_next_
     with monkeypatch.context() as trouble:
         trouble.setattr(bridge.deps.engine, "append", lost)
         worker = asyncio.create_task(worker_on(bridge, only=run_id).work())
-        async with asyncio.timeout(30):
-            while troubles:
-                await asyncio.sleep(0.05)
+        await until(lambda: not troubles, within_s=30)
     async with asyncio.timeout(30):
         while "cerebros.run.start" not in [e.name for e in await bridge.deps.runs.events_after(run_id, 0)]:
             await asyncio.sleep(0.05)
@@ -169,9 +167,7 @@ def locked(database_url, statement):
 async def until_it_waits(sql, statement):
     """A statement that begins so waits for a lock."""
     waits = "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE %s"
-    async with asyncio.timeout(60):
-        while not sql.execute(waits, (f"%{statement}%",)).fetchall():
-            await asyncio.sleep(0.02)
+    await until(lambda: bool(sql.execute(waits, (f"%{statement}%",)).fetchall()))
 
 
 async def test_a_training_that_ends_in_a_drain_is_stored_however_slow_the_database_is(
@@ -311,9 +307,7 @@ async def test_a_bridge_forgets_what_is_old_after_a_pause_and_not_as_it_opens(
     async with open_bridge(settings, database_url):
         await asyncio.sleep(0.5)
         at_first = kept()
-        async with asyncio.timeout(10):
-            while kept() == at_first:
-                await asyncio.sleep(0.05)
+        await until(lambda: kept() != at_first, within_s=10)
         await asyncio.sleep(0.2)
         assert (at_first, kept()) == ((2, 1), (1, 0))
 

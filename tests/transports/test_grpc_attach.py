@@ -15,7 +15,7 @@ import pytest
 from bridge.api.bridge import Bridge
 from bridge.pb.cerebros.v1 import runs_pb2
 from bridge.transports.grpc.server import GrpcServer, start_grpc
-from tests.calling import call
+from tests.calling import call, until
 from tests.rpcs import ATTACH, RPCS
 
 # A client that watches a run, says so, and then does nothing but be.
@@ -69,9 +69,7 @@ async def refusal(stream: grpc.aio.StreamStreamCall) -> grpc.aio.AioRpcError:
 async def forgotten(bridge: Bridge, run_id: str, within_s: float) -> float:
     """Seconds until nobody watches the run any more."""
     began = time.monotonic()
-    async with asyncio.timeout(within_s):
-        while run_id in bridge.deps.notices._waiting:
-            await asyncio.sleep(0.01)
+    await until(lambda: run_id not in bridge.deps.notices._waiting, within_s)
     return time.monotonic() - began
 
 

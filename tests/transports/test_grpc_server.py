@@ -17,6 +17,7 @@ from bridge.api.bridge import Bridge
 from bridge.transports.grpc.codec import MESSAGE_BYTES
 from bridge.transports.grpc.server import GrpcServer, start_grpc
 from cerebros.errors import FailedPrecondition
+from tests.calling import until
 from tests.rpcs import RPCS, message
 
 SERVICES = sorted({rpc.service for rpc in RPCS.values()})
@@ -162,9 +163,7 @@ async def test_a_watcher_that_leaves_is_forgotten(bridge, channel, start):
 
     stream.cancel()
 
-    async with asyncio.timeout(5):
-        while request["run_id"] in bridge.deps.notices._waiting:
-            await asyncio.sleep(0.01)
+    await until(lambda: request["run_id"] not in bridge.deps.notices._waiting, within_s=5)
     await ask(channel, "cancel_run", run_id=request["run_id"])
 
 
