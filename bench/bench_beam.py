@@ -56,6 +56,10 @@ BEAM = Path(__file__).parent / "beam"
 CLIENT = BEAM.parent.parent / "priv" / "elixir"
 MANIFEST = Path(__file__).parent.parent / "examples" / "digits.toml"
 TURNS = 25
+
+# Seconds after which a process that is still there will stay.
+GONE_AT_MOST_S = 60.0
+
 EVENT_TURNS = 3
 
 # 9 bytes each.
@@ -185,7 +189,8 @@ def seconds_until_gone(beam: subprocess.Popen[str], home: str) -> float:
     assert trials, "no trial was running"
     beam.send_signal(signal.SIGKILL)
     began = time.perf_counter()
-    while any(map(_runs, family)):
+    while left := [process for process in family if _runs(process)]:
+        assert time.perf_counter() - began < GONE_AT_MOST_S, f"still there: {left}"
         time.sleep(0.01)
     return time.perf_counter() - began
 

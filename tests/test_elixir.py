@@ -31,6 +31,6 @@ def test_mix(task, tmp_path):
         "LC_ALL": "C.UTF-8",
     }
     done = subprocess.run(
-        ["mix", *task.split()], cwd=ROOT / "priv/elixir", env=environment, capture_output=True, text=True, timeout=600
+        ["mix", *task.split()], cwd=ROOT / "priv/elixir", env=environment, capture_output=True, text=True, timeout=3000
     )
     assert done.returncode == 0, f"mix {task}\n{done.stdout}\n{done.stderr}"
