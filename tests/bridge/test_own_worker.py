@@ -134,7 +134,7 @@ async def test_a_job_takes_no_module_from_its_working_directory_and_reads_names_
     (littered / "数.csv").write_text(rows, encoding="utf-8")
     source = Source("数.csv", hashlib.sha256(rows.encode()).hexdigest())
     manifest = msgspec.structs.replace(parse_manifest(MANIFEST, "digits.toml"), sources=(source,), label="标签")
-    pool = JobPool(1, memory_bytes=4 * 2**30, timeout_s=60.0)
+    pool = JobPool(1, memory_bytes=4 * 2**30, timeout_s=600.0)
     try:
         report = await pool.run(CHECK_DATA, CheckJob(Data(manifest, str(littered))))
     finally:

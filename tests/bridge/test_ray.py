@@ -60,7 +60,7 @@ async def on_ray(cluster, tmp_path_factory):
     (littered / "bridge.py").write_text("raise SystemExit('taken from the working directory')")
     before = Path.cwd()
     os.chdir(littered)
-    executor = RayExecutor(cluster, 2, MEMORY_BYTES, timeout_s=120.0)
+    executor = RayExecutor(cluster, 2, MEMORY_BYTES, timeout_s=600.0)
     try:
         assert (await executor.run(TRAIN, job())).outcome == "ok"  # Ray is connected to with the first job
     finally:

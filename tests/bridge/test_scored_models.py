@@ -28,7 +28,7 @@ TREE = cerebros_space().draw(np.random.default_rng(0))
 
 @pytest.fixture
 async def pool():
-    opened = JobPool(1, memory_bytes=4 * 2**30, timeout_s=120.0)
+    opened = JobPool(1, memory_bytes=4 * 2**30, timeout_s=600.0)
     yield opened
     await opened.close()
 
