@@ -56,11 +56,10 @@ BEAM = Path(__file__).parent / "beam"
 CLIENT = BEAM.parent.parent / "priv" / "elixir"
 MANIFEST = Path(__file__).parent.parent / "examples" / "digits.toml"
 TURNS = 25
+EVENT_TURNS = 3
 
 # Seconds after which a process that is still there will stay.
 GONE_AT_MOST_S = 60.0
-
-EVENT_TURNS = 3
 
 # 9 bytes each.
 FLOATS = 116_508

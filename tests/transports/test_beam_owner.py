@@ -16,8 +16,8 @@ def test_it_answers_while_training_and_leaves_nothing_behind_when_its_beam_is_ki
         "CEREBROS_LOG_LEVEL": "critical",
         "CEREBROS_TRIAL_PROCESSES": str(os.cpu_count()),
     }
-    margins = promises_under_load(environment)
-    # It returns when pings and cancels were answered, a trial was running, and no process was left. How fast, make
-    # bench-beam tells; a machine that runs other tests is slower.
-    assert margins.keys() == {"ping_p99", "cancel_p99", "gone_after_kill"}
-    assert all(margin > 0 for margin in margins.values())
+    margin = promises_under_load(environment)
+    # The promises are 10 ms, 50 ms and 1 s; make bench-beam prints them, and a machine that runs other tests is slower.
+    assert margin["ping_p99"] > 10 / 100
+    assert margin["cancel_p99"] > 50 / 250
+    assert margin["gone_after_kill"] > 1 / 3

@@ -236,7 +236,7 @@ def test_a_beam_that_falls_silent_is_gone(environment):
             assert owner.answer("ping", number)[:2] == ("pong", number)
         began = time.monotonic()
         assert owner.read() == ("bye", "shutdown")
-        assert time.monotonic() - began > 0.3
+        assert 0.3 < time.monotonic() - began < 2.0
         assert owner.process.wait(10) == 0
 
 
@@ -249,12 +249,16 @@ def test_a_deadline_ends_a_call_and_a_stream(environment, queued):
         assert answers == {("error", 2, "deadline_exceeded"), ("error", 3, "deadline_exceeded")}
 
 
-def test_a_cancel_is_acknowledged(environment, queued):
+def test_a_cancel_is_acknowledged_at_once(environment, queued):
     with owned(environment, "--no-worker") as owner:
         owner.answer("call", 1, "start_run", queued, {})
+        waits_ms = []
         for call_id in range(2, 22):
             owner.answer("call", call_id, "watch_run", {"run_id": queued["run_id"]}, {})
+            began = time.perf_counter()
             assert owner.answer("cancel", call_id)[:3] == ("error", call_id, "cancelled")
+            waits_ms.append((time.perf_counter() - began) * 1000)
+        assert sorted(waits_ms)[10] < 50
 
 
 def test_a_sleeping_owner_gets_its_credit_and_later_all_that_matters(environment, queued, sql):
